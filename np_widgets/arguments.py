@@ -1,0 +1,259 @@
+"""Checks of what a caller passed in: each returns the clean value or raises an error that names the argument."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGEST_SEED = 2**63 - 1
+_LARGEST_INT64 = 2**63 - 1
+_LARGEST_EXACT_INTEGER = 2**53
+
+
+def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """An integer within ``[least, most]``; booleans and floats are refused."""
+    accepted = f"an integer{_range(least, most)}"
+    try:
+        if _is_boolean(value):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {accepted}, got {shown(value)}") from None
+    if (least is not None and number < least) or (most is not None and number > most):
+        raise ValueError(f"{name} must be {accepted}, got {shown(number)}")
+    return number
+
+
+def seed(value: Any, name: str = "seed") -> int:
+    """A seed: an integer from 0 to 2⁶³ − 1."""
+    return whole(name, value, 0, LARGEST_SEED)
+
+
+def real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+) -> float:
+    """A finite real number, greater than ``above`` and within ``[least, most]``."""
+    wanted = "a finite number"
+    if above is not None:
+        wanted += f" greater than {above:g}"
+    wanted += _range(least, most)
+    if _is_boolean(value) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    inside = (
+        math.isfinite(number)
+        and (above is None or number > above)
+        and (least is None or number >= least)
+        and (most is None or number <= most)
+    )
+    if not inside:
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
+def choice(name: str, value: Any, options: Iterable[str]) -> str:
+    """One of the given names."""
+    names = list(options)
+    accepted = ", ".join(repr(option) for option in names)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {accepted}, got {shown(value)}")
+    if value not in names:
+        raise ValueError(f"{name} must be one of {accepted}, got {value!r}")
+    return value
+
+
+def wholes(name: str, value: Any, least: int | None = None, *, empty: bool = False) -> tuple[int, ...]:
+    """A sequence of integers, each at least ``least``; not an empty one unless ``empty``."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(f"{name} must be a sequence of integers{_range(least, None)}, got {shown(value)}")
+    if len(value) == 0 and not empty:
+        raise ValueError(f"{name} must hold at least one integer, got none")
+    return tuple(whole(f"{name}[{index}]", item, least) for index, item in enumerate(value))
+
+
+def floats(
+    name: str,
+    value: Any,
+    *,
+    dimensions: Sequence[int],
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """A finite, non-empty floating-point tensor made from numbers, an array or a tensor: always a copy.
+
+    Raises
+    ------
+    TypeError
+        If the value does not hold real numbers.
+    ValueError
+        If the number of dimensions is not among ``dimensions``, or the value is empty, not finite, or too large for
+        ``dtype``, or holds integers that floating point would round.
+    """
+    array = _numbers(name, value)
+    if array.ndim not in dimensions:
+        accepted = " or ".join(str(d) for d in dimensions)
+        raise ValueError(f"{name} must have {accepted} dimensions, got shape {tuple(array.shape)}")
+    if array.numel() == 0:
+        raise ValueError(f"{name} must not be empty, got shape {tuple(array.shape)}")
+    if not array.dtype.is_floating_point and _largest_magnitude(array) > _LARGEST_EXACT_INTEGER:
+        raise ValueError(f"{name} holds integers beyond ±2^53, which floating point cannot represent exactly")
+    result = array.detach().to(dtype=dtype, device=device, copy=True)
+    if not bool(torch.isfinite(result).all()):
+        bad = int((~torch.isfinite(result)).sum())
+        raise ValueError(f"{name} must be finite, got {bad} entries that are NaN, infinite or too large for {dtype}")
+    return result
+
+
+def vector(name: str, value: Any, size: int, *, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+    """A finite floating-point tensor of shape ``(size,)``: always a copy."""
+    result = floats(name, value, dimensions=(1,), dtype=dtype, device=device)
+    if len(result) != size:
+        raise ValueError(f"{name} must have shape ({size},), got ({len(result)},)")
+    return result
+
+
+def labels(name: str, value: Any, *, device: torch.device | str = "cpu") -> Tensor:
+    """A non-empty one-dimensional tensor of class labels ``0, 1, …``: always a copy."""
+    array = _numbers(name, value)
+    if array.dtype.is_floating_point:
+        raise TypeError(f"{name} must be integers 0, 1, … for loss='cross_entropy', got {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have shape (n,) for loss='cross_entropy', got shape {tuple(array.shape)}")
+    if array.numel() == 0:
+        raise ValueError(f"{name} must not be empty, got shape {tuple(array.shape)}")
+    result = array.detach().to(dtype=torch.int64, device=device, copy=True)
+    if int(result.min()) < 0:
+        raise ValueError(f"{name} must be integers 0, 1, …, got {int(result.min())}")
+    return result
+
+
+def dtype(name: str, value: Any) -> torch.dtype:
+    """``torch.float32`` or ``torch.float64``, also by their names."""
+    known = {"float32": torch.float32, "float64": torch.float64}
+    accepted = "torch.float32 or torch.float64"
+    if not isinstance(value, (str, torch.dtype)):
+        raise TypeError(f"{name} must be {accepted}, got {shown(value)}")
+    found = known.get(value) if isinstance(value, str) else value
+    if found is None or found not in known.values():
+        raise ValueError(f"{name} must be {accepted}, got {shown(value)}")
+    return found
+
+
+def device(name: str, value: Any) -> torch.device:
+    """A torch device on which a tensor can really be made."""
+    if not isinstance(value, (str, torch.device)):
+        raise TypeError(f"{name} must be a torch device such as 'cpu' or 'cuda', got {shown(value)}")
+    try:
+        found = torch.device(value)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0]
+        raise ValueError(f"{name}={str(value)!r} is not available on this machine: {reason}") from None
+    if found.type == "meta":
+        raise ValueError(f"{name} must be a device that holds data, got 'meta'")
+    return found
+
+
+def callable_or_none(name: str, value: Any, purpose: str) -> Any:
+    """A function, or None; ``purpose`` says what kind, for example "of a frame"."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be a function {purpose} or None, got {shown(value)}")
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {shown(value)}")
+    return value
+
+
+def shown(value: Any) -> str:
+    """How a message shows a value: its ``repr``, cut short."""
+    try:
+        written = repr(value)
+    except ValueError:  # an integer of more digits than Python agrees to print
+        return f"{type(value).__name__} with too many digits to show"
+    return written if len(written) <= 60 else f"{type(value).__name__} {written[:40]}…"
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, (bool, np.bool_)) or (isinstance(value, Tensor) and value.dtype == torch.bool)
+
+
+def _numbers(name: str, value: Any) -> Tensor:
+    return _from_tensor(name, value) if isinstance(value, Tensor) else _from_array(name, value)
+
+
+def _from_tensor(name: str, value: Tensor) -> Tensor:
+    if value.dtype.is_complex or value.dtype == torch.bool:
+        raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
+    if value.layout != torch.strided or value.device.type == "meta":
+        raise TypeError(f"{name} must be a dense tensor that holds data, got {value.layout} on {value.device}")
+    if value.dtype == torch.uint64 and bool((value.view(torch.int64) < 0).any()):
+        raise ValueError(_too_large(name))
+    # Torch cannot compare most unsigned integers.
+    return value if value.dtype.is_floating_point else value.to(torch.int64)
+
+
+def _from_array(name: str, value: Any) -> Tensor:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from None
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not have masked entries")
+    kind = array.dtype.kind
+    if kind == "u" and array.size and int(array.max()) > _LARGEST_INT64:
+        raise ValueError(_too_large(name))
+    # Of Python integers beyond 64 bits NumPy makes objects, or rounded floats if they stand beside smaller ones.
+    if array is not value and (kind == "O" or (kind == "f" and bool((np.abs(array) >= 2.0**63).any()))):
+        entries = np.asarray(value, dtype=object).flat
+        if any(isinstance(entry, int) and abs(entry) > _LARGEST_INT64 for entry in entries):
+            raise ValueError(_too_large(name))
+    if kind not in "fiu":
+        raise TypeError(f"{name} must hold real numbers, got {shown(value)} of kind {array.dtype}")
+    # A copy in native byte order and positive strides, of a type that torch knows.
+    wanted = np.int64 if kind != "f" else np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(np.array(array, dtype=wanted, order="C"))
+
+
+def _too_large(name: str) -> str:
+    return f"{name} holds integers beyond 64 bits (±2^63)"
+
+
+def _largest_magnitude(array: Tensor) -> int:
+    return max(abs(int(array.max())), abs(int(array.min())))
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    if least is not None:
+        return f" of at least {least}"
+    if most is not None:
+        return f" of at most {most}"
+    return ""

@@ -1,0 +1,25 @@
+"""What is learned: :class:`Problem`, and ready-made ones."""
+
+from np_widgets.problems.boolean import kumar_haupt, sparse_parity
+from np_widgets.problems.hypercube import hypercube_error, hypercube_vertices
+from np_widgets.problems.index_models import multi_index, single_index
+from np_widgets.problems.low_dimensional import curve, two_moons
+from np_widgets.problems.problem import Display, Problem
+from np_widgets.problems.random_network import random_teacher
+from np_widgets.problems.real_data import diabetes, digits
+
+__all__ = [
+    "Display",
+    "Problem",
+    "curve",
+    "diabetes",
+    "digits",
+    "hypercube_error",
+    "hypercube_vertices",
+    "kumar_haupt",
+    "multi_index",
+    "random_teacher",
+    "single_index",
+    "sparse_parity",
+    "two_moons",
+]

@@ -1,0 +1,70 @@
+"""Losses: how far the outputs of a network are from the targets.
+
+Every loss is a mean over the ``n`` samples. Outputs have shape ``(..., n, m)``: leading dimensions are independent
+networks on the same samples.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Loss(Protocol):
+    """What a minimizer needs to know of ℓ(H, y)."""
+
+    name: str
+
+    def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean of ℓ over the samples, of shape ``(...)``."""
+
+    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The residual ``r_i = −∂ℓ/∂H(x_i)`` of each sample, of shape ``(..., n, m)``."""
+
+    def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
+        """``Rᵀ J`` with ``R Rᵀ = ∂²ℓ/∂H²``, so that its Gram matrix is the Gauss–Newton matrix.
+
+        ``jacobian`` has shape ``(n, m, P)``, ``outputs`` ``(n, m)``; the result has the shape of ``jacobian``.
+        """
+
+
+class SquareLoss:
+    """``½‖H − y‖²``, with targets of shape ``(n, m)``."""
+
+    name = "square"
+
+    def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).square().sum(dim=(-2, -1)) / (2 * outputs.shape[-2])
+
+    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return targets - outputs
+
+    def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
+        return jacobian
+
+
+class CrossEntropyLoss:
+    """``−log softmax(H)[y]``, with integer targets of shape ``(n,)``."""
+
+    name = "cross_entropy"
+
+    def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        log_probabilities = outputs.log_softmax(dim=-1)
+        index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
+        return -log_probabilities.gather(-1, index).mean(dim=(-2, -1))
+
+    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        residual = -outputs.softmax(dim=-1)
+        index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
+        return residual.scatter_add(-1, index, torch.ones_like(residual[..., :1]))
+
+    def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
+        # With q = softmax(H) and R = diag(√q) − q √qᵀ one has R Rᵀ = diag(q) − q qᵀ, the Hessian of ℓ.
+        q = outputs.softmax(dim=-1)
+        mean = torch.einsum("nm,nmp->np", q, jacobian)
+        return q.sqrt().unsqueeze(-1) * (jacobian - mean.unsqueeze(1))
+
+
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquareLoss(), CrossEntropyLoss())}

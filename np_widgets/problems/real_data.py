@@ -1,0 +1,76 @@
+"""Ready-made problems with real data, which scikit-learn carries: nothing is downloaded."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from np_widgets import arguments
+from np_widgets.problems.problem import Problem
+from np_widgets.problems.sampling import stream
+
+_Data = tuple[Any, Any]
+
+
+def digits(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
+    """1797 handwritten digits of 8 × 8 pixels, to be told apart: 10 classes, 65 inputs.
+
+    The inputs are standardized over the training set and have a constant appended. Source: E. Alpaydin & C. Kaynak,
+    Optical Recognition of Handwritten Digits (UCI, 1998; its test part), as carried by scikit-learn.
+
+    Parameters
+    ----------
+    test_fraction
+        How much of the data to hold out, 0 … 0.9; 0 means no test set.
+    seed
+        Determines which.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+    TypeError, ValueError
+        If an argument has the wrong type or is out of range; the message names it.
+    """
+    train, test = _split("digits", test_fraction, seed)
+    return Problem(*train, "cross_entropy", test, classes=10, name="digits").standardized()
+
+
+def diabetes(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
+    """Ten measurements of 442 diabetes patients, and how the disease had progressed one year later: 11 inputs.
+
+    Inputs and targets are standardized over the training set, and the inputs have a constant appended. Source: Efron,
+    Hastie, Johnstone & Tibshirani, *Least angle regression* (Annals of Statistics, 2004), as carried by scikit-learn.
+
+    Parameters
+    ----------
+    test_fraction
+        How much of the data to hold out, 0 … 0.9; 0 means no test set.
+    seed
+        Determines which.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+    TypeError, ValueError
+        If an argument has the wrong type or is out of range; the message names it.
+    """
+    train, test = _split("diabetes", test_fraction, seed, scaled=False)
+    return Problem(*train, "square", test, name="diabetes").standardized(targets=True)
+
+
+def _split(name: str, test_fraction: float, seed: int, **options: Any) -> tuple[_Data, _Data | None]:
+    test_fraction = arguments.real("test_fraction", test_fraction, least=0, most=0.9)
+    seed = arguments.seed(seed)
+    try:
+        datasets = importlib.import_module("sklearn.datasets")
+    except ImportError as error:
+        raise ImportError(f"{name} needs scikit-learn: pip install 'np_widgets[data]'") from error
+    inputs, targets = getattr(datasets, f"load_{name}")(return_X_y=True, **options)
+    held_out = round(test_fraction * len(inputs))
+    order: Any = stream(seed, "split").permutation(len(inputs))
+    test, train = np.sort(order[:held_out]), np.sort(order[held_out:])
+    return (inputs[train], targets[train]), (inputs[test], targets[test]) if held_out else None
