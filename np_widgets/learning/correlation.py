@@ -1,0 +1,334 @@
+"""The neural correlation function (NCF) and its KKT points, at a network and at the origin.
+
+Definitions and names follow Kumar & Haupt, *Learning Neural Networks by Neuron Pursuit* (arXiv 2509.12154).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from np_widgets import arguments
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.direction import DirectionalCorrelation, Profile
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.search import DirectionSearch, FoundDirection
+from np_widgets.problems import Problem
+
+_ROUNDINGS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class KKTPoint:
+    """A KKT point of the constrained NCF of one hidden layer, ``max N_l(a, b)`` subject to ``‖a‖² + ‖b‖² = 1``.
+
+    Attributes
+    ----------
+    layer
+        The hidden layer l, 1 … L−1.
+    value
+        ``N_l(a, b) > 0``. Adding ``ε·(a, b)`` lowers the loss by ``ε^{p+1}·value`` to leading order.
+    incoming, outgoing
+        ``b`` of shape ``(k_{l-1},)`` with ``‖b‖² = p/(p+1)``, and ``a`` of shape ``(k_{l+1},)``.
+    residual
+        ``‖∇N − (p+1)·N·(a, b)‖ / N``; where N has kinks, the smallest over Clarke's subdifferential.
+    """
+
+    layer: int
+    value: float
+    incoming: Tensor
+    outgoing: Tensor
+    residual: float
+
+
+@dataclass(frozen=True, eq=False)
+class OriginPoint:
+    """A KKT point of the NCF at the origin, ``max (1/n) Σ_i r_iᵀ H(x_i; w)`` subject to ``‖w‖ = 1``.
+
+    Attributes
+    ----------
+    value
+        The value of the NCF, > 0.
+    weights
+        ``W_1 … W_L`` of a network with one neuron in every hidden layer, ``‖W_l‖² = p^{L-l}/D``.
+    residual
+        ``‖∇N − D·N·w‖ / N``; where N has kinks, the smallest over Clarke's subdifferential.
+    """
+
+    value: float
+    weights: tuple[Tensor, ...]
+    residual: float
+
+
+class LayerSearch:
+    """The search for the KKT points of some hidden layers of a network, as resumable steps.
+
+    Parameters
+    ----------
+    network, problem
+        On the same device and in the same precision.
+    layers
+        The hidden layers to search.
+    starts
+        Random starts for each layer.
+    seed
+        Of the starts.
+    value_tolerance
+        Values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
+    upper
+        Take the signals of samples that sit on a kink from its positive side: what they would be if the new neuron pushed
+        them there. By default they come from the negative side.
+    """
+
+    def __init__(
+        self,
+        network: HomogeneousNetwork,
+        problem: Problem,
+        layers: tuple[int, ...],
+        starts: int,
+        seed: int,
+        value_tolerance: float,
+        *,
+        upper: bool = False,
+    ) -> None:
+        self.layers = layers
+        self._power = network.power
+        self._value_tolerance = value_tolerance
+        forward = network.forward(problem.inputs)
+        residual = problem.loss.residual(forward.output, problem.targets)
+        # What is left of a perfect fit is rounding, and any correlation with it means nothing.
+        at_origin = problem.loss.residual(torch.zeros_like(forward.output), problem.targets)
+        rounding = _ROUNDINGS * torch.finfo(network.dtype).eps
+        self._is_fitted = bool(residual.norm() <= rounding * torch.maximum(at_origin.norm(), forward.output.norm()))
+        signals = network.signals(forward, residual, upper=upper)
+        profile = Profile.of(network.activation)
+        # Layer l's neurons see h_{l-1} and send to z_{l+1}: positions l−1 and l of the two tuples.
+        self._fields = {
+            layer: DirectionalCorrelation(forward.hidden[layer - 1], signals[layer], profile) for layer in layers
+        }
+        self.directions = DirectionSearch(self._fields, starts, seed)
+
+    @property
+    def points(self) -> list[KKTPoint]:
+        """The KKT points with a positive value, best first; complete once the search has finished."""
+        found = [f for f in self.directions.found if self._is_positive(f)]
+        return sorted((self._point(f) for f in found), key=lambda point: -point.value)
+
+    @property
+    def maxima(self) -> dict[int, float]:
+        """``max N_l`` of each layer searched, zero or below the tolerance included."""
+        return {layer: self._split * self.directions.maximum(layer) for layer in self.layers}
+
+    @property
+    def _split(self) -> float:
+        p = self._power
+        return math.sqrt(1 / (p + 1)) * (p / (p + 1)) ** (p / 2)
+
+    def _is_positive(self, found: FoundDirection) -> bool:
+        return not self._is_fitted and found.value > self._value_tolerance * self._fields[found.key].scale
+
+    def _point(self, found: FoundDirection) -> KKTPoint:
+        incoming = math.sqrt(self._power / (self._power + 1))
+        vector = self._fields[found.key].vector(found.direction)
+        return KKTPoint(
+            layer=found.key,
+            value=self._split * found.value,
+            incoming=incoming * found.direction,
+            outgoing=math.sqrt(1 / (self._power + 1)) * vector / vector.norm(),
+            residual=found.residual / incoming,
+        )
+
+
+class OriginSearch:
+    """The search for the KKT points at the origin of a chain of one neuron a hidden layer, as resumable steps.
+
+    With the first layer's direction ``b`` and the signs of the inner weights fixed, all layers above act like one
+    activation on ``bᵀx``, so that the search is one over directions for each pattern of signs that is alive.
+    """
+
+    def __init__(self, problem: Problem, hidden_layers: int, activation: Activation, starts: int, seed: int) -> None:
+        self._depth = hidden_layers + 1
+        self._power = activation.power
+        zero = torch.zeros(problem.samples, problem.output_size, dtype=problem.dtype, device=problem.device)
+        residual = problem.loss.residual(zero, problem.targets)
+        self._chains = _chains(activation, hidden_layers)
+        self._fields = {
+            index: DirectionalCorrelation(problem.inputs, residual, profile)
+            for index, (profile, _) in enumerate(self._chains)
+        }
+        self.directions = DirectionSearch(self._fields, starts, seed)
+
+    @property
+    def points(self) -> list[OriginPoint]:
+        """The KKT points with a positive value, best first; complete once the search has finished."""
+        return sorted((self._point(found) for found in self.directions.found), key=lambda point: -point.value)
+
+    def _point(self, found: FoundDirection) -> OriginPoint:
+        powers = [self._power ** (self._depth - layer) for layer in range(1, self._depth + 1)]
+        norms = [math.sqrt(power / sum(powers)) for power in powers]
+        _, signs = self._chains[found.key]
+        vector = self._fields[found.key].vector(found.direction)
+        inner = [found.direction.new_full((1, 1), sign * norm) for sign, norm in zip(signs, norms[1:-1], strict=True)]
+        return OriginPoint(
+            value=found.value * math.prod(norm**power for norm, power in zip(norms, powers, strict=True)),
+            weights=(
+                norms[0] * found.direction.reshape(1, -1),
+                *inner,
+                norms[-1] * (vector / vector.norm()).reshape(-1, 1),
+            ),
+            residual=found.residual / norms[0],
+        )
+
+
+def _chains(activation: Activation, hidden_layers: int) -> list[tuple[Profile, tuple[int, ...]]]:
+    """For each pattern of inner signs that differs in effect: what the chain does to ``bᵀx``, and the signs."""
+    first = Profile.of(activation)
+    chains: dict[tuple[float, float], tuple[int, ...]] = {(first.positive, first.negative): ()}
+    for _ in range(hidden_layers - 1):
+        longer: dict[tuple[float, float], tuple[int, ...]] = {}
+        for slopes, signs in chains.items():
+            for sign in (1, -1):
+                positive, negative = activation(sign * torch.tensor(slopes, dtype=torch.float64)).tolist()
+                # The signs of b and of the output weights are free: they turn a chain into any of these.
+                mirrored = {(positive, negative), (negative, positive)}
+                mirrored |= {(-up, -down) for up, down in mirrored}
+                if mirrored != {(0.0, 0.0)} and mirrored.isdisjoint(longer):
+                    longer[positive, negative] = (*signs, sign)
+        chains = longer
+    power = activation.power**hidden_layers
+    return [(Profile(power, up, down), signs) for (up, down), signs in chains.items()]
+
+
+def correlation(network: HomogeneousNetwork, problem: Problem, layer: int, incoming: Any, outgoing: Any) -> float:
+    """The neural correlation function ``N_l(a, b) = (1/n) Σ_i aᵀ s_{l+1}(x_i) · σ(bᵀ h_{l-1}(x_i))``.
+
+    Parameters
+    ----------
+    network
+        The network that the neuron would join.
+    problem
+        Gives the samples and, through its loss, the signals ``s``.
+    layer
+        The hidden layer l, 1 … L−1.
+    incoming, outgoing
+        ``b`` of shape ``(k_{l-1},)`` and ``a`` of shape ``(k_{l+1},)``.
+
+    Returns
+    -------
+    float
+        Adding the neuron changes the loss by ``−N_l`` to leading order (Kumar & Haupt, arXiv 2509.12154).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the layer does not exist, a vector has the wrong shape, or network and problem do not fit.
+    """
+    problem = fitting(network, problem)
+    layer = arguments.whole("layer", layer, 1, network.hidden_layers)
+    below, above = network.weights[layer - 1].shape[1], network.weights[layer].shape[0]
+    b = arguments.vector("incoming", incoming, below, dtype=network.dtype, device=network.device)
+    a = arguments.vector("outgoing", outgoing, above, dtype=network.dtype, device=network.device)
+    forward = network.forward(problem.inputs)
+    signals = network.signals(forward, problem.loss.residual(forward.output, problem.targets))
+    return float(((signals[layer] @ a) * network.activation(forward.hidden[layer - 1] @ b)).mean())
+
+
+def find_kkt_points(
+    network: HomogeneousNetwork,
+    problem: Problem,
+    *,
+    layers: tuple[int, ...] | None = None,
+    starts: int = 50,
+    seed: int = 0,
+    value_tolerance: float = 1e-7,
+) -> list[KKTPoint]:
+    """The KKT points of the constrained NCF that random starts lead to, best first; none if N vanishes.
+
+    Parameters
+    ----------
+    network, problem
+        Where to search. The problem's data are moved to the network's device and precision.
+    layers
+        The hidden layers to search, counted 1 … L−1; all of them if None.
+    starts
+        Random starts in each layer.
+    seed
+        Of the starts; the same seed gives the same points.
+    value_tolerance
+        Values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range, or network and problem do not fit.
+    """
+    problem = fitting(network, problem)
+    starts = arguments.whole("starts", starts, 1)
+    seed = arguments.seed(seed)
+    value_tolerance = arguments.real("value_tolerance", value_tolerance, least=0)
+    if layers is None:
+        layers = tuple(range(1, network.hidden_layers + 1))
+    else:
+        layers = arguments.wholes("layers", layers, 1)
+        for layer in layers:
+            arguments.whole("layers", layer, 1, network.hidden_layers)
+    search = LayerSearch(network, problem, layers, starts, seed, value_tolerance)
+    search.directions.run()
+    return search.points
+
+
+def find_origin_points(
+    problem: Problem,
+    *,
+    hidden_layers: int = 2,
+    power: int = 1,
+    leak: float = 0.0,
+    starts: int = 50,
+    seed: int = 0,
+) -> list[OriginPoint]:
+    """The KKT points of the NCF at the origin, for one neuron in every hidden layer, best first.
+
+    Parameters
+    ----------
+    problem
+        Gives the samples; the residual is that of the zero network.
+    hidden_layers
+        The number of hidden layers, L − 1 ≥ 1.
+    power, leak
+        p and α of the activation.
+    starts
+        Random starts.
+    seed
+        Of the starts; the same seed gives the same points.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+    """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
+    hidden_layers = arguments.whole("hidden_layers", hidden_layers, 1)
+    activation = Activation(power, leak)
+    starts = arguments.whole("starts", starts, 1)
+    search = OriginSearch(problem, hidden_layers, activation, starts, arguments.seed(seed))
+    search.directions.run()
+    return search.points
+
+
+def fitting(network: HomogeneousNetwork, problem: Problem) -> Problem:
+    """The problem on the network's device and in its precision, after checking that the two fit together."""
+    if not isinstance(network, HomogeneousNetwork):
+        raise TypeError(f"network must be a HomogeneousNetwork, got {type(network).__name__}")
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
+    if (network.input_size, network.output_size) != (problem.input_size, problem.output_size):
+        raise ValueError(
+            f"network must have {problem.input_size} inputs and {problem.output_size} outputs to fit the problem, "
+            f"got {network.input_size} and {network.output_size}"
+        )
+    return problem.to(device=network.device, dtype=network.dtype)

@@ -1,0 +1,96 @@
+"""Run an engine to some end in the calling thread, with a progress bar and an orderly Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+from np_widgets.learning.engine import Engine
+
+
+def drive(
+    engine: Engine,
+    *,
+    until: Callable[[], bool] = lambda: False,
+    progress: bool = False,
+    callback: Callable[[Any], None] | None = None,
+) -> bool:
+    """Advance ``engine`` until it has finished, ``until()`` holds, or Ctrl-C is pressed.
+
+    Parameters
+    ----------
+    until
+        Asked before every quantum.
+    progress
+        Show a text progress bar with the frame's ``message``.
+    callback
+        Called with a new frame after every quantum.
+
+    Returns
+    -------
+    bool
+        Whether Ctrl-C ended it. It is acted on between two quanta, so the engine is in a sound state; a second one
+        raises ``KeyboardInterrupt`` at once.
+    """
+    with _deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
+        while engine.finished is None and not until():
+            if interrupted():
+                return True
+            engine.advance()
+            bar.update()
+            if callback is not None:
+                callback(engine.frame())
+        return interrupted()
+
+
+class _Bar:
+    """A tqdm bar over the current phase; nothing at all if it is not wanted."""
+
+    def __init__(self, engine: Engine, wanted: bool) -> None:
+        self._engine = engine
+        layout = "{percentage:3.0f}% {bar:20} {elapsed} {desc}"
+        desc = engine.frame().message if wanted else None
+        self._bar = tqdm(total=1.0, miniters=0, bar_format=layout, desc=desc) if wanted else None
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self.update()
+            self._bar.refresh()
+            self._bar.close()
+
+    def update(self) -> None:
+        if self._bar is not None:
+            frame = self._engine.frame()
+            self._bar.set_description_str(frame.message, refresh=False)
+            self._bar.n = 1.0 if frame.progress is None else min(frame.progress, 1.0)
+            self._bar.update(0)  # tqdm decides when it is time to print again
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Within it, the first SIGINT only sets what the yielded function returns."""
+    pressed = False
+
+    def note(number: int, where: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            signal.default_int_handler(number, where)
+        pressed = True
+
+    try:
+        previous = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread: SIGINT does not arrive here
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)

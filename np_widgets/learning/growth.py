@@ -1,0 +1,165 @@
+"""What a Neuron Pursuit leaves behind: the record of its growth, and frames that show where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from np_widgets.learning.network import HomogeneousNetwork
+
+Floats = NDArray[np.float64]
+
+PHASES = ("ready", "origin", "minimizing", "searching", "finished")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A KKT point that a search found, without its weights.
+
+    Attributes
+    ----------
+    layer
+        The hidden layer, 1 … L−1, that the neuron would join; 0 for a point at the origin (a neuron in every layer).
+    value
+        The value of the neural correlation function, N.
+    residual
+        The residual of the KKT conditions relative to ``value``.
+    """
+
+    layer: int
+    value: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class GrowthRecord:
+    """One network that was trained.
+
+    Attributes
+    ----------
+    widths
+        Its hidden widths.
+    layer
+        The hidden layer that got a neuron before this training; 0 for the first network.
+    value
+        The NCF value of the KKT point that the new neuron came from.
+    candidates
+        All KKT points found by that search, best first.
+    loss, test_loss
+        The losses where its training stopped; ``test_loss`` is None without a test set.
+    first_step
+        How many steps all earlier networks had taken together when its training began.
+    steps
+        How many minimizer steps its training took.
+    stopped
+        Why its training stopped.
+    """
+
+    widths: tuple[int, ...]
+    layer: int
+    value: float
+    candidates: tuple[Candidate, ...]
+    loss: float
+    test_loss: float | None
+    first_step: int
+    steps: int
+    stopped: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Why a pursuit stopped; ``str()`` of it is a sentence.
+
+    Attributes
+    ----------
+    kind
+        ``"target"``: the target loss is met; ``"additions"``: all allowed neurons were added; ``"no_point"``: no KKT
+        point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"diverged"``: the
+        loss stopped being finite; ``"interrupted"``: Ctrl-C.
+    message
+        The sentence.
+    layer_maxima
+        ``max N_l`` of each hidden layer as the last search found it, or None if there was none.
+    gradient_norm
+        The norm of the gradient of the training loss, or None before the first network.
+    """
+
+    kind: str
+    message: str
+    layer_maxima: tuple[float, ...] | None = None
+    gradient_norm: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class PursuitFrame:
+    """Where a pursuit stands: plain numbers and arrays that nothing will change.
+
+    Attributes
+    ----------
+    phase
+        ``"ready"`` (nothing done yet), ``"origin"`` (searching the start network), ``"minimizing"``, ``"searching"``
+        (the next neuron) or ``"finished"``.
+    iteration
+        Which network this is: 1 for the first, 0 before it.
+    message
+        One sentence that says what is happening.
+    progress
+        How much of the phase's budget is used, 0 … 1; None where that means nothing.
+    weights
+        ``W_1 … W_L`` as numpy arrays of shape ``(k_l, k_{l-1})``; empty before the first network.
+    power, leak
+        p and α of the activation.
+    added
+        ``(layer, index)`` of the neurons that this iteration added; of all neurons in the first.
+    loss, test_loss
+        The current losses; None before the first network (``test_loss`` also without a test set).
+    step, total_steps
+        Minimizer steps taken by this network, and by all networks together.
+    trace_steps, trace_losses
+        The training loss over the total number of steps: two arrays of equal, bounded length.
+    growth
+        One record for each network whose training has ended.
+    candidates
+        The KKT points of the last search, best first.
+    finished
+        Why the pursuit has stopped, or None.
+    hidden_layers, seed, method, minimizer
+        The settings in force; ``minimizer`` names what ``"auto"`` currently uses, too.
+    """
+
+    phase: str
+    iteration: int
+    message: str
+    progress: float | None
+    weights: tuple[Floats, ...]
+    power: int
+    leak: float
+    added: tuple[tuple[int, int], ...]
+    loss: float | None
+    test_loss: float | None
+    step: int
+    total_steps: int
+    trace_steps: Floats
+    trace_losses: Floats
+    growth: tuple[GrowthRecord, ...]
+    candidates: tuple[Candidate, ...]
+    finished: Finish | None
+    hidden_layers: int
+    seed: int
+    method: str
+    minimizer: str
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The hidden widths of the current network; empty before the first."""
+        return tuple(weight.shape[0] for weight in self.weights[:-1])
+
+    @property
+    def network(self) -> HomogeneousNetwork | None:
+        """The current network, in float64 on the CPU; None before the first."""
+        return HomogeneousNetwork(self.weights, power=self.power, leak=self.leak) if self.weights else None

@@ -1,0 +1,80 @@
+"""Adam on the gradient of the whole training set."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from np_widgets import arguments
+from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
+from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
+from np_widgets.learning.objective import Objective
+
+
+class Adam(FirstOrderMinimizer):
+    """Adam (Kingma & Ba, arXiv 1412.6980) with a fixed step size and without weight decay.
+
+    Parameters
+    ----------
+    learning_rate
+        The step size.
+    betas
+        The rates at which the running means of the gradient and of its square forget, each in [0, 1).
+    epsilon
+        What is added to the root of the mean square.
+
+    Notes
+    -----
+    The steps are those of ``torch.optim.Adam``, whose own bookkeeping would take as long as a small network's gradient.
+
+    See :class:`~np_widgets.learning.minimizers.minimizer.Minimizer` for the other parameters and the attributes.
+    """
+
+    name: ClassVar[str] = "adam"
+    title: ClassVar[str] = "Adam"
+
+    def __init__(
+        self,
+        objective: Objective,
+        theta: Tensor,
+        *,
+        learning_rate: float = 1e-2,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        stopping: StoppingRule = DEFAULT_RULE,
+    ) -> None:
+        super().__init__(objective, theta, stopping=stopping)
+        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0)
+        self._betas = _checked_betas(betas)
+        self._epsilon = arguments.real("epsilon", epsilon, above=0)
+        self._mean = torch.zeros_like(self.theta)
+        self._mean_square = torch.zeros_like(self.theta)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "mean": self._mean.clone(), "mean_square": self._mean_square.clone()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._mean = state["mean"].to(self.theta, copy=True)
+        self._mean_square = state["mean_square"].to(self.theta, copy=True)
+
+    def _proposal(self) -> Tensor:
+        first, second = self._betas
+        self._mean.lerp_(self._gradient, 1 - first)
+        self._mean_square.mul_(second).addcmul_(self._gradient, self._gradient, value=1 - second)
+        # Both means start at zero: divided by these, they are means of the steps taken so far.
+        weight, weight_square = 1 - first ** (self.steps + 1), 1 - second ** (self.steps + 1)
+        root = self._mean_square.sqrt().mul_(1 / math.sqrt(weight_square)).add_(self._epsilon)
+        return torch.addcdiv(self.theta, self._mean, root, value=-self._learning_rate / weight)
+
+
+def _checked_betas(betas: tuple[float, float]) -> tuple[float, float]:
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers in [0, 1), got {betas!r}")
+    for index, beta in enumerate(betas):
+        if arguments.real(f"betas[{index}]", beta, least=0) >= 1:
+            raise ValueError(f"betas[{index}] must be less than 1, got {beta:g}")
+    return float(betas[0]), float(betas[1])

@@ -1,0 +1,143 @@
+"""Descents to a minimum, alternated with excursions that leave poor ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from np_widgets import arguments
+from np_widgets.learning.minimizers.adam import Adam
+from np_widgets.learning.minimizers.lbfgs import LBFGS
+from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
+from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.minimizers.stopping import StoppingRule
+from np_widgets.learning.objective import Objective
+
+_MOST_OPERATIONS, _MOST_WEIGHTS = 1e9, 2000
+"""Of a Levenberg–Marquardt step; above them the descents are L-BFGS."""
+_DESCENT = StoppingRule(gradient_tolerance=0.0, patience=8, least_decrease=1e-5)
+_DESCENT_STEPS, _LAST_DESCENT_STEPS = 40, 200
+
+
+class Hybrid(Minimizer):
+    """Levenberg–Marquardt (L-BFGS where that is too large) and Adam in turn, until neither finds anything lower.
+
+    Second-order descent is fast but stops at kinks and in poor minima; Adam with a step size that falls to zero
+    slides along kinks and leaves poor minima, but crawls. So each *descent* is followed by an *excursion* of Adam from
+    where it ended. When ``patience`` excursions in a row led to nothing better, the lowest point seen is descended from
+    once more, thoroughly, and that is the result.
+
+    Parameters
+    ----------
+    learning_rate
+        Of the excursions, at their beginning.
+    excursion
+        How many steps of Adam an excursion takes.
+    patience, least_decrease
+        Finish when ``patience`` cycles in a row lowered the loss by less than ``least_decrease`` of itself.
+    gradient_tolerance
+        Finish where the norm of the gradient is at most this after a descent.
+
+    Notes
+    -----
+    The loss rises during an excursion; :attr:`theta` is the lowest point seen once :attr:`finished` is set.
+
+    See :class:`~np_widgets.learning.minimizers.minimizer.Minimizer` for the attributes.
+    """
+
+    name: ClassVar[str] = "hybrid"
+    title: ClassVar[str] = "hybrid"
+
+    def __init__(
+        self,
+        objective: Objective,
+        theta: Tensor,
+        *,
+        learning_rate: float = 1e-2,
+        excursion: int = 300,
+        patience: int = 2,
+        least_decrease: float = 1e-3,
+    ) -> None:
+        # The stopping rule of a single descent means nothing for the whole: it ends by counting fruitless cycles.
+        super().__init__(objective, theta, stopping=StoppingRule(0.0, patience=2**62, least_decrease=0.0))
+        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0)
+        self._excursion = arguments.whole("excursion", excursion, 1)
+        self._patience = arguments.whole("patience", patience, 1)
+        self._least_decrease = arguments.real("least_decrease", least_decrease, least=0)
+        small = objective.size <= _MOST_WEIGHTS and LevenbergMarquardt.operations(objective) <= _MOST_OPERATIONS
+        self._descent: type[LevenbergMarquardt | LBFGS] = LevenbergMarquardt if small else LBFGS
+        self._lowest_before = math.inf  # as it was when the last cycle was judged
+        self._fruitless = 0
+        self._is_last = False
+        self._inner = self._begin(self._descent, self.theta)
+
+    @property
+    def activity(self) -> str:
+        kind = "excursion" if isinstance(self._inner, Adam) else "descent"
+        return f"{kind} by {self._inner.title}"
+
+    @property
+    def step_operations(self) -> float:
+        return self._inner.step_operations
+
+    def state(self) -> dict[str, Any]:
+        return {
+            **super().state(),
+            "inner": self._inner.state(),
+            "lowest_before": self._lowest_before,
+            "fruitless": self._fruitless,
+            "is_last": self._is_last,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._inner = self._begin(Adam if state["inner"]["name"] == Adam.name else self._descent, self.theta)
+        self._inner.restore(state["inner"])
+        self._lowest_before, self._fruitless = state["lowest_before"], state["fruitless"]
+        self._is_last = state["is_last"]
+
+    def _begin(self, kind: type[Minimizer], theta: Tensor) -> Minimizer:
+        theta = self.objective.balanced(theta)
+        if issubclass(kind, Adam):
+            return _DecayingAdam(self.objective, theta, self._learning_rate, self._excursion)
+        return kind(self.objective, theta, stopping=_DESCENT)
+
+    def _step(self) -> None:
+        inner = self._inner
+        inner.advance(1)
+        self._move(inner.theta, inner.loss, inner.gradient)
+        if isinstance(inner, Adam):
+            if inner.finished is not None or inner.steps >= self._excursion:
+                self._inner = self._begin(self._descent, inner.theta)
+        elif inner.finished is not None or inner.steps >= (_LAST_DESCENT_STEPS if self._is_last else _DESCENT_STEPS):
+            self._end_cycle()
+
+    def _end_cycle(self) -> None:
+        gained = self.lowest_loss < self._lowest_before * (1 - self._least_decrease)
+        self._fruitless = 0 if gained else self._fruitless + 1
+        self._lowest_before = self.lowest_loss
+        if self._is_last:
+            self.settle()
+            self.finished = (
+                f"a local minimum: {self._patience} excursions in a row led to nothing lower "
+                f"(gradient norm {self.gradient_norm:.2g})"
+            )
+        elif self._fruitless >= self._patience:
+            self._is_last = True
+            self._inner = self._begin(self._descent, self.lowest_theta)
+        else:
+            self._inner = self._begin(Adam, self._inner.theta)
+
+
+class _DecayingAdam(Adam):
+    """Adam whose step size falls to zero along a cosine."""
+
+    def __init__(self, objective: Objective, theta: Tensor, learning_rate: float, duration: int) -> None:
+        super().__init__(objective, theta, learning_rate=learning_rate)
+        self._first_rate, self._duration = learning_rate, duration
+
+    def _step(self) -> None:
+        self._learning_rate = self._first_rate * 0.5 * (1 + math.cos(math.pi * self.steps / self._duration))
+        super()._step()

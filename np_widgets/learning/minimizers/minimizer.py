@@ -1,0 +1,185 @@
+"""What all minimizers have in common."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from np_widgets import arguments
+from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
+from np_widgets.learning.objective import Objective
+
+
+class Minimizer(ABC):
+    """A descent of the training loss that can be cut anywhere, saved, and gone on with.
+
+    ``advance(5)`` gives bitwise what ``advance(2)`` and ``advance(3)`` give, and so does a minimizer of the same
+    settings that was given the :meth:`state` in between.
+
+    Parameters
+    ----------
+    objective
+        The training loss.
+    theta
+        Where to start, of shape ``(P,)``. Copied.
+    stopping
+        When to set :attr:`finished`.
+
+    Attributes
+    ----------
+    theta
+        The current weights, of shape ``(P,)``. A step replaces this tensor and never changes it in place.
+    loss
+        The training loss at ``theta``; always finite.
+    lowest_theta, lowest_loss
+        The same for the lowest point so far: a step of gradient descent or Adam may lead upwards.
+    steps
+        How many steps have been taken.
+    finished
+        Why no further step will be taken, in words, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``theta`` does not fit the objective, the loss there is not finite, or a setting is out of range.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    """The name as it stands in a sentence."""
+    _check_every: ClassVar[int] = 1
+    """Steps between two looks at the stopping rule."""
+
+    def __init__(self, objective: Objective, theta: Tensor, *, stopping: StoppingRule = DEFAULT_RULE) -> None:
+        self.objective = objective
+        self.stopping = stopping
+        self.theta = self._checked(theta)
+        self.loss, self._gradient = objective.loss_and_gradient(self.theta)
+        if not math.isfinite(self.loss):
+            raise ValueError(f"theta must have a finite loss, got {self.loss}")
+        self.lowest_theta, self.lowest_loss = self.theta, self.loss
+        self._reference_loss, self._reference_step = self.loss, 0
+        self.steps = 0
+        self.finished: str | None = None
+
+    @property
+    def gradient(self) -> Tensor:
+        """The gradient at :attr:`theta`, of shape ``(P,)``; at a kink, the one-sided one."""
+        return self._gradient
+
+    @property
+    def activity(self) -> str:
+        """What it is doing now, in words."""
+        return self.title
+
+    @property
+    def step_operations(self) -> float:
+        """Roughly how many arithmetic operations the next step takes."""
+        return 6.0 * self.objective.problem.samples * self.objective.size
+
+    @property
+    def gradient_norm(self) -> float:
+        """The norm of the gradient at :attr:`theta`; at a kink, of the one-sided one."""
+        return float(torch.linalg.vector_norm(self._gradient))
+
+    def advance(self, steps: int) -> None:
+        """Take ``steps`` steps, fewer if :attr:`finished` is set before."""
+        for _ in range(arguments.whole("steps", steps, 0)):
+            if self.finished is None and self.steps % self._check_every == 0:
+                self._look_for_end()
+            if self.finished is not None:
+                return
+            self._step()
+            if self.finished is None:
+                self.steps += 1
+
+    def settle(self) -> None:
+        """Go to the lowest point seen so far, in balanced weights."""
+        self.theta = self.lowest_theta = self.objective.balanced(self.lowest_theta)
+        self.loss, self._gradient = self.objective.loss_and_gradient(self.theta)
+        self.lowest_loss = self.loss
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on from here; later steps do not change it."""
+        return {
+            "name": self.name,
+            "theta": self.theta.clone(),
+            "loss": self.loss,
+            "gradient": self._gradient.clone(),
+            "lowest_theta": self.lowest_theta.clone(),
+            "lowest_loss": self.lowest_loss,
+            "reference": (self._reference_loss, self._reference_step),
+            "steps": self.steps,
+            "finished": self.finished,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken, by this minimizer or one of the same kind and settings.
+
+        Raises
+        ------
+        ValueError
+            If the state comes from another kind of minimizer, or from a network of another size.
+        """
+        if state.get("name") != self.name:
+            raise ValueError(f"state must come from {self.name!r}, got one from {state.get('name')!r}")
+        self.theta = self._checked(state["theta"])
+        self._gradient = state["gradient"].to(self.theta, copy=True)
+        self.lowest_theta = state["lowest_theta"].to(self.theta, copy=True)
+        self.loss, self.lowest_loss = state["loss"], state["lowest_loss"]
+        self._reference_loss, self._reference_step = state["reference"]
+        self.steps, self.finished = state["steps"], state["finished"]
+
+    @abstractmethod
+    def _step(self) -> None:
+        """Try one step and :meth:`_move` if it is good, or set :attr:`finished`."""
+
+    def _move(self, theta: Tensor, loss: float, gradient: Tensor) -> None:
+        self.theta, self.loss, self._gradient = theta, loss, gradient
+        if loss < self.lowest_loss:
+            self.lowest_theta, self.lowest_loss = theta, loss
+
+    def _look_for_end(self) -> None:
+        rule, norm = self.stopping, self.gradient_norm
+        if norm <= rule.gradient_tolerance:
+            self.finished = f"gradient norm {norm:.2g} is within {rule.gradient_tolerance:.2g}"
+            return
+        if self.lowest_loss < self._reference_loss * (1 - rule.least_decrease):
+            self._reference_loss, self._reference_step = self.lowest_loss, self.steps
+        waited = self.steps - self._reference_step
+        if waited >= rule.patience:
+            self.finished = (
+                f"no further decrease: in {waited} steps the lowest loss fell by less than {rule.least_decrease:.1g} "
+                f"of itself (gradient norm {norm:.2g})"
+            )
+
+    def _checked(self, theta: Tensor) -> Tensor:
+        like = self.objective.initial
+        if not isinstance(theta, Tensor):
+            raise TypeError(f"theta must be a tensor, got {type(theta).__name__}")
+        if theta.shape != like.shape:
+            raise ValueError(f"theta must have shape {tuple(like.shape)}, got {tuple(theta.shape)}")
+        return theta.detach().to(like, copy=True)
+
+
+class FirstOrderMinimizer(Minimizer):
+    """A minimizer that takes one gradient a step and goes wherever it leads, as long as the loss is finite."""
+
+    # The norm of the gradient of a small network costs a good part of a step.
+    _check_every: ClassVar[int] = 100
+
+    @abstractmethod
+    def _proposal(self) -> Tensor:
+        """The next weights, a new tensor."""
+
+    def _step(self) -> None:
+        theta = self._proposal()
+        loss, gradient = self.objective.loss_and_gradient(theta)
+        if math.isfinite(loss):
+            self._move(theta, loss, gradient)
+        else:
+            self.finished = f"diverged: step {self.steps + 1} led from a loss of {self.loss:.3g} to {loss}"

@@ -1,0 +1,251 @@
+"""Bias-free feed-forward networks that are positively homogeneous in their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from np_widgets import arguments
+from np_widgets.learning.activation import Activation
+
+_BALANCING_SWEEPS = 30
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """What one evaluation of a network leaves behind.
+
+    Attributes
+    ----------
+    hidden
+        ``h_0, …, h_{L-1}``: the inputs and the outputs of each hidden layer, of shape ``(n, k_l)``.
+    pre_activations
+        ``z_1, …, z_L``, of shape ``(n, k_l)``; the last is the output of the network.
+    """
+
+    hidden: tuple[Tensor, ...]
+    pre_activations: tuple[Tensor, ...]
+
+    @property
+    def output(self) -> Tensor:
+        """``H(x) = z_L``, of shape ``(n, m)``."""
+        return self.pre_activations[-1]
+
+
+class HomogeneousNetwork:
+    """A bias-free network ``h_l = σ(W_l h_{l-1})`` with a linear last layer (Kumar & Haupt, arXiv 2509.12154).
+
+    Parameters
+    ----------
+    weights
+        ``[W_1, …, W_L]``, at least two matrices; ``W_l`` has shape ``(k_l, k_{l-1})``. They are copied. Tensors keep
+        their precision and device, anything else becomes float64 on the CPU.
+    power, leak
+        p and α of the activation ``σ(z) = max(z, αz)^p``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than two matrices, their shapes do not chain, or an entry is not finite.
+    """
+
+    def __init__(self, weights: Sequence[Any], *, power: int = 1, leak: float = 0.0) -> None:
+        self.activation = Activation(power, leak)
+        self.weights = _checked_weights(weights)
+
+    @classmethod
+    def _of(cls, weights: Sequence[Tensor], activation: Activation) -> HomogeneousNetwork:
+        """A network that shares the given tensors: for code that knows its weights are sound."""
+        network = cls.__new__(cls)
+        network.activation = activation
+        network.weights = tuple(weights)
+        return network
+
+    @property
+    def power(self) -> int:
+        """The power p of the activation."""
+        return self.activation.power
+
+    @property
+    def leak(self) -> float:
+        """The slope ratio α of the activation."""
+        return self.activation.leak
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths ``(k_1, …, k_{L-1})`` of the hidden layers."""
+        return tuple(weight.shape[0] for weight in self.weights[:-1])
+
+    @property
+    def hidden_layers(self) -> int:
+        """The number of hidden layers, L − 1."""
+        return len(self.weights) - 1
+
+    @property
+    def input_size(self) -> int:
+        """The number of inputs, d."""
+        return self.weights[0].shape[1]
+
+    @property
+    def output_size(self) -> int:
+        """The number of outputs, m."""
+        return self.weights[-1].shape[0]
+
+    @property
+    def degree(self) -> int:
+        """The degree ``D = 1 + p + … + p^{L-1}`` of homogeneity in the weights."""
+        return sum(self.power**layer for layer in range(len(self.weights)))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the weights."""
+        return self.weights[0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device on which the weights lie."""
+        return self.weights[0].device
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of weights."""
+        return sum(weight.numel() for weight in self.weights)
+
+    def __call__(self, inputs: Any) -> Tensor:
+        """The outputs, of shape ``(n, m)``, for inputs of shape ``(n, d)``."""
+        return self.forward(self._checked_inputs(inputs)).output
+
+    def forward(self, inputs: Tensor) -> ForwardPass:
+        """Evaluate at a tensor of shape ``(n, d)`` and keep what each layer computed."""
+        hidden, pre_activations = [inputs], []
+        for weight in self.weights:
+            pre_activations.append(hidden[-1] @ weight.T)
+            if len(pre_activations) < len(self.weights):
+                hidden.append(self.activation(pre_activations[-1]))
+        return ForwardPass(tuple(hidden), tuple(pre_activations))
+
+    def signals(self, forward: ForwardPass, residual: Tensor, *, upper: bool = False) -> tuple[Tensor, ...]:
+        """The backpropagated signals ``s_l = −∂ℓ/∂z_l`` for l = 1 … L, of shape ``(n, k_l)``.
+
+        ``residual`` is ``s_L``, of shape ``(n, m)``. Where a pre-activation sits on the kink of the activation, as above
+        a ReLU layer that is off, the slope of the negative side is taken, or of the positive one if ``upper``.
+        """
+        signals = [residual]
+        for layer in range(len(self.weights) - 1, 0, -1):
+            slope = self.activation.derivative(forward.pre_activations[layer - 1], upper=upper)
+            signals.append((signals[-1] @ self.weights[layer]) * slope)
+        return tuple(reversed(signals))
+
+    def with_neuron(self, layer: int, incoming: Any, outgoing: Any) -> HomogeneousNetwork:
+        """A new network with one more neuron at the end of a hidden layer.
+
+        Parameters
+        ----------
+        layer
+            The hidden layer, 1 … L−1.
+        incoming, outgoing
+            Its weights from the layer below, of shape ``(k_{l-1},)``, and to the layer above, ``(k_{l+1},)``.
+        """
+        layer = arguments.whole("layer", layer, 1, self.hidden_layers)
+        below, above = self.weights[layer - 1].shape[1], self.weights[layer].shape[0]
+        incoming = arguments.vector("incoming", incoming, below, dtype=self.dtype, device=self.device)
+        outgoing = arguments.vector("outgoing", outgoing, above, dtype=self.dtype, device=self.device)
+        weights = [weight.clone() for weight in self.weights]
+        weights[layer - 1] = torch.cat([weights[layer - 1], incoming.reshape(1, -1)])
+        weights[layer] = torch.cat([weights[layer], outgoing.reshape(-1, 1)], dim=1)
+        return HomogeneousNetwork._of(weights, self.activation)
+
+    def balanced(self) -> HomogeneousNetwork:
+        """The same function by weights with ``p·‖out‖² = ‖in‖²`` for every hidden neuron.
+
+        Multiplying a neuron's incoming weights by c > 0 and its outgoing ones by ``c^{-p}`` changes nothing. Gradient flow
+        keeps ``p·‖out‖² − ‖in‖²`` constant, so from a small start it is nearly balanced; other minimizers are not, and
+        the value of the NCF depends on it. A neuron without incoming or outgoing weights is left as it is.
+        """
+        weights = [weight.clone() for weight in self.weights]
+        for _ in range(_BALANCING_SWEEPS):
+            for below, above in pairwise(weights):
+                ratio = self.power * above.square().sum(dim=0) / below.square().sum(dim=1)
+                factor = ratio ** (1 / (2 * self.power + 2))
+                factor = torch.where(torch.isfinite(factor) & (factor > 0), factor, torch.ones_like(factor))
+                below.mul_(factor.unsqueeze(1))
+                above.div_(factor**self.power)
+        return HomogeneousNetwork._of(weights, self.activation)
+
+    def copy(self) -> HomogeneousNetwork:
+        """A network with weights of its own."""
+        return HomogeneousNetwork._of([weight.clone() for weight in self.weights], self.activation)
+
+    def to(self, *, device: Any = None, dtype: Any = None) -> HomogeneousNetwork:
+        """A copy on another device or in another precision."""
+        target = self.device if device is None else arguments.device("device", device)
+        precision = self.dtype if dtype is None else arguments.dtype("dtype", dtype)
+        moved = [weight.to(device=target, dtype=precision, copy=True) for weight in self.weights]
+        return HomogeneousNetwork._of(moved, self.activation)
+
+    def to_module(self) -> nn.Sequential:
+        """The same function as a plain, trainable ``torch.nn.Module`` (bias-free ``Linear`` layers)."""
+        modules: list[nn.Module] = []
+        for layer, weight in enumerate(self.weights, start=1):
+            linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device=self.device, dtype=self.dtype)
+            with torch.no_grad():
+                linear.weight.copy_(weight)
+            modules.append(linear)
+            if layer < len(self.weights):
+                modules.append(RectifiedPower(self.activation))
+        return nn.Sequential(*modules)
+
+    def __repr__(self) -> str:
+        return (
+            f"HomogeneousNetwork({self.input_size} inputs, widths={self.widths}, {self.output_size} outputs, "
+            f"power={self.power}, leak={self.leak:g})"
+        )
+
+    def _checked_inputs(self, inputs: Any) -> Tensor:
+        inputs = arguments.floats("inputs", inputs, dimensions=(2,), dtype=self.dtype, device=self.device)
+        if inputs.shape[1] != self.input_size:
+            raise ValueError(f"inputs must have shape (n, {self.input_size}), got {tuple(inputs.shape)}")
+        return inputs
+
+
+class RectifiedPower(nn.Module):
+    """σ(z) = max(z, αz)^p as a torch module."""
+
+    def __init__(self, activation: Activation) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, z: Tensor) -> Tensor:
+        """σ(z), elementwise."""
+        return self.activation(z)
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return f"power={self.activation.power}, leak={self.activation.leak:g}"
+
+
+def _checked_weights(weights: Sequence[Any]) -> tuple[Tensor, ...]:
+    if isinstance(weights, (str, bytes)) or not hasattr(weights, "__len__"):
+        raise TypeError(f"weights must be a list of matrices [W_1, …, W_L], got {type(weights).__name__}")
+    if len(weights) < 2:
+        raise ValueError(f"weights must hold at least two matrices (one hidden layer), got {len(weights)}")
+    like = next((w for w in weights if isinstance(w, Tensor) and w.dtype.is_floating_point), None)
+    dtype = torch.float64 if like is None else arguments.dtype("the dtype of weights", like.dtype)
+    device = torch.device("cpu") if like is None else like.device
+    checked = tuple(
+        arguments.floats(f"weights[{index}]", weight, dimensions=(2,), dtype=dtype, device=device)
+        for index, weight in enumerate(weights)
+    )
+    for index in range(1, len(checked)):
+        below, above = checked[index - 1].shape[0], checked[index].shape[1]
+        if below != above:
+            raise ValueError(
+                f"weights[{index}] must have {below} columns, as many as weights[{index - 1}] has rows; "
+                f"got shape {tuple(checked[index].shape)}"
+            )
+    return checked

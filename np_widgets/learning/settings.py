@@ -1,0 +1,55 @@
+"""The settings of a Neuron Pursuit: one frozen, checked record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from np_widgets import arguments
+from np_widgets.learning.activation import Activation
+
+METHODS = ("fast", "paper")
+MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt")
+
+
+@dataclass(frozen=True)
+class PursuitSettings:
+    """What a pursuit does; :class:`~np_widgets.learning.pursuit.NeuronPursuit` describes each field."""
+
+    hidden_layers: int = 2
+    power: int = 1
+    leak: float = 0.0
+    seed: int = 0
+    method: str = "fast"
+    minimizer: str = "auto"
+    learning_rate: float | None = None
+    scale: float = 1e-2
+    starts: int = 50
+    target_loss: float = 1e-9
+    max_steps: int | None = None
+    max_additions: int = 20
+    value_tolerance: float = 1e-7
+    stop_when_test_rises: bool = False
+
+    def __post_init__(self) -> None:
+        checked = {
+            "hidden_layers": arguments.whole("hidden_layers", self.hidden_layers, 1),
+            "power": Activation(self.power, self.leak).power,
+            "leak": Activation(self.power, self.leak).leak,
+            "seed": arguments.seed(self.seed),
+            "method": arguments.choice("method", self.method, METHODS),
+            "minimizer": arguments.choice("minimizer", self.minimizer, MINIMIZER_NAMES),
+            "scale": arguments.real("scale", self.scale, above=0),
+            "starts": arguments.whole("starts", self.starts, 1),
+            "target_loss": arguments.real("target_loss", self.target_loss, least=0),
+            "max_additions": arguments.whole("max_additions", self.max_additions, 0),
+            "value_tolerance": arguments.real("value_tolerance", self.value_tolerance, least=0),
+            "stop_when_test_rises": arguments.flag("stop_when_test_rises", self.stop_when_test_rises),
+        }
+        if self.learning_rate is not None:
+            checked["learning_rate"] = arguments.real("learning_rate", self.learning_rate, above=0)
+        if self.max_steps is not None:
+            checked["max_steps"] = arguments.whole("max_steps", self.max_steps, 1)
+        if self.method == "paper" and self.minimizer not in ("auto", "gradient_descent"):
+            raise ValueError(f"minimizer must be 'gradient_descent' for method='paper', got {self.minimizer!r}")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
