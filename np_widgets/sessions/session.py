@@ -1,0 +1,324 @@
+"""A session: an engine that works in the background and is steered while it does."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Self
+
+from np_widgets import arguments
+from np_widgets.learning.engine import Engine
+from np_widgets.sessions import commands
+from np_widgets.sessions.belongings import Belongings, Observer
+from np_widgets.sessions.waiting import LONGEST_WAIT, deadline, patiently
+from np_widgets.sessions.worker import Worker, failure_message
+
+
+class Session:
+    """Runs an engine on a thread of its own.
+
+    Parameters
+    ----------
+    engine
+        What to run. The session claims it until :meth:`close`: meanwhile look at :attr:`frame`, and change it through
+        the session only.
+    torch_threads
+        How many threads torch may use inside one operation on the session's thread; elsewhere nothing changes. One
+        is fastest for small problems; None leaves torch's own choice.
+
+    Raises
+    ------
+    TypeError
+        If ``engine`` is not an :class:`~np_widgets.learning.engine.Engine`.
+    RuntimeError
+        If something else drives the engine.
+
+    Notes
+    -----
+    **Commands** (``resume``, ``pause``, ``step``, and the engine's actions such as ``add_neuron``) may come from any
+    thread. They are obeyed in the order in which they came, between two advances of the engine; the method returns
+    when that is done, and raises what made the command be refused. A refused command changes nothing.
+    Ctrl-C while a method waits ends the waiting, not the command and not the session. On the session's own thread (in
+    an observer) the methods cannot wait: there they only queue the command, and return None.
+
+    **Determinism.** No clock decides anything but when the engine advances and when frames are made. The same commands
+    after the same numbers of advances give bitwise the same result on the same machine, as long as ``torch_threads``
+    is the same.
+
+    **Failures.** Before every advance and every action the engine's state is kept; if an exception comes out of it,
+    the engine is put back to that state. An action that raises is a refused command, no more. An exception from an
+    advance, from making a frame or from an observer makes the status ``"failed"`` and stands in :attr:`error`; the last
+    good state and frame remain. :meth:`resume`, :meth:`step` and :meth:`reset` clear the error and go on from there.
+
+    A session that nobody refers to any more, and every session at the end of the interpreter, stops by itself.
+    """
+
+    def __init__(self, engine: Engine, *, torch_threads: int | None = 1) -> None:
+        if not isinstance(engine, Engine):
+            raise TypeError(f"engine must be an Engine such as a NeuronPursuit, got {type(engine).__name__}")
+        if torch_threads is not None:
+            torch_threads = arguments.whole("torch_threads", torch_threads, 1)
+        self._belongings = Belongings()
+        engine.claim("a Session")
+        try:
+            self._worker = Worker(engine, torch_threads, self._belongings)
+        except BaseException:
+            engine.release()
+            raise
+        weakref.finalize(self, self._worker.ask_to_close).atexit = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine. While the session runs, its attributes change under the eyes of who reads them."""
+        return self._worker.engine
+
+    @property
+    def status(self) -> str:
+        """``"paused"``, ``"running"``, ``"finished"``, ``"failed"`` or ``"closed"``."""
+        return self._worker.status
+
+    @property
+    def frame(self) -> Any:
+        """The newest frame of the engine: immutable, and while the session runs not older than about 0.1 s."""
+        return self._worker.frame
+
+    @property
+    def error(self) -> BaseException | None:
+        """What made the session fail, or None; kept after :meth:`close`."""
+        return self._belongings.error
+
+    @property
+    def speed(self) -> float | None:
+        """Advances per second, at least one an hour; None for as many as possible. Holds for ``step``, too."""
+        return self._worker.speed
+
+    @speed.setter
+    def speed(self, value: float | None) -> None:
+        checked = None if value is None else arguments.real("speed", value, above=0)
+        self._require_open("speed")
+        self._worker.speed = checked
+        self._worker.wake()
+
+    def resume(self) -> None:
+        """Run until :meth:`pause`, a failure or the end; no effect on a finished engine."""
+        self._call("resume")
+
+    def pause(self) -> None:
+        """Stop after the current advance. Steps under way end here."""
+        self._call("pause")
+
+    def step(self, count: int = 1) -> int | None:
+        """Make ``count`` advances, then pause; commands that come meanwhile are obeyed in between.
+
+        A later ``step`` begins when this one is done. ``pause``, ``resume``, ``reset`` and the engine's end cut it
+        short.
+
+        Returns
+        -------
+        int or None
+            How many advances were made; None on the session's own thread, where the step is only queued.
+
+        Raises
+        ------
+        RuntimeError
+            If the session fails meanwhile, from that error.
+        """
+        done: int | None = self._call("step", count)
+        return done
+
+    def add_neuron(self, layer: int | None = None) -> Any:
+        """Let the engine add a neuron to hidden ``layer``, by default to the best; see the engine's ``add_neuron``.
+
+        A finished session is paused afterwards if that gave the engine something to do.
+        """
+        return self.apply("add_neuron", layer=layer)
+
+    def set_minimizer(self, name: str) -> Any:
+        """Let the engine go on with another minimizer; see the engine's ``set_minimizer``."""
+        return self.apply("set_minimizer", name)
+
+    def reset(self, **changes: Any) -> Any:
+        """Let the engine start over, with some of its settings changed; see the engine's ``reset``.
+
+        The session is paused afterwards, also after a failure.
+        """
+        return self.apply("reset", **changes)
+
+    def apply(self, action: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the engine between two advances, and return what it returns.
+
+        Parameters
+        ----------
+        action
+            The name of a public method that the engine has beside those of :class:`Engine` itself.
+        *args, **kwargs
+            Its arguments.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the engine has no such action.
+        """
+        return self._call("apply", action, *args, **kwargs)
+
+    def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a command and return at once: what the callback of a button should use.
+
+        Parameters
+        ----------
+        command
+            ``"resume"``, ``"pause"``, ``"step"``, ``"apply"``, or the name of an action of the engine.
+        *args, **kwargs
+            What the method of that name takes.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Holds the result of the command once it is done, or what made it be refused. Its callbacks run on the
+            session's thread.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such command, or it does not take these arguments.
+        RuntimeError
+            If the session is closed.
+        """
+        self._require_open(command)
+        return self._queue(commands.command(self.engine, command, *args, **kwargs))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until everything that was queued before is obeyed and the session does not run.
+
+        Parameters
+        ----------
+        timeout
+            At most so many seconds; None for any time.
+
+        Returns
+        -------
+        bool
+            True if the session is paused, finished, failed or closed, and :attr:`frame` its last frame; False if the
+            time was over. The session goes on in that case, as it does when Ctrl-C ends the waiting.
+
+        Raises
+        ------
+        RuntimeError
+            On the session's own thread, which would wait for itself.
+        """
+        end = deadline(timeout)
+        self._require_able_to_wait("wait")
+        if self.status == "closed":
+            return True
+        if not self._wait_for_future(self._queue(commands.sync()), end):
+            return False
+        return self._wait_for(lambda: self.status != "running", end)
+
+    def next_frame(self, seen: Any = None, timeout: float | None = None) -> Any:
+        """Wait for a frame other than ``seen``, and return the newest: what a display should loop on.
+
+        While somebody waits, a frame is made after the next advance. Once the session is closed there will be none, and
+        the last one is returned at once.
+
+        Parameters
+        ----------
+        seen
+            The frame already known, compared by identity.
+        timeout
+            At most so many seconds, after which the newest frame is returned though it be ``seen``; None for any time.
+
+        Raises
+        ------
+        RuntimeError
+            On the session's own thread, which would wait for itself.
+        """
+        end = deadline(timeout)
+        self._require_able_to_wait("next_frame")
+        self._wait_for(lambda: self.frame is not seen or self.status == "closed", end, watching=True)
+        return self.frame
+
+    def observe(self, callback: Observer) -> Callable[[], None]:
+        """Call ``callback(frame, status)`` on the session's thread after every advance, command and change of status.
+
+        The sequence of frames is the same however the work is spread over time. The session waits while the callback
+        runs. One that raises makes the session fail and is not called again.
+
+        Returns
+        -------
+        callable
+            Ends the subscription.
+        """
+        if not callable(callback):
+            raise TypeError(f"callback must be a function of a frame and a status, got {callback!r}")
+        self._require_open("observe")
+        return self._belongings.add(callback)
+
+    def raise_if_failed(self) -> None:
+        """Raise a ``RuntimeError`` from :attr:`error` if the session has failed."""
+        error = self.error
+        if error is not None:
+            raise RuntimeError(failure_message(error)) from error
+
+    def close(self) -> None:
+        """Stop after the current advance, let go of the engine, and refuse what is still queued; may be repeated.
+
+        Returns when the session's thread has ended; on that thread itself, at once.
+        """
+        self._worker.ask_to_close()
+        thread = self._worker.thread
+        if threading.current_thread() is thread:
+            return
+        while thread.is_alive():
+            thread.join(LONGEST_WAIT)
+        if self.status != "closed":  # a forked process has a copy of the session, but not of its thread
+            self._worker.close_up()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session of a {type(self.engine).__name__}: {self.status}>"
+
+    def _call(self, command: str, /, *args: Any, **kwargs: Any) -> Any:
+        future = self.submit(command, *args, **kwargs)
+        if threading.current_thread() is self._worker.thread:
+            return None
+        self._wait_for_future(future, math.inf)
+        return future.result()
+
+    def _queue(self, command: commands.Command) -> Future[Any]:
+        self._worker.put(command)
+        return command.future
+
+    def _wait_for_future(self, future: Future[Any], end: float) -> bool:
+        return patiently(lambda seconds: bool(concurrent.futures.wait([future], seconds).done), end)
+
+    def _wait_for(self, condition: Callable[[], bool], end: float, watching: bool = False) -> bool:
+        changed = self._worker.changed
+        with changed:
+            self._worker.watchers += watching
+            try:
+                return patiently(lambda seconds: changed.wait_for(condition, seconds), end)
+            finally:
+                self._worker.watchers -= watching
+
+    def _require_open(self, name: str) -> None:
+        if self._worker.closing:
+            raise RuntimeError(f"the session is closed: {name!r} is not possible any more")
+        self._require_not_forked(name)
+
+    def _require_able_to_wait(self, name: str) -> None:
+        if threading.current_thread() is self._worker.thread:
+            raise RuntimeError(f"{name!r} is not possible on the session's own thread: it would wait for itself")
+        self._require_not_forked(name)
+
+    def _require_not_forked(self, name: str) -> None:
+        if self.status != "closed" and not self._worker.thread.is_alive():
+            raise RuntimeError(f"this process was forked without the session's thread: {name!r} is not possible")

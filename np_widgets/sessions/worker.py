@@ -1,0 +1,315 @@
+"""The thread behind a session: advances an engine, obeys commands between two advances, publishes frames."""
+
+# ruff: noqa: BLE001 (whatever an engine or an observer raises has to reach the user, and the thread has to live on)
+
+from __future__ import annotations
+
+import atexit
+import math
+import queue
+import threading
+import time
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from np_widgets.learning.engine import Engine
+from np_widgets.sessions.belongings import Belongings
+from np_widgets.sessions.commands import Command
+from np_widgets.sessions.states import same
+from np_widgets.sessions.torch_threads import set_own_torch_threads
+
+# While nobody waits for frames, a running session still makes one this often, so that a look at it is never stale.
+_SECONDS_BETWEEN_FRAMES = 0.1
+_LONGEST_PERIOD = 3600.0
+_LONGEST_FAREWELL = 2.0
+
+
+class Worker:
+    """One thread that drives one engine; it knows nothing of the session that owns it.
+
+    ``frame`` and ``status`` are written by the worker thread alone and may be read by any; who wants to wait for them
+    to change waits on ``changed``.
+    """
+
+    def __init__(self, engine: Engine, torch_threads: int | None, belongings: Belongings) -> None:
+        self.engine = engine
+        self.changed = threading.Condition()
+        self.speed: float | None = None
+        self.watchers = 0
+        self.closing = False
+        self._torch_threads = torch_threads
+        self._belongings = weakref.ref(belongings)
+        # A SimpleQueue may be put to from a finalizer, which can interrupt any thread at any point.
+        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._failed = False
+        self._broken = False
+        self._resumed = False
+        self._steps: deque[Command] = deque()
+        self._last_advance = -math.inf
+        self._last_frame = -math.inf
+        self.frame = engine.frame()
+        self.status = self._current_status()
+        self.thread = threading.Thread(target=self._run, name=f"session of a {type(engine).__name__}", daemon=True)
+        self.thread.start()
+        _workers.add(self)
+
+    def put(self, command: Command) -> None:
+        """Queue a command; its future is settled in any case."""
+        self._commands.put(command)
+        if self.status == "closed":  # since the caller looked; the worker will not look into its queue again
+            self._refuse_queued()
+
+    def wake(self) -> None:
+        """Let the worker look again how long it may sleep."""
+        self._commands.put(None)
+
+    def ask_to_close(self) -> None:
+        """Make the worker stop before its next command or advance; safe in a finalizer."""
+        self.closing = True
+        self.wake()
+
+    def close_up(self) -> None:
+        """Give the engine back and refuse what is still queued: the last deed of the worker thread."""
+        self.closing = True
+        try:
+            self._publish(self.engine.frame(), "closed")
+        except BaseException as error:
+            self._keep(error)
+            self._publish_unobserved(None, "closed")
+        self.engine.release()
+        while self._steps:
+            self._steps.popleft().future.set_exception(_closed_before("step"))
+        self._refuse_queued()
+
+    def _run(self) -> None:
+        # The mathematics does without autograd, and no_grad holds only for the thread that says so.
+        with torch.no_grad():
+            try:
+                if self._torch_threads is not None:
+                    set_own_torch_threads(self._torch_threads)
+                while not self.closing:
+                    try:
+                        self._take_turn()
+                    except BaseException as error:
+                        self._fail(error)
+            finally:
+                self.close_up()
+
+    def _take_turn(self) -> None:
+        delay = self._delay()
+        try:
+            command = self._commands.get(timeout=delay)
+        except queue.Empty:
+            command = None
+        if command is not None:
+            if command.future.set_running_or_notify_cancel():
+                self._obey(command)
+        elif delay == 0:
+            self._advance()
+
+    def _delay(self) -> float | None:
+        """Seconds until the next advance is due; None if none is to be made."""
+        if self.status != "running":
+            return None
+        return max(self._last_advance + self._period() - time.monotonic(), 0.0)
+
+    def _period(self) -> float:
+        """Seconds from one advance to the next."""
+        speed = self.speed  # another thread may change it between two looks
+        return 0.0 if speed is None else min(1 / speed, _LONGEST_PERIOD)
+
+    def _advance(self) -> None:
+        self._last_advance = time.monotonic()
+        with self._undone_by_failure():
+            self.engine.advance()
+            if self._steps:
+                self._steps[0].done += 1
+            status = self._current_status()
+            frame = self.engine.frame() if status != "running" or self._frame_is_wanted() else None
+        self._publish(frame, status)
+        self._settle_steps()
+
+    def _obey(self, command: Command) -> None:
+        if command.name == "sync":
+            command.future.set_result(None)
+        elif command.action is not None:
+            self._act(command, command.action)
+        else:
+            self._change_pace(command)
+
+    def _act(self, command: Command, action: Callable[[], Any]) -> None:
+        try:
+            with self._undone_by_failure(unless_same=True):
+                result = action()
+                frame = self.engine.frame()
+        except BaseException as error:
+            command.future.set_exception(error)
+            if self._broken:
+                raise
+            return  # not a failure of the session: the engine is as before, and the sender is told
+        if command.name == "reset":
+            self._halt()
+            self._forgive()
+        try:
+            self._publish(frame, self._current_status())
+            self._settle_steps()
+        finally:
+            command.future.set_result(result)
+
+    def _change_pace(self, command: Command) -> None:
+        if command.name == "step":
+            self._resumed = False
+            self._steps.append(command)
+        else:
+            self._halt()
+            self._resumed = command.name == "resume"
+        if command.name != "pause":
+            self._forgive()
+        try:
+            self._publish(self.engine.frame(), self._current_status())
+            self._settle_steps()
+        finally:
+            if command.name != "step":
+                command.future.set_result(None)
+
+    def _halt(self) -> None:
+        """Neither run nor step on; the steps under way end with what they have done."""
+        self._resumed = False
+        for step in self._steps:
+            step.count = step.done
+
+    def _settle_steps(self) -> None:
+        """Acknowledge the steps that are done, all of them if the session does not run any more."""
+        if self.status != "running":
+            self._resumed = False
+        while self._steps and (self.status != "running" or self._steps[0].done >= self._steps[0].count):
+            step = self._steps.popleft()
+            step.future.set_result(step.done)
+
+    def _current_status(self) -> str:
+        if self._failed:
+            return "failed"
+        if self.engine.finished is not None:
+            return "finished"
+        return "running" if self._resumed or any(step.done < step.count for step in self._steps) else "paused"
+
+    @contextmanager
+    def _undone_by_failure(self, unless_same: bool = False) -> Iterator[None]:
+        """Put the engine back to where it was if the body raises, and raise again.
+
+        ``unless_same`` spares that if the state has not changed: most commands are refused before they do anything,
+        and going back may be a long way for an engine. An advance cannot rely on it: what it was in the middle of need
+        not be part of the state.
+        """
+        good = self.engine.state()
+        try:
+            yield
+        except BaseException as error:
+            _drop_locals(error)  # before restore: after an out-of-memory error it may need that memory
+            try:
+                if not (unless_same and same(good, self.engine.state())):
+                    self.engine.restore(good)
+            except BaseException as second:
+                self._broken = True
+                error.add_note(f"The engine could not be put back to its last good state: {second!r}")
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        _drop_locals(error)
+        self._keep(error)
+        self._failed = True
+        self._resumed = False
+        frame = None
+        try:
+            frame = self.engine.frame()
+        except BaseException as second:
+            error.add_note(f"No frame could be made of the state before the failure: {second!r}")
+        try:
+            self._publish(frame, "failed")
+        except BaseException as second:
+            error.add_note(f"An observer failed when it was told: {second!r}")
+        while self._steps:
+            failure = RuntimeError(failure_message(error))
+            failure.__cause__ = error
+            self._steps.popleft().future.set_exception(failure)
+
+    def _keep(self, error: BaseException) -> None:
+        belongings = self._belongings()
+        if belongings is not None and belongings.error is None:  # the first error is the one to know
+            belongings.error = error
+
+    def _forgive(self) -> None:
+        self._failed = self._broken = False
+        belongings = self._belongings()
+        if belongings is not None:
+            belongings.error = None
+
+    def _frame_is_wanted(self) -> bool:
+        # An observer gets every frame, so that what it sees does not depend on how the work is spread over time.
+        belongings = self._belongings()
+        if self.watchers > 0 or (belongings is not None and belongings.observed):
+            return True
+        return time.monotonic() + self._period() - self._last_frame >= _SECONDS_BETWEEN_FRAMES
+
+    def _publish(self, frame: Any, status: str) -> None:
+        """Show a new frame (None: the old one stays good) and a status together, then tell the observers."""
+        if frame is None and status == self.status:
+            return
+        self._publish_unobserved(frame, status)
+        belongings = self._belongings()
+        if belongings is not None:
+            belongings.tell(self.frame, status)
+
+    def _publish_unobserved(self, frame: Any, status: str) -> None:
+        with self.changed:
+            if frame is not None:
+                self.frame = frame
+                self._last_frame = time.monotonic()
+            self.status = status
+            self.changed.notify_all()
+
+    def _refuse_queued(self) -> None:
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            if command is not None and command.future.set_running_or_notify_cancel():
+                command.future.set_exception(_closed_before(command.name))
+
+
+def failure_message(error: BaseException) -> str:
+    """One sentence that says what made a session fail."""
+    return f"the session failed: {type(error).__name__}: {error}"
+
+
+def _closed_before(name: str) -> RuntimeError:
+    return RuntimeError(f"the session was closed before {name!r} was done")
+
+
+def _drop_locals(error: BaseException) -> None:
+    """Free what the frames of a traceback hold: tensors, and perhaps the session that is to be collected."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__context__
+
+
+def _close_all() -> None:
+    # A daemon thread that is inside torch while the interpreter is torn down can crash the process.
+    workers = list(_workers)
+    for worker in workers:
+        worker.ask_to_close()
+    deadline = time.monotonic() + _LONGEST_FAREWELL
+    for worker in workers:
+        worker.thread.join(max(deadline - time.monotonic(), 0.0))
+
+
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+atexit.register(_close_all)
