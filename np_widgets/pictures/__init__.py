@@ -1,0 +1,1 @@
+"""Pure functions from a frame to the plain arrays of one picture, for whoever draws it."""

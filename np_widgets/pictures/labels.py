@@ -1,0 +1,20 @@
+"""How pictures write numbers and names."""
+
+from __future__ import annotations
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def subscript(name: str, index: int) -> str:
+    """``subscript("x", 12)`` is ``"x₁₂"``."""
+    return name + str(index).translate(_SUBSCRIPTS)
+
+
+def count(number: int, noun: str) -> str:
+    """``count(1, "neuron")`` is ``"1 neuron"``, ``count(1200, "neuron")`` is ``"1,200 neurons"``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def number(value: float) -> str:
+    """Three significant digits with a true minus sign, ``"0"`` for zero."""
+    return "0" if value == 0 else f"{value:.3g}".replace("-", "−")

@@ -1,0 +1,243 @@
+"""Where the learned function is looked at: chosen once for a problem, used for every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from np_widgets import arguments
+from np_widgets.pictures.labels import subscript
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+
+MOST_POINTS = 512
+MOST_DATA = 300
+GRID = 40
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The points at which a picture of the learned function evaluates a network.
+
+    Attributes
+    ----------
+    kind
+        ``"hypercube"``, ``"curve"``, ``"regions"``, ``"scatter"`` or ``"confusion"`` (a scatter of classes).
+    points
+        Shape ``(k, d)``, on the CPU in float64.
+    axes
+        One array for each axis of the inputs that are varied: the position 0 … 1 of each vertex, the values of the
+        input, or the two sides of a grid whose points come row by row.
+    axis_labels
+        Their names.
+    truth
+        Shape ``(k, m)``: the values the network should have at the points (probabilities for classes), or None.
+    data_points, data_inputs, data_values
+        Some of the training data: all inputs ``(c, d)`` as a tensor like ``points``, those that are varied ``(c,
+        len(axes))``, and the targets ``(c, m)``, one-hot for classes.
+    data_is_test
+        For each point of a scatter, whether it comes from the test set.
+    outputs
+        m.
+    classes
+        Whether the outputs are logits of classes.
+    """
+
+    kind: str
+    points: Tensor
+    axes: tuple[Floats, ...]
+    axis_labels: tuple[str, ...]
+    truth: Floats | None
+    data_points: Tensor
+    data_inputs: Floats
+    data_values: Floats
+    data_is_test: NDArray[np.bool_]
+    outputs: int
+    classes: bool
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names of the outputs among which a picture of one output can choose; none if it shows all of them."""
+        one_picture = self.kind == "confusion" or (self.kind == "regions" and self.classes)
+        if one_picture or self.outputs == 1:
+            return ()
+        return tuple(self.output_name(output) for output in range(self.outputs))
+
+    def output_name(self, output: int) -> str:
+        """What the values of an output are called."""
+        if self.classes:
+            return f"probability of class {output}"
+        return "y" if self.outputs == 1 else subscript("y", output + 1)
+
+    def values(self, outputs: Tensor) -> Floats:
+        """What a network says, ``(k, m)``: its outputs, or the probabilities of the classes."""
+        values = outputs.detach().to("cpu", torch.float64)
+        return np.asarray((values.softmax(dim=-1) if self.classes else values).numpy(), dtype=np.float64)
+
+
+def probe(problem: Problem, points: int = MOST_POINTS) -> Probe:
+    """Choose where to look at what is learned of a problem, as its ``display`` asks.
+
+    Deterministic: the same problem gives the same points.
+
+    Parameters
+    ----------
+    problem
+        Its data may lie on any device.
+    points
+        How many vertices or points of a curve there are at most.
+    """
+    arguments.whole("points", points, 2, 100_000)
+    kind = problem.display.kind
+    if kind == "hypercube":
+        return _hypercube(problem, points)
+    if kind == "curve":
+        return _curve(problem, points)
+    if kind == "regions":
+        return _regions(problem)
+    return _scatter(problem)
+
+
+def _hypercube(problem: Problem, points: int) -> Probe:
+    if problem.truth is None:
+        # Only at the data is it known what should come out, so the data are the vertices.
+        chosen = _spread(problem.samples, points)
+        inputs = _cpu(problem.inputs)[chosen]
+        order = np.lexsort((-inputs.numpy()).T[::-1])
+        inputs, chosen = inputs[order], chosen[order]
+        return _probe(
+            problem,
+            "hypercube",
+            inputs,
+            (_positions(inputs),),
+            ("vertex",),
+            _target_values(problem, problem.targets[chosen]),
+        )
+    inputs = sample_vertices(problem.input_size, points)
+    truth = _truth(problem, inputs)
+    return _probe(problem, "hypercube", inputs, (_positions(inputs),), ("vertex",), truth)
+
+
+def sample_vertices(size: int, points: int) -> Tensor:
+    """Vertices of {−1, +1}^size in lexicographic order from (1, …, 1) to (−1, …, −1), of shape ``(k, size)``.
+
+    All of them if there are at most ``points``. Otherwise the first inputs go through all their combinations, one
+    vertex each, and the other inputs are random: every k-th vertex would vary only the first inputs and hold all others
+    still, so that half of the function would never be seen.
+    """
+    leading = min(size, int(np.log2(points)))
+    bins = np.arange(2**leading)
+    bits = (bins[:, None] >> np.arange(leading - 1, -1, -1)) & 1
+    rest = np.random.default_rng(0).integers(0, 2, size=(len(bins), size - leading))
+    return torch.from_numpy(1.0 - 2.0 * np.concatenate([bits, rest], axis=1))
+
+
+def _positions(vertices: Tensor) -> Floats:
+    """How far along the lexicographic order each vertex stands, 0 … 1."""
+    bits = (1.0 - vertices.numpy()) / 2
+    places = 0.5 ** np.arange(1, bits.shape[1] + 1)
+    return np.asarray(bits @ places / places.sum(), dtype=np.float64)
+
+
+def _curve(problem: Problem, points: int) -> Probe:
+    (column,) = problem.display.columns
+    axis = _axis(problem, column, points)
+    inputs = _cpu(problem.inputs).mean(dim=0).repeat(points, 1)
+    inputs[:, column] = torch.from_numpy(axis)
+    return _probe(problem, "curve", inputs, (axis,), (f"input {column + 1}",), _truth(problem, inputs))
+
+
+def _regions(problem: Problem) -> Probe:
+    columns = problem.display.columns
+    sides = tuple(_axis(problem, column, GRID) for column in columns)
+    inputs = _cpu(problem.inputs).mean(dim=0).repeat(GRID * GRID, 1)
+    grid = np.meshgrid(*sides)
+    for column, values in zip(columns, grid, strict=True):
+        inputs[:, column] = torch.from_numpy(values.reshape(-1))
+    labels = tuple(f"input {column + 1}" for column in columns)
+    return _probe(problem, "regions", inputs, sides, labels, _truth(problem, inputs))
+
+
+def _scatter(problem: Problem) -> Probe:
+    chosen = _spread(problem.samples, MOST_DATA)
+    inputs, targets = _cpu(problem.inputs[chosen]), _target_values(problem, problem.targets[chosen])
+    is_test = np.zeros(len(inputs), dtype=bool)
+    if problem.test_inputs is not None and problem.test_targets is not None:
+        chosen = _spread(len(problem.test_inputs), MOST_DATA)
+        inputs = torch.cat([inputs, _cpu(problem.test_inputs[chosen])])
+        targets = np.concatenate([targets, _target_values(problem, problem.test_targets[chosen])])
+        is_test = np.append(is_test, np.ones(len(chosen), dtype=bool))
+    return Probe(
+        kind="confusion" if problem.loss.name == "cross_entropy" else "scatter",
+        points=inputs,
+        axes=(),
+        axis_labels=(),
+        truth=targets,
+        data_points=inputs[:0],
+        data_inputs=np.zeros((0, 0)),
+        data_values=np.zeros((0, problem.output_size)),
+        data_is_test=is_test,
+        outputs=problem.output_size,
+        classes=problem.loss.name == "cross_entropy",
+    )
+
+
+def _probe(
+    problem: Problem,
+    kind: str,
+    points: Tensor,
+    axes: tuple[Floats, ...],
+    labels: tuple[str, ...],
+    truth: Floats | None,
+) -> Probe:
+    chosen = _spread(problem.samples, MOST_DATA)
+    data, columns = _cpu(problem.inputs[chosen]), list(problem.display.columns)
+    return Probe(
+        kind=kind,
+        points=points,
+        axes=axes,
+        axis_labels=labels,
+        truth=truth,
+        data_points=data,
+        data_inputs=data[:, columns].numpy(),
+        data_values=_target_values(problem, problem.targets[chosen]),
+        data_is_test=np.zeros(len(chosen), dtype=bool),
+        outputs=problem.output_size,
+        classes=problem.loss.name == "cross_entropy",
+    )
+
+
+def _axis(problem: Problem, column: int, points: int) -> Floats:
+    values = problem.inputs[:, column]
+    low, high = float(values.min()), float(values.max())
+    margin = 0.05 * (high - low) or 1.0
+    return np.linspace(low - margin, high + margin, points)
+
+
+def _truth(problem: Problem, points: Tensor) -> Floats | None:
+    if problem.truth is None:
+        return None
+    values = _cpu(problem.truth(points.to(device=problem.device, dtype=problem.dtype)))
+    if problem.loss.name == "cross_entropy":
+        values = values.softmax(dim=-1)
+    return np.asarray(values.numpy(), dtype=np.float64)
+
+
+def _target_values(problem: Problem, targets: Tensor) -> Floats:
+    if problem.loss.name == "cross_entropy":
+        targets = torch.nn.functional.one_hot(targets, problem.output_size)
+    return np.asarray(_cpu(targets).numpy(), dtype=np.float64)
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` indices below ``count``, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _cpu(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", torch.float64)

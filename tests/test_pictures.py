@@ -1,0 +1,422 @@
+"""Pictures against networks whose picture is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architecture
+from np_widgets.pictures.candidates import candidates
+from np_widgets.pictures.function import Confusion, Lines, Regions, Scatter, function
+from np_widgets.pictures.loss import SMALLEST, loss
+from np_widgets.pictures.probe import sample_vertices, probe
+from np_widgets.pictures.weights import MOST_LINES, MOST_POINTS, weights
+from np_widgets.problems import Display, Problem
+
+# The authors' target on the first four inputs, written as the weights of a network.
+TEACHER = (
+    np.array([[2.0, 0, 1, 0], [0, -1, 1, 0], [0, 2, 0, 1], [0, 0, 1, 1]]),
+    np.array([[1.0, -1, 0, 0], [0, 0, 1, 1]]),
+    np.array([[2.0, -1]]),
+)
+
+
+def frame(weights: Any = (), **changes: Any) -> PursuitFrame:
+    """A frame of a network with the given weights, minimizing, unless told otherwise."""
+    values: dict[str, Any] = {
+        "phase": "minimizing" if weights else "ready",
+        "iteration": 1 if weights else 0,
+        "message": "",
+        "progress": None,
+        "weights": tuple(np.asarray(weight, dtype=float) for weight in weights),
+        "power": 1,
+        "leak": 0.0,
+        "added": (),
+        "loss": 1.0 if weights else None,
+        "test_loss": None,
+        "step": 0,
+        "total_steps": 0,
+        "trace_steps": np.zeros(0),
+        "trace_losses": np.zeros(0),
+        "growth": (),
+        "candidates": (),
+        "finished": None,
+        "hidden_layers": max(len(weights) - 1, 2),
+        "seed": 0,
+        "method": "fast",
+        "minimizer": "adam",
+    }
+    return PursuitFrame(**(values | changes))
+
+
+def record(layer: int, first_step: int, steps: int, test_loss: float | None = None) -> GrowthRecord:
+    return GrowthRecord((1, 1), layer, 1.0, (), 0.5, test_loss, first_step, steps, "because")
+
+
+def teacher_on(inputs: int) -> tuple[np.ndarray, ...]:
+    """The teacher with inputs that it ignores."""
+    return (np.pad(TEACHER[0], ((0, 0), (0, inputs - 4))), *TEACHER[1:])
+
+
+def teacher_problem(inputs: int, samples: int = 60, **options: Any) -> Problem:
+    network = HomogeneousNetwork(teacher_on(inputs))
+    x = np.random.default_rng(1).choice([-1.0, 1.0], size=(samples, inputs))
+    return Problem(x, network(x), truth=lambda points: network(points).to(points), **options)
+
+
+def shown(picture: Lines | Regions | Scatter | Confusion) -> np.ndarray:
+    """The learned values of a picture that has some."""
+    assert not isinstance(picture, Confusion)
+    values = picture.predictions if isinstance(picture, Scatter) else picture.learned
+    assert values is not None
+    return values
+
+
+def wanted(picture: Lines | Regions | Scatter | Confusion) -> np.ndarray:
+    """The true values of a picture that knows them."""
+    assert not isinstance(picture, Confusion)
+    values = picture.targets if isinstance(picture, Scatter) else picture.truth
+    assert values is not None
+    return values
+
+
+class TestArchitecture:
+    def test_every_weight_of_a_small_network_is_an_edge(self):
+        picture = architecture(frame(TEACHER))
+        assert picture.column_sizes == (4, 4, 2, 1)
+        assert picture.column_labels == ("inputs", "layer 1", "layer 2", "output")
+        assert picture.node_labels == ("x₁", "x₂", "x₃", "x₄", "1", "2", "3", "4", "1", "2", "y")
+        expected = np.concatenate([weight[weight != 0] for weight in TEACHER])
+        np.testing.assert_array_equal(picture.edge_weights, expected)
+        np.testing.assert_array_equal(picture.edge_signs, np.sign(expected))
+        assert picture.edge_strengths.max() == 1
+        assert picture.note == ""
+
+    def test_edges_join_the_nodes_of_their_weight(self):
+        picture = architecture(frame(TEACHER))
+        nodes = {(x, y): name for x, y, name in zip(picture.node_x, picture.node_y, picture.node_labels, strict=True)}
+        ends = [
+            (nodes[x0, y0], nodes[x1, y1]) for (x0, x1), (y0, y1) in zip(picture.edge_x, picture.edge_y, strict=True)
+        ]
+        expected = [(f"x{'₁₂₃₄'[j]}", str(i + 1)) for i, j in np.argwhere(TEACHER[0])]
+        assert ends[: len(expected)] == expected
+        assert ends[-2:] == [("1", "y"), ("2", "y")]
+
+    def test_the_added_neuron_and_its_edges_are_marked(self):
+        picture = architecture(frame(TEACHER, added=((1, 3),)))
+        assert [n for n, a in zip(picture.node_labels, picture.node_added, strict=True) if a] == ["4"]
+        assert picture.edge_weights[picture.edge_added].tolist() == [1, 1, 1]
+
+    def test_edges_of_a_new_neuron_are_kept_however_weak(self):
+        first = np.array([[1.0, 2.0], [1e-6, 1e-6]])
+        picture = architecture(frame((first, np.array([[1.0, 1e-6]])), added=((1, 1),)))
+        assert picture.edge_added.sum() == 3
+        assert len(architecture(frame((first, np.array([[1.0, 1e-6]])))).edge_weights) == 3
+
+    def test_many_inputs_and_neurons_are_summed_up_in_a_node_for_the_rest(self):
+        rng = np.random.default_rng(0)
+        network = (rng.normal(size=(40, 1000)), rng.normal(size=(30, 40)), rng.normal(size=(3, 30)))
+        network[0][:, 17] = 9.0
+        picture = architecture(frame(network, added=((1, 39),)))
+        columns = np.bincount(picture.node_columns)
+        assert columns.tolist() == [MOST_INPUTS, MOST_NEURONS, MOST_NEURONS, 3]
+        assert "x₁₈" in picture.node_labels
+        assert f"+{1000 - MOST_INPUTS + 1}" in picture.node_labels
+        assert "40" in picture.node_labels
+        assert "23 of 1,000 inputs" in picture.note
+        # Nothing is lost: all weights of a matrix are in the norm of its edges, but for those too weak to see.
+        first = picture.edge_x[:, 0] == 0
+        assert np.linalg.norm(picture.edge_weights[first]) == pytest.approx(np.linalg.norm(network[0]), rel=1e-2)
+        assert set(picture.edge_signs.tolist()) == {-1.0, 0.0, 1.0}
+
+    def test_zero_weights_are_no_edges(self):
+        assert len(architecture(frame((np.zeros((1, 2)), np.zeros((1, 1))))).edge_weights) == 0
+
+    def test_no_network_is_an_empty_picture(self):
+        picture = architecture(frame())
+        assert len(picture.node_x) == len(picture.edge_weights) == len(picture.column_labels) == 0
+
+    @given(st.lists(st.integers(1, 40), min_size=3, max_size=6))
+    @settings(max_examples=40, deadline=None)
+    def test_everything_lies_in_the_unit_square(self, sizes):
+        rng = np.random.default_rng(0)
+        network = [rng.normal(size=(b, a)) for a, b in pairwise(sizes)]
+        picture = architecture(frame(network))
+        for values in (picture.node_x, picture.node_y, picture.edge_x, picture.edge_y, picture.edge_strengths):
+            assert values.dtype == np.float64
+            assert np.all((values >= 0) & (values <= 1))
+        positions = list(zip(picture.node_x, picture.node_y, strict=True))
+        assert len(set(positions)) == len(positions)
+
+
+class TestWeights:
+    def test_rows_of_the_first_layer_with_the_others_printed(self):
+        picture = weights(frame(TEACHER, added=((1, 2),)))
+        np.testing.assert_array_equal(picture.rows, TEACHER[0])
+        np.testing.assert_array_equal(picture.x, [1, 2, 3, 4])
+        assert picture.labels == ("neuron 1", "neuron 2", "neuron 3", "neuron 4")
+        assert picture.added == (False, False, True, False)
+        assert picture.printed == ("W₂ = [1.00, −1.00, 0.00, 0.00; 0.00, 0.00, 1.00, 1.00]", "W₃ = [2.00, −1.00]")
+
+    def test_a_later_layer(self):
+        picture = weights(frame(TEACHER), layer=3)
+        np.testing.assert_array_equal(picture.rows, TEACHER[2])
+        assert picture.labels == ("y",)
+        assert picture.x_label == "neuron of layer 2"
+        assert picture.y_label == "weight in W₃"
+
+    def test_a_wide_layer_shows_its_largest_rows_and_the_peaks(self):
+        matrix = np.random.default_rng(0).normal(size=(50, 5000)) * 1e-3
+        matrix[31, 4321] = 7.0
+        picture = weights(frame((matrix, np.ones((1, 50)))))
+        assert picture.rows.shape == (MOST_LINES, MOST_POINTS)
+        assert picture.rows[picture.labels.index("neuron 32"), picture.x.tolist().index(4322)] == 7.0
+        assert np.all(np.diff(picture.x) > 0)
+        assert "8 largest of 50 rows" in picture.note
+        assert "1,000 of 5,000 weights" in picture.note
+
+    @pytest.mark.parametrize("layer", [0, 4, -1])
+    def test_a_layer_that_does_not_exist_is_refused(self, layer):
+        with pytest.raises(ValueError, match="layer must be an integer from 1 to 3"):
+            weights(frame(TEACHER), layer)
+
+    def test_no_network_is_an_empty_picture(self):
+        assert weights(frame(), 2).rows.size == 0
+
+
+class TestHypercube:
+    @pytest.mark.parametrize(("size", "points"), [(3, 512), (9, 512), (20, 512), (40, 100)])
+    def test_vertices_fall_in_lexicographic_order(self, size, points):
+        vertices = [tuple(v) for v in sample_vertices(size, points).tolist()]
+        assert vertices == sorted(set(vertices), reverse=True)
+        assert len(vertices) == min(2**size, 2 ** int(np.log2(points)))
+
+    def test_all_vertices_of_a_small_cube_from_all_ones_to_all_minus_ones(self):
+        vertices = sample_vertices(4, 512)
+        assert vertices.shape == (16, 4)
+        assert vertices[0].tolist() == [1, 1, 1, 1]
+        assert vertices[-1].tolist() == [-1, -1, -1, -1]
+
+    def test_every_input_takes_both_signs_about_equally_often(self):
+        means = sample_vertices(20, 512).mean(dim=0)
+        assert float(means.abs().max()) < 0.2
+
+    def test_the_teacher_lies_on_the_truth(self):
+        problem = teacher_problem(20)
+        assert problem.display.kind == "hypercube"
+        picture = function(frame(teacher_on(20)), probe(problem))
+        assert isinstance(picture, Lines)
+        np.testing.assert_allclose(shown(picture), wanted(picture), atol=1e-12)
+        assert picture.summary.startswith("largest error on 512 vertices:")
+        # The function depends on the first four inputs alone: sixteen steps of equal length.
+        assert float(np.ptp(shown(picture).reshape(16, 32), axis=1).max()) < 1e-12
+        assert picture.x[0] >= 0
+        assert picture.x[-1] <= 1
+        assert np.all(np.diff(picture.x) > 0)
+
+    def test_without_a_truth_the_vertices_are_the_data_in_order(self):
+        x = np.array([[-1.0, 1], [1, 1], [1, -1]])
+        problem = Problem(x, [1.0, 2.0, 3.0], display=Display("hypercube"))
+        picture = function(frame(), probe(problem))
+        assert isinstance(picture, Lines)
+        np.testing.assert_array_equal(picture.truth, [2, 3, 1])
+        np.testing.assert_allclose(picture.x, [0, 1 / 3, 2 / 3])
+        assert picture.learned is None
+
+    def test_a_probe_is_the_same_every_time(self):
+        first, second = (probe(teacher_problem(30)).points for _ in range(2))
+        assert torch.equal(first, second)
+
+
+class TestFunction:
+    def test_a_curve_goes_through_its_data(self):
+        x = np.stack([np.linspace(-1, 1, 21), np.ones(21)], axis=1)
+        network = (np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 1.0]]))
+        problem = Problem(x, np.abs(x[:, 0]))
+        picture = function(frame(network), probe(problem))
+        assert isinstance(picture, Lines)
+        assert picture.kind == "curve"
+        assert picture.truth is None
+        np.testing.assert_allclose(shown(picture), np.abs(picture.x))
+        np.testing.assert_allclose(picture.data_y, np.abs(picture.data_x))
+        assert picture.summary == "rms error on 21 training samples: 0"
+
+    def test_each_output_of_many_can_be_shown(self):
+        x = np.linspace(-1, 1, 11)[:, None]
+        problem = Problem(x, np.concatenate([x, 2 * x], axis=1))
+        points = probe(problem)
+        assert points.choices == ("y₁", "y₂")
+        network = (np.array([[1.0], [-1.0]]), np.array([[1.0, -1.0], [2.0, -2.0]]))
+        for output in (0, 1):
+            picture = function(frame(network), points, output)
+            assert isinstance(picture, Lines)
+            np.testing.assert_allclose(shown(picture), (output + 1) * picture.x, atol=1e-12)
+        with pytest.raises(ValueError, match="output must be an integer from 0 to 1"):
+            function(frame(network), points, 2)
+
+    def test_regions_of_two_classes_show_the_probability_of_the_second(self):
+        x = np.array([[1.0, 0], [2, 0], [-1, 0], [-2, 1]])
+        network = (np.array([[1.0, 0], [-1, 0]]), np.array([[0.0, 5.0], [5.0, 0.0]]))
+        picture = function(frame(network), probe(Problem(x, [1, 1, 0, 0], loss="cross_entropy")))
+        assert isinstance(picture, Regions)
+        expected = 1 / (1 + np.exp(-5 * picture.x))
+        np.testing.assert_allclose(shown(picture), np.tile(expected, (len(picture.y), 1)))
+        np.testing.assert_array_equal(picture.data_values, [1, 1, 0, 0])
+        assert (picture.low, picture.high, picture.discrete) == (0, 1, False)
+        assert picture.summary == "100.0% right on 4 training samples"
+
+    def test_regions_of_three_classes_show_the_most_probable(self):
+        x = np.random.default_rng(0).normal(size=(30, 2))
+        problem = Problem(x, np.arange(30) % 3, loss="cross_entropy")
+        network = (np.array([[0.0, 1.0], [0.0, -1.0]]), np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+        points = probe(problem)
+        picture = function(frame(network), points)
+        assert points.choices == ()
+        assert isinstance(picture, Regions)
+        np.testing.assert_array_equal(shown(picture)[:, 0], np.where(picture.y > 0, 1, 2))
+        assert picture.discrete
+
+    def test_regions_of_a_number_name_the_error(self):
+        x = np.random.default_rng(0).normal(size=(30, 2))
+        picture = function(frame((np.eye(2), np.zeros((1, 2)))), probe(Problem(x, np.full(30, 2.0))))
+        assert isinstance(picture, Regions)
+        assert picture.summary == "rms error on 30 training samples: 2"
+
+    def test_scatter_of_perfect_predictions(self):
+        x = np.abs(np.random.default_rng(0).normal(size=(400, 3)))
+        problem = Problem(x, x.sum(axis=1), test=(2 * x[:10], 2 * x[:10].sum(axis=1)))
+        picture = function(frame((np.eye(3), np.ones((1, 3)))), probe(problem))
+        assert isinstance(picture, Scatter)
+        np.testing.assert_allclose(shown(picture), picture.targets)
+        assert picture.is_test.sum() == 10
+        assert picture.summary == "R² = 1 (training), 1 (test)"
+
+    def test_confusion_of_a_network_that_always_says_one(self):
+        x = np.random.default_rng(0).normal(size=(90, 5))
+        problem = Problem(x, np.arange(90) % 3, loss="cross_entropy")
+        network = (np.concatenate([np.eye(5), -np.eye(5)]), np.array([[0.0] * 10, [1.0] * 10, [0.0] * 10]))
+        picture = function(frame(network), probe(problem))
+        assert isinstance(picture, Confusion)
+        assert picture.shares is not None
+        np.testing.assert_allclose(picture.shares, np.tile([0.0, 1.0, 0.0], (3, 1)))
+        assert picture.summary == "33.3% right on 90 training samples"
+
+    def test_confusion_of_many_classes_shows_the_frequent_ones(self):
+        labels = np.concatenate([np.arange(50), np.arange(30, 50)])
+        problem = Problem(np.random.default_rng(0).normal(size=(70, 4)), labels, loss="cross_entropy")
+        picture = function(frame((np.eye(4), np.zeros((50, 4)))), probe(problem))
+        assert isinstance(picture, Confusion)
+        assert picture.classes == tuple(range(30, 50))
+        assert picture.shares is not None
+        assert picture.shares.shape == (20, 20)
+        assert "20 most frequent of 50 classes" in picture.summary
+
+    @pytest.mark.parametrize("kind", ["hypercube", "curve", "regions", "scatter"])
+    def test_data_in_single_precision(self, kind):
+        columns = {"curve": (0,), "regions": (0, 1)}.get(kind, ())
+        problem = teacher_problem(6, dtype=torch.float32, display=Display(kind, columns))
+        points = probe(problem)
+        assert points.points.dtype == torch.float64
+        picture = function(frame(teacher_on(6)), points)
+        np.testing.assert_allclose(shown(picture), wanted(picture), atol=1e-5)
+
+    @pytest.mark.parametrize("kind", ["hypercube", "curve", "regions", "scatter"])
+    def test_before_the_first_network_there_is_the_truth_alone(self, kind):
+        columns = {"curve": (0,), "regions": (0, 1)}.get(kind, ())
+        problem = teacher_problem(6, display=Display(kind, columns))
+        picture = function(frame(), probe(problem))
+        assert not isinstance(picture, Confusion)
+        assert (picture.predictions if isinstance(picture, Scatter) else picture.learned) is None
+        assert picture.summary == ""
+
+
+class TestLoss:
+    def test_trace_additions_and_test_losses(self):
+        picture = loss(
+            frame(
+                TEACHER,
+                iteration=3,
+                trace_steps=np.array([0.0, 10, 20, 30]),
+                trace_losses=np.array([1.0, 0.1, 0.01, 0.003]),
+                growth=(record(0, 0, 10, 0.4), record(2, 10, 10, 0.2)),
+                added=((1, 3),),
+                step=10,
+                total_steps=30,
+                test_loss=0.1,
+            )
+        )
+        np.testing.assert_array_equal(picture.losses, [1.0, 0.1, 0.01, 0.003])
+        np.testing.assert_array_equal(picture.addition_steps, [10, 20])
+        np.testing.assert_allclose(picture.addition_losses, [0.1, 0.01])
+        assert picture.addition_layers == (2, 1)
+        np.testing.assert_array_equal(picture.test_steps, [10, 20, 30])
+        np.testing.assert_array_equal(picture.test_losses, [0.4, 0.2, 0.1])
+        assert picture.low == pytest.approx(2e-3)
+        assert picture.high == pytest.approx(2)
+
+    def test_an_addition_is_marked_once(self):
+        growth = (record(0, 0, 10), record(2, 10, 10))
+        picture = loss(frame(TEACHER, iteration=2, growth=growth, added=((2, 1),), step=10, total_steps=20))
+        assert picture.addition_layers == (2,)
+
+    def test_zero_and_broken_losses_can_be_drawn_on_a_log_axis(self):
+        losses = np.array([1.0, 0.0, np.nan, np.inf, 1e-30])
+        picture = loss(frame(TEACHER, trace_steps=np.arange(5.0), trace_losses=losses))
+        np.testing.assert_array_equal(picture.losses, [1.0, SMALLEST, SMALLEST])
+        assert 0 < picture.low <= SMALLEST
+
+    def test_a_long_trace_is_thinned_and_keeps_its_ends(self):
+        picture = loss(frame(TEACHER, trace_steps=np.arange(20000.0), trace_losses=np.linspace(2, 1, 20000)))
+        assert len(picture.steps) <= 1000
+        assert picture.steps[[0, -1]].tolist() == [0, 19999]
+
+    def test_nothing_yet(self):
+        picture = loss(frame())
+        assert len(picture.steps) == 0
+        assert 0 < picture.low < picture.high
+
+
+class TestCandidates:
+    POINTS = (Candidate(2, 0.5, 0.0), Candidate(1, 0.4, 0.0), Candidate(1, 0.1, 0.0), Candidate(2, 0.2, 0.0))
+
+    def test_each_layer_has_its_place_best_first(self):
+        picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, added=((1, 3),)))
+        assert picture.layers == (1, 1, 2, 2)
+        np.testing.assert_array_equal(picture.values, [0.4, 0.1, 0.5, 0.2])
+        assert np.all(np.round(picture.x) == picture.layers)
+        assert np.all(np.diff(picture.x) > 0)
+        assert picture.layer_labels == ("layer 1", "layer 2")
+
+    def test_the_chosen_point_is_the_best_of_the_layer_that_got_a_neuron(self):
+        for layer, chosen in ((1, 0), (2, 2)):
+            picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, added=((layer, 1),)))
+            assert picture.chosen == chosen
+
+    def test_the_first_network_comes_from_the_origin(self):
+        found = (Candidate(0, 0.3, 0.0), Candidate(0, 0.2, 0.0))
+        picture = candidates(frame(TEACHER, candidates=found, added=((1, 0), (2, 0))))
+        assert picture.layer_labels == ("origin",)
+        assert picture.chosen == 0
+
+    def test_nothing_is_chosen_while_searching_or_when_nothing_was_found(self):
+        searching = frame(TEACHER, phase="searching", iteration=2, candidates=self.POINTS, added=((1, 3),))
+        assert candidates(searching).chosen is None
+        ended = dataclasses.replace(searching, phase="finished", finished=Finish("no_point", "none"))
+        assert candidates(ended).chosen is None
+
+    def test_many_points_are_cut_and_empty_layers_named(self):
+        found = tuple(Candidate(1, value, 0.0) for value in np.linspace(1, 0.1, 50))
+        picture = candidates(frame(TEACHER, iteration=2, candidates=found, added=((1, 3),)))
+        assert len(picture.values) == 30
+        assert picture.values.max() == 1
+        assert "not shown: 20 weaker points" in picture.note
+        assert "no KKT point in layer 2" in picture.note
