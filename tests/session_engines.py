@@ -46,6 +46,10 @@ class Counter(Engine):
     def finished(self) -> str | None:
         return f"all {self.limit} advances are made" if self.count >= self.limit else None
 
+    @property
+    def even(self) -> bool:
+        return self.count % 2 == 0
+
     def frame(self) -> CounterFrame:
         self.frames_made += 1
         return CounterFrame(self.count, self.words.tobytes() + self.numbers.tobytes(), self.log, self.finished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import numpy as np
@@ -26,14 +27,14 @@ def case(seed, *, widths=(3, 2), inputs=4, outputs=1, samples=60, power=1, leak=
     """A random network, and a random problem for it."""
     generator = torch.Generator().manual_seed(seed)
     sizes = [inputs, *widths, outputs]
-    weights = [normal(generator, above, below) for below, above in zip(sizes, sizes[1:], strict=False)]
+    weights = [normal(generator, above, below) for below, above in pairwise(sizes)]
     x = normal(generator, samples, inputs)
     problem = npw.Problem(x.sign() if hypercube else x, normal(generator, samples, outputs))
     return npw.HomogeneousNetwork(weights, power=power, leak=leak), problem
 
 
 def signals_and_features(network, problem, layer):
-    """``s_{l+1}`` and ``h_{l-1}`` by automatic differentiation; at a kink, which has it so, the negative side's slope."""
+    """``s_{l+1}`` and ``h_{l-1}`` by automatic differentiation; at a kink the slope of the negative side."""
     h = problem.inputs
     below = h
     for index, weight in enumerate(network.weights, start=1):
@@ -92,14 +93,16 @@ def test_origin_maximum_against_a_scan_of_the_circle(hidden_layers, leak):
     top = angles[int(np.argmax([phi(angle) for angle in angles]))]
     width = angles[1] - angles[0]
     # Between two kinks φ is one sinusoid: the maximum of a cell around the best grid point.
-    scan = minimize_scalar(lambda a: -phi(a), bounds=(top - width, top + width), method="bounded", options={"xatol": 1e-12})
+    scan = minimize_scalar(
+        lambda a: -phi(a), bounds=(top - width, top + width), method="bounded", options={"xatol": 1e-12}
+    )
     layers = hidden_layers + 1
     points = npw.find_origin_points(problem, hidden_layers=hidden_layers, leak=leak, starts=30, seed=1)
     assert points[0].value == pytest.approx(layers ** (-layers / 2) * -scan.fun, rel=1e-6)
 
 
 def test_linear_origin_maximum_is_a_product_of_singular_values():
-    network, problem = case(3, inputs=4, outputs=2)
+    _, problem = case(3, inputs=4, outputs=2)
     top = float(torch.linalg.svdvals(problem.targets.T @ problem.inputs / problem.samples)[0])
     points = npw.find_origin_points(problem, hidden_layers=2, leak=1.0, starts=10)
     assert points[0].value == pytest.approx(3 ** (-3 / 2) * top, rel=1e-9)
@@ -116,7 +119,9 @@ def test_added_neuron_lowers_the_loss_by_the_correlation(power, leak, loss):
     network, problem = case(4, power=power, leak=leak, outputs=3, widths=(3, 3))
     network = npw.HomogeneousNetwork([0.5 * weight for weight in network.weights], power=power, leak=leak)
     # Where a whole ReLU layer is off the layer above sits exactly on its kink, and the expansion does not hold.
-    smooth = torch.stack([z.abs().amin(dim=1) > 1e-3 for z in network.forward(problem.inputs).pre_activations]).all(dim=0)
+    smooth = torch.stack([z.abs().amin(dim=1) > 1e-3 for z in network.forward(problem.inputs).pre_activations]).all(
+        dim=0
+    )
     inputs = problem.inputs[smooth]
     if loss == "cross_entropy":
         problem = npw.Problem(inputs, torch.arange(len(inputs)) % 3, loss)
@@ -251,7 +256,7 @@ def test_origin_points_are_kkt_points(power, leak, hidden_layers):
         rest = torch.cat([(g - degree * value * w.detach()).flatten() for g, w in zip(gradients, weights, strict=True)])
         assert float(rest.norm()) / value.item() < 1e-6
         assert point.residual < 1e-6
-        for layer, weight in enumerate(weights, start=1):
+        for layer, weight in enumerate(point.weights, start=1):
             assert float(weight.square().sum()) == pytest.approx(power ** (layers - layer) / degree, rel=1e-9)
 
 

@@ -18,7 +18,7 @@ from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architec
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import Confusion, Lines, Regions, Scatter, function
 from np_widgets.pictures.loss import SMALLEST, loss
-from np_widgets.pictures.probe import sample_vertices, probe
+from np_widgets.pictures.probe import probe, sample_vertices
 from np_widgets.pictures.weights import MOST_LINES, MOST_POINTS, weights
 from np_widgets.problems import Display, Problem
 

@@ -338,6 +338,22 @@ def test_every_failing_observer_is_dropped_and_the_first_error_kept():
         assert session.status == "paused"
 
 
+def test_what_fails_later_does_not_replace_the_first_error():
+    first = ValueError("first")
+
+    def observer(frame: CounterFrame, status: str) -> None:
+        raise ValueError("second")
+
+    with Session(Faulty(first)) as session:
+        session.resume()
+        session.wait()
+        session.observe(observer)
+        session.pause()
+        session.wait()
+        assert session.status == "failed"
+        assert session.error is first
+
+
 def test_a_failing_observer_does_not_keep_a_command_from_being_acknowledged():
     error = ValueError("observer")
 

@@ -80,8 +80,8 @@ class LayerSearch:
     value_tolerance
         Values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
     upper
-        Take the signals of samples that sit on a kink from its positive side: what they would be if the new neuron pushed
-        them there. By default they come from the negative side.
+        Take the signals of samples that sit on a kink from its positive side: what they would be if the new neuron
+        pushed them there. By default they come from the negative side.
     """
 
     def __init__(

@@ -1,12 +1,13 @@
 """The neural correlation function as a function of one direction on the sphere.
 
-For a neuron with incoming weights along the unit vector ``b`` the best outgoing weights are known in closed form, so the
-search for KKT points is a search over ``b`` alone, of
+For a neuron with incoming weights along the unit vector ``b`` the best outgoing weights are known in closed form, so
+the search for KKT points is a search over ``b`` alone, of
 
     φ(b) = ‖u(b)‖,   u(b) = (1/n) Σ_i s_i g(bᵀh_i)
 
-with features ``h_i`` (what enters the layer), signals ``s_i`` (the negative gradient that leaves it) and a profile ``g``
-(the activation; at the origin, all activations above the first layer as well). See Kumar & Haupt (arXiv 2509.12154).
+with features ``h_i`` (what enters the layer), signals ``s_i`` (the negative gradient that leaves it) and a profile
+``g`` (the activation; at the origin, all activations above the first layer as well). See Kumar & Haupt
+(arXiv 2509.12154).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from np_widgets.learning.engine import Engine
@@ -19,6 +20,7 @@ def drive(
     until: Callable[[], bool] = lambda: False,
     progress: bool = False,
     callback: Callable[[Any], None] | None = None,
+    torch_threads: int | None = 1,
 ) -> bool:
     """Advance ``engine`` until it has finished, ``until()`` holds, or Ctrl-C is pressed.
 
@@ -30,6 +32,8 @@ def drive(
         Show a text progress bar with the frame's ``message``.
     callback
         Called with a new frame after every quantum.
+    torch_threads
+        How many threads torch uses inside one operation meanwhile; None leaves its own setting.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def drive(
         Whether Ctrl-C ended it. It is acted on between two quanta, so the engine is in a sound state; a second one
         raises ``KeyboardInterrupt`` at once.
     """
-    with _deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
+    with _torch_threads(torch_threads), _deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():
                 return True
@@ -72,6 +76,16 @@ class _Bar:
             self._bar.set_description_str(frame.message, refresh=False)
             self._bar.n = 1.0 if frame.progress is None else min(frame.progress, 1.0)
             self._bar.update(0)  # tqdm decides when it is time to print again
+
+
+@contextmanager
+def _torch_threads(count: int | None) -> Iterator[None]:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(usual if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 @contextmanager

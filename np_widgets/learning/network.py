@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 
-_BALANCING_SWEEPS = 30
+_MOST_BALANCING_SWEEPS, _BALANCED = 500, 1e-9
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class HomogeneousNetwork:
     def signals(self, forward: ForwardPass, residual: Tensor, *, upper: bool = False) -> tuple[Tensor, ...]:
         """The backpropagated signals ``s_l = −∂ℓ/∂z_l`` for l = 1 … L, of shape ``(n, k_l)``.
 
-        ``residual`` is ``s_L``, of shape ``(n, m)``. Where a pre-activation sits on the kink of the activation, as above
-        a ReLU layer that is off, the slope of the negative side is taken, or of the positive one if ``upper``.
+        ``residual`` is ``s_L``, of shape ``(n, m)``. Where a pre-activation sits on the kink of the activation, as
+        above a ReLU layer that is off, the slope of the negative side is taken, or of the positive one if ``upper``.
         """
         signals = [residual]
         for layer in range(len(self.weights) - 1, 0, -1):
@@ -163,18 +163,22 @@ class HomogeneousNetwork:
     def balanced(self) -> HomogeneousNetwork:
         """The same function by weights with ``p·‖out‖² = ‖in‖²`` for every hidden neuron.
 
-        Multiplying a neuron's incoming weights by c > 0 and its outgoing ones by ``c^{-p}`` changes nothing. Gradient flow
-        keeps ``p·‖out‖² − ‖in‖²`` constant, so from a small start it is nearly balanced; other minimizers are not, and
-        the value of the NCF depends on it. A neuron without incoming or outgoing weights is left as it is.
+        Multiplying a neuron's incoming weights by c > 0 and its outgoing ones by ``c^{-p}`` changes nothing. Gradient
+        flow keeps ``p·‖out‖² − ‖in‖²`` constant, so from a small start it is nearly balanced; other minimizers are not,
+        and the value of the NCF depends on it. A neuron without incoming or outgoing weights is left as it is.
         """
         weights = [weight.clone() for weight in self.weights]
-        for _ in range(_BALANCING_SWEEPS):
+        for _ in range(_MOST_BALANCING_SWEEPS):
+            largest = 0.0
             for below, above in pairwise(weights):
                 ratio = self.power * above.square().sum(dim=0) / below.square().sum(dim=1)
                 factor = ratio ** (1 / (2 * self.power + 2))
                 factor = torch.where(torch.isfinite(factor) & (factor > 0), factor, torch.ones_like(factor))
                 below.mul_(factor.unsqueeze(1))
                 above.div_(factor**self.power)
+                largest = max(largest, float((factor - 1).abs().max()))
+            if largest < _BALANCED:
+                break
         return HomogeneousNetwork._of(weights, self.activation)
 
     def copy(self) -> HomogeneousNetwork:

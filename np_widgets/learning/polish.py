@@ -1,9 +1,10 @@
 """From a direction near a maximizer of φ to the maximizer itself.
 
-With a kink (p = 1, α ≠ 1) φ is piecewise smooth and its maximizers usually sit on kinks, where plain ascent zigzags. On a
-*face* (some samples held at their kink, the signs of all others fixed) φ(b) = ‖M b‖, whose maximizer is a singular vector
-of M. So the polish walks from face to face, along great circles on which φ is known in closed form between two kinks; on a
-stationary face the multipliers of the kinked samples say where to leave it. Without kinks it is Newton's method.
+With a kink (p = 1, α ≠ 1) φ is piecewise smooth and its maximizers usually sit on kinks, where plain ascent zigzags. On
+a *face* (some samples held at their kink, the signs of all others fixed) φ(b) = ‖M b‖, whose maximizer is a singular
+vector of M. So the polish walks from face to face, along great circles on which φ is known in closed form between two
+kinks; on a stationary face the multipliers of the kinked samples say where to leave it. Without kinks it is Newton's
+method.
 """
 
 from __future__ import annotations

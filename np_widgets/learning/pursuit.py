@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.growth import Candidate, Finish, Floats, GrowthRecord, PursuitFrame
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer, resolved_name
-from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.minimizers.choice import resolved_name
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import best_scale
+from np_widgets.learning.searching import NeuronSearching, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.trace import Trace
+from np_widgets.learning.training import Training
 from np_widgets.problems import Problem
+
+_USELESS_DECREASE = 1e-6
 
 
 class NeuronPursuit(Engine):
@@ -48,15 +46,15 @@ class NeuronPursuit(Engine):
         Where and in which precision everything is computed; the problem's precision if ``dtype`` is None.
     method
         ``"paper"`` is exactly the paper's algorithm: new weights are KKT points times ``scale``, minimized by gradient
-        descent. ``"fast"`` differs in that it goes along the ray of the KKT point to where the loss is smallest, and
-        minimizes from there by ``minimizer``; that it takes the best KKT point whose ray lowers the loss; that it looks
-        for one with the other one-sided signals if there is none and samples sit on kinks of the trained network, where
-        the expansion behind the NCF holds on one side only; and that it keeps the lowest point its minimizer saw. So
-        with ``"fast"`` the loss never rises from one network to the next.
+        descent. ``"fast"`` differs in this: it goes along the ray of the KKT point to where the loss is lowest (if it
+        is lower nowhere, the neuron starts without outgoing weights), and minimizes from there by ``minimizer``; it
+        keeps the lowest point seen, in balanced weights; and where it finds no KKT point and samples sit on kinks of
+        the trained network, it searches once more with the other one-sided signals. So with ``"fast"`` the loss never
+        rises from one network to the next.
     minimizer
-        ``"gradient_descent"``, ``"adam"``, ``"lbfgs"``, ``"levenberg_marquardt"``, ``"hybrid"`` (Levenberg–Marquardt or,
-        for large networks, L-BFGS, alternated with Adam), or ``"auto"``: gradient descent for ``method="paper"``, the
-        hybrid otherwise.
+        ``"gradient_descent"``, ``"adam"``, ``"lbfgs"``, ``"levenberg_marquardt"``, ``"hybrid"`` (Levenberg–Marquardt
+        or, for large networks, L-BFGS, alternated with Adam), or ``"auto"``: gradient descent for ``method="paper"``,
+        the hybrid otherwise.
     learning_rate
         Of gradient descent, Adam and the hybrid's Adam; None for each one's own default (0.02, 0.01, 0.01).
     scale
@@ -89,6 +87,16 @@ class NeuronPursuit(Engine):
     TypeError, ValueError
         If an argument is out of range; the message names it.
     """
+
+    growth: list[GrowthRecord]
+    _finished: Finish | None
+    _additions_left: int
+    _first_step: int  # steps of all networks before the current one
+    _candidates: tuple[Candidate, ...]
+    _maxima: tuple[float, ...] | None
+    _trace: Trace
+    _training: Training | None
+    _searching: OriginSearching | NeuronSearching | None
 
     def __init__(
         self,
@@ -134,24 +142,24 @@ class NeuronPursuit(Engine):
             raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
         self._begin()
 
-    # ------------------------------------------------------------------------------------------ what can be read
+    # what can be read
 
     @property
     def network(self) -> HomogeneousNetwork | None:
         """A copy of the current network; None before the first."""
-        return None if self._minimizer is None else self._current().copy()
+        return None if self._training is None else self._training.network.copy()
 
     @property
     def loss(self) -> float | None:
         """The training loss of the current network; None before the first."""
-        return None if self._minimizer is None else self._minimizer.loss
+        return None if self._training is None else self._training.minimizer.loss
 
     @property
     def test_loss(self) -> float | None:
         """The test loss of the current network; None before the first, or without a test set."""
-        if self._minimizer is None or self.problem.test_inputs is None:
+        if self._training is None or self.problem.test_inputs is None or self.problem.test_targets is None:
             return None
-        output = self._current().forward(self.problem.test_inputs).output
+        output = self._training.network.forward(self.problem.test_inputs).output
         return float(self.problem.loss.value(output, self.problem.test_targets))
 
     @property
@@ -162,9 +170,13 @@ class NeuronPursuit(Engine):
     @property
     def phase(self) -> str:
         """``"ready"``, ``"origin"``, ``"minimizing"``, ``"searching"`` or ``"finished"``."""
-        return "finished" if self._finished else self._phase
+        if self._finished is not None:
+            return "finished"
+        if self._searching is not None:
+            return "origin" if isinstance(self._searching, OriginSearching) else "searching"
+        return "ready" if self._training is None else "minimizing"
 
-    # ------------------------------------------------------------------------------------------ what can be done
+    # what can be done
 
     def run(
         self,
@@ -172,6 +184,7 @@ class NeuronPursuit(Engine):
         *,
         progress: bool = False,
         callback: Callable[[PursuitFrame], None] | None = None,
+        torch_threads: int | None = 1,
     ) -> Finish:
         """Train the start network if there is none yet, then add neurons one by one until there is a reason to stop.
 
@@ -183,6 +196,9 @@ class NeuronPursuit(Engine):
             Show a text progress bar that names the phase.
         callback
             Called with a :class:`~np_widgets.learning.growth.PursuitFrame` after every quantum of work.
+        torch_threads
+            How many threads torch uses inside one operation meanwhile. On small problems a second one costs more than
+            it gains; None leaves torch's own setting. Equal seeds give equal bits for an equal number.
 
         Returns
         -------
@@ -197,12 +213,16 @@ class NeuronPursuit(Engine):
         """
         self.require_free("be run")
         most = self.settings.max_additions if max_additions is None else max_additions
-        self._additions_left = arguments.whole("max_additions", most, 0)
-        arguments.flag("progress", progress)
-        arguments.callable_or_none("callback", callback, "called with a frame")
+        most = arguments.whole("max_additions", most, 0)
+        progress = arguments.flag("progress", progress)
+        callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+        if torch_threads is not None:
+            arguments.whole("torch_threads", torch_threads, 1)
+        self._additions_left = most
         if self._finished is not None and self._finished.kind in ("additions", "interrupted"):
-            self._resume()
-        if drive(self, progress=progress, callback=callback) and self._finished is None:
+            self._finished = None
+            self._end_training()
+        if drive(self, progress=progress, callback=callback, torch_threads=torch_threads) and self._finished is None:
             self._finish("interrupted", "Interrupted; run it again to go on.")
         assert self._finished is not None
         return self._finished
@@ -220,21 +240,23 @@ class NeuronPursuit(Engine):
         RuntimeError
             If there is no network yet.
         """
+        layers = self._layers
         if layer is not None:
-            layer = arguments.whole("layer", layer, 1, self.settings.hidden_layers)
-        if self._minimizer is None:
+            layers = (arguments.whole("layer", layer, 1, self.settings.hidden_layers),)
+        if self._training is None:
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
-        if self._is_training:
-            self._record("a neuron was added by hand")
+        if self._training.stopped is None:
+            self._training.stopped = "a neuron was added by hand"
+            self._record()
         self._finished = None
         self._additions_left = max(self._additions_left, 1)
-        self._begin_search(self._all_layers if layer is None else (layer,))
+        self._searching = self._search(layers)
 
     def set_minimizer(self, minimizer: str) -> None:
         """Go on with another minimizer, from where the weights are."""
         self.settings = replace(self.settings, minimizer=minimizer)
-        if self._minimizer is not None and self._is_training:
-            self._minimizer = self._minimizer_at(self._minimizer.objective, self._minimizer.theta)
+        if self._training is not None and self._training.stopped is None:
+            self._training.change_minimizer(self.settings)
 
     def reset(
         self,
@@ -247,362 +269,224 @@ class NeuronPursuit(Engine):
         method: str | None = None,
     ) -> None:
         """Start over, with some settings changed; None keeps a setting."""
-        wanted = {
-            "seed": seed,
-            "hidden_layers": hidden_layers,
-            "power": power,
-            "leak": leak,
-            "minimizer": minimizer,
-            "method": method,
-        }
-        self.settings = replace(self.settings, **{name: value for name, value in wanted.items() if value is not None})
+        old = self.settings
+        self.settings = replace(
+            old,
+            seed=old.seed if seed is None else seed,
+            hidden_layers=old.hidden_layers if hidden_layers is None else hidden_layers,
+            power=old.power if power is None else power,
+            leak=old.leak if leak is None else leak,
+            minimizer=old.minimizer if minimizer is None else minimizer,
+            method=old.method if method is None else method,
+        )
         self._begin()
 
-    # ------------------------------------------------------------------------------------------ the engine
+    # the engine
 
     def advance(self) -> None:
         """A batch of minimizer steps, or some sweeps of a search."""
-        if self._finished is not None:
-            return
         with torch.no_grad():
-            if self._phase == "ready":
-                self._phase = "origin"
-                self._search = self._origin_search()
-            elif self._phase == "minimizing":
-                self._advance_minimizer()
-            else:
+            if self._finished is not None:
+                return
+            if self._searching is not None:
                 self._advance_search()
+            elif self._training is not None:
+                self._advance_training()
+            else:
+                self._searching = OriginSearching(self.problem, self.settings)
 
     def frame(self) -> PursuitFrame:
         """Where the pursuit stands."""
+        training, settings = self._training, self.settings
+        steps, losses = self._trace.arrays()
+        weights = () if training is None else training.network.weights
+        name = resolved_name(settings.minimizer, settings.method)
         return PursuitFrame(
             phase=self.phase,
             iteration=self._iteration,
             message=self._message(),
             progress=self._progress(),
-            weights=() if self._minimizer is None else _as_arrays(self._current()),
-            power=self.settings.power,
-            leak=self.settings.leak,
-            added=self._added,
+            weights=tuple(weight.detach().cpu().double().numpy().copy() for weight in weights),
+            power=settings.power,
+            leak=settings.leak,
+            added=() if training is None else training.start.added,
             loss=self.loss,
             test_loss=self.test_loss,
-            step=self._total_steps - self._first_step,
+            step=0 if training is None else training.steps,
             total_steps=self._total_steps,
-            trace_steps=self._trace.arrays()[0],
-            trace_losses=self._trace.arrays()[1],
+            trace_steps=steps,
+            trace_losses=losses,
             growth=tuple(self.growth),
             candidates=self._candidates,
             finished=self._finished,
-            hidden_layers=self.settings.hidden_layers,
-            seed=self.settings.seed,
-            method=self.settings.method,
-            minimizer=self._minimizer_label(),
+            hidden_layers=settings.hidden_layers,
+            seed=settings.seed,
+            method=settings.method,
+            minimizer=f"auto: {name}" if settings.minimizer == "auto" else name,
         )
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
-        minimizer = self._minimizer
-        plain = {name: getattr(self, name) for name in _PLAIN_STATE}
-        return plain | {
-            "settings": asdict(self.settings),
+        searching = self._searching
+        layers, upper = (searching.layers, searching.upper) if isinstance(searching, NeuronSearching) else (None, False)
+        return {
+            "settings": dict(vars(self.settings)),
+            "finished": self._finished,
+            "additions_left": self._additions_left,
             "growth": tuple(self.growth),
+            "first_step": self._first_step,
+            "candidates": self._candidates,
+            "maxima": self._maxima,
             "trace": self._trace.state(),
-            "weights": None if minimizer is None else tuple(w.clone() for w in self._current().weights),
-            "minimizer": None if minimizer is None else minimizer.state(),
+            "training": None if self._training is None else self._training.state(),
+            "searching": None if searching is None else (searching.quanta, layers, upper),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
         self.settings = PursuitSettings(**state["settings"])
         self._begin()
-        for name in _PLAIN_STATE:
-            setattr(self, name, state[name])
-        self.growth = list(state["growth"])
+        self._finished, self._additions_left = state["finished"], state["additions_left"]
+        self.growth, self._first_step = list(state["growth"]), state["first_step"]
+        self._candidates, self._maxima = state["candidates"], state["maxima"]
         self._trace.restore(state["trace"])
         with torch.no_grad():
-            if state["weights"] is not None:
-                objective = Objective(self.problem, HomogeneousNetwork(state["weights"], **self._shape))
-                name = state["minimizer"]["name"]
-                self._minimizer = make_minimizer(name, objective, objective.initial, self.settings.learning_rate)
-                self._minimizer.restore(state["minimizer"])
-            # A search follows from the network and the seed: to do it again up to here is exact, and no state to keep.
-            if self._phase in ("origin", "searching"):
-                self._search = self._origin_search() if self._phase == "origin" else self._layer_search()
-                for _ in range(self._search_quanta):
-                    self._search.directions.advance()
+            if state["training"] is not None:
+                self._training = Training.restored(self.problem, self.settings, state["training"])
+            if state["searching"] is not None:
+                # A search follows from the network and the seed: to do it again up to here is exact and simple.
+                quanta, layers, upper = state["searching"]
+                origin = layers is None
+                search = OriginSearching(self.problem, self.settings) if origin else self._search(layers, upper)
+                for _ in range(quanta):
+                    search.advance()
+                self._searching = search
 
-    # ------------------------------------------------------------------------------------------ searching
-
-    def _origin_search(self) -> OriginSearch:
-        settings = self.settings
-        return OriginSearch(
-            self.problem,
-            settings.hidden_layers,
-            Activation(settings.power, settings.leak),
-            settings.starts,
-            settings.seed,
-        )
-
-    def _layer_search(self) -> LayerSearch:
-        settings = self.settings
-        seed = (settings.seed + self._iteration) % (arguments.LARGEST_SEED + 1)
-        return LayerSearch(
-            self._current(),
-            self.problem,
-            self._layers,
-            settings.starts,
-            seed,
-            settings.value_tolerance,
-            upper=self._upper,
-        )
-
-    def _begin_search(self, layers: tuple[int, ...], upper: bool = False) -> None:
-        self._phase, self._layers, self._upper, self._search_quanta = "searching", layers, upper, 0
-        self._search = self._layer_search()
-
-    def _advance_search(self) -> None:
-        assert self._search is not None
-        self._search.directions.advance()
-        self._search_quanta += 1
-        if not self._search.directions.finished:
-            return
-        search, self._search = self._search, None
-        if isinstance(search, OriginSearch):
-            self._start_from(search.points)
-        else:
-            self._maxima = tuple(search.maxima.get(layer, 0.0) for layer in self._all_layers)
-            self._add_best(search.points)
-
-    def _start_from(self, points: list[OriginPoint]) -> None:
-        self._candidates = tuple(Candidate(0, point.value, point.residual) for point in points)
-        added = tuple((layer, 0) for layer in self._all_layers)
-        for point in points:
-            network = self._along_ray(lambda scale, point=point: self._started(point, scale))
-            if network is not None:
-                self._train(network, added, 0, point.value)
-                return
-        self._finish(
-            "no_point", "No KKT point at the origin has a positive value: no network this small lowers the loss."
-        )
-
-    def _add_best(self, points: list[KKTPoint]) -> None:
-        self._candidates = tuple(Candidate(point.layer, point.value, point.residual) for point in points)
-        current = self._current()
-        for point in points:
-            network = self._along_ray(lambda scale, point=point: _grown(current, point, scale))
-            if network is not None:
-                self._additions_left -= 1
-                self._train(network, ((point.layer, current.widths[point.layer - 1]),), point.layer, point.value)
-                return
-        if self._has_sample_on_kink() and not self._upper and self.settings.method != "paper":
-            self._begin_search(self._layers, upper=True)
-            return
-        where = "any layer" if self._layers == self._all_layers else f"layer {self._layers[0]}"
-        self._finish("no_point", f"No KKT point of {where} has a positive value and lowers the loss.")
-
-    def _has_sample_on_kink(self) -> bool:
-        """Whether some sample sits exactly on the kink of a neuron, where the NCF knows one side only."""
-        network = self._current()
-        forward = network.forward(self.problem.inputs)
-        return network.activation.has_kink and any(bool((z == 0).any()) for z in forward.pre_activations[:-1])
-
-    def _along_ray(self, network_at: Callable[[float], HomogeneousNetwork]) -> HomogeneousNetwork | None:
-        """The network at δ in the paper's method, else where the loss is lowest along the ray, if that is any lower."""
-        if self.settings.method == "paper":
-            return network_at(self.settings.scale)
-
-        def loss_at(scale: float) -> float:
-            output = network_at(scale).forward(self.problem.inputs).output
-            return float(self.problem.loss.value(output, self.problem.targets))
-
-        scale = best_scale(loss_at, self.settings.scale)
-        return None if scale is None else network_at(scale)
-
-    def _started(self, point: OriginPoint, scale: float) -> HomogeneousNetwork:
-        return HomogeneousNetwork([scale * weight for weight in point.weights], **self._shape)
-
-    # ------------------------------------------------------------------------------------------ minimizing
-
-    def _train(self, network: HomogeneousNetwork, added: tuple[tuple[int, int], ...], layer: int, value: float) -> None:
-        self._phase = "minimizing"
-        self._iteration += 1
-        self._added, self._newest = added, (layer, value)
-        self._first_step = self._total_steps
-        objective = Objective(self.problem, network)
-        self._minimizer = self._minimizer_at(objective, objective.initial)
-        self._start_loss = self._minimizer.loss
-        self._trace.add(self._total_steps, self._minimizer.loss, lasting=True)
-
-    def _minimizer_at(self, objective: Objective, theta: Tensor) -> Minimizer:
-        name = resolved_name(self.settings.minimizer, self.settings.method)
-        return make_minimizer(name, objective, theta, self.settings.learning_rate)
-
-    def _advance_minimizer(self) -> None:
-        minimizer = self._minimizer
-        assert minimizer is not None
-        before = minimizer.steps
-        steps = int(min(max(_OPERATIONS_PER_QUANTUM / minimizer.step_operations, 1), _MOST_STEPS_PER_QUANTUM))
-        minimizer.advance(min(steps, self._budget - (self._total_steps - self._first_step)))
-        self._total_steps += minimizer.steps - before
-        self._trace.add(self._total_steps, minimizer.loss, lasting=minimizer.finished is not None)
-        if minimizer.loss <= self.settings.target_loss:
-            self._end_training("target loss met")
-        elif minimizer.finished is not None:
-            self._end_training(minimizer.finished)
-        elif self._total_steps - self._first_step >= self._budget:
-            self._end_training(f"step budget of {self._budget:,} used up")
-
-    @property
-    def _budget(self) -> int:
-        assert self._minimizer is not None
-        return self.settings.max_steps or STEP_BUDGETS[self._minimizer.name]
-
-    def _record(self, stopped: str) -> None:
-        assert self._minimizer is not None
-        layer, value = self._newest
-        self.growth.append(
-            GrowthRecord(
-                widths=self._current().widths,
-                layer=layer,
-                value=value,
-                candidates=self._candidates,
-                loss=self._minimizer.loss,
-                test_loss=self.test_loss,
-                first_step=self._first_step,
-                steps=self._total_steps - self._first_step,
-                stopped=stopped,
-            )
-        )
-
-    def _end_training(self, stopped: str) -> None:
-        assert self._minimizer is not None
-        if self.settings.method != "paper":
-            self._minimizer.settle()
-        self._record(stopped)
-        self._resume()
-
-    def _resume(self) -> None:
-        """What comes after the training of a network has ended, or after a stop that can be gone on from."""
-        self._finished = None
-        if self._phase != "minimizing" or self._is_training:
-            return
-        loss, stopped = self.growth[-1].loss, self.growth[-1].stopped
-        if loss <= self.settings.target_loss:
-            self._finish(
-                "target", f"Training loss {loss:.3g} is at or below the target of {self.settings.target_loss:.3g}."
-            )
-        elif stopped.startswith("diverged"):
-            self._finish("diverged", f"The minimizer {stopped}.")
-        elif self.settings.stop_when_test_rises and self._test_rose():
-            before, after = self.growth[-2].test_loss, self.growth[-1].test_loss
-            self._finish("test_rising", f"The test loss rose from {before:.3g} to {after:.3g} with the last neuron.")
-        elif self._additions_left == 0:
-            self._finish("additions", "All neurons that may be added have been added.")
-        else:
-            self._begin_search(self._all_layers)
-
-    def _test_rose(self) -> bool:
-        if len(self.growth) < 2:
-            return False
-        before, after = self.growth[-2].test_loss, self.growth[-1].test_loss
-        return before is not None and after is not None and after > before
-
-    def _finish(self, kind: str, message: str) -> None:
-        norm = None if self._minimizer is None else self._minimizer.gradient_norm
-        self._finished = Finish(kind, message, self._maxima, norm)
-
-    # ------------------------------------------------------------------------------------------ inside
+    # inside
 
     def _begin(self) -> None:
-        self._phase = "ready"
-        self._finished: Finish | None = None
-        self._iteration = 0
+        self._finished = None
         self._additions_left = self.settings.max_additions
-        self.growth: list[GrowthRecord] = []
-        self._added: tuple[tuple[int, int], ...] = ()
-        self._newest = (0, 0.0)  # layer and NCF value of the point that the newest neuron came from
-        self._candidates: tuple[Candidate, ...] = ()
-        self._upper = False  # whether the search takes signals from the positive side of kinks
-        self._maxima: tuple[float, ...] | None = None
-        self._start_loss = 0.0
-        self._first_step = self._total_steps = 0
+        self.growth = []
+        self._first_step = 0
+        self._candidates = ()
+        self._maxima = None
         self._trace = Trace()
-        self._minimizer: Minimizer | None = None
-        self._search: LayerSearch | OriginSearch | None = None
-        self._search_quanta = 0
-        self._layers: tuple[int, ...] = self._all_layers
+        self._training = None
+        self._searching = None
 
     @property
-    def _is_training(self) -> bool:
-        """Whether the current network's training is under way or suspended, not ended."""
-        return self._phase == "minimizing" and len(self.growth) < self._iteration
-
-    @property
-    def _all_layers(self) -> tuple[int, ...]:
+    def _layers(self) -> tuple[int, ...]:
         return tuple(range(1, self.settings.hidden_layers + 1))
 
     @property
-    def _shape(self) -> dict[str, Any]:
-        return {"power": self.settings.power, "leak": self.settings.leak}
+    def _iteration(self) -> int:
+        under_way = self._training is not None and self._training.stopped is None
+        return len(self.growth) + under_way
 
-    def _current(self) -> HomogeneousNetwork:
-        assert self._minimizer is not None
-        return self._minimizer.objective.network(self._minimizer.theta)
+    @property
+    def _total_steps(self) -> int:
+        return self._first_step + (0 if self._training is None else self._training.steps)
 
-    def _minimizer_label(self) -> str:
-        name = resolved_name(self.settings.minimizer, self.settings.method)
-        return f"auto: {name}" if self.settings.minimizer == "auto" else name
+    def _search(self, layers: tuple[int, ...], upper: bool = False) -> NeuronSearching:
+        assert self._training is not None
+        seed = (self.settings.seed + len(self.growth)) % (arguments.LARGEST_SEED + 1)
+        # A copy: a search outlives the working memory of the minimizer.
+        network = self._training.network.copy()
+        return NeuronSearching(self.problem, self.settings, network, layers, seed, upper)
+
+    def _advance_search(self) -> None:
+        search = self._searching
+        assert search is not None
+        search.advance()
+        if not search.finished:
+            return
+        self._searching = None
+        self._candidates, self._maxima = search.candidates, search.maxima
+        found = search.outcome()
+        if found is not None:
+            self._first_step = self._total_steps
+            self._training = Training(self.problem, self.settings, found)
+            self._additions_left -= isinstance(search, NeuronSearching)
+            self._trace.add(self._total_steps, self._training.minimizer.loss, lasting=True)
+        elif isinstance(search, OriginSearching):
+            self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
+        else:
+            self._nothing_found(search)
+
+    def _nothing_found(self, search: NeuronSearching) -> None:
+        if self.settings.method == "fast" and search.has_another_side():
+            self._searching = self._search(search.layers, upper=True)
+        else:
+            where = "any layer" if search.layers == self._layers else f"layer {search.layers[0]}"
+            self._finish("no_point", f"No KKT point of {where} has a positive value that lowers the loss.")
+
+    def _advance_training(self) -> None:
+        training = self._training
+        assert training is not None
+        training.advance(self.settings)
+        self._trace.add(self._total_steps, training.minimizer.loss, lasting=training.stopped is not None)
+        if training.stopped is not None:
+            self._record()
+            self._end_training()
+
+    def _record(self) -> None:
+        training = self._training
+        assert training is not None
+        assert training.stopped is not None
+        self.growth.append(
+            GrowthRecord(
+                widths=training.network.widths,
+                layer=training.start.layer,
+                value=training.start.value,
+                candidates=self._candidates,
+                loss=training.minimizer.loss,
+                test_loss=self.test_loss,
+                first_step=self._first_step,
+                steps=training.steps,
+                stopped=training.stopped,
+            )
+        )
+
+    def _end_training(self) -> None:
+        """Decide what comes after the training, if it has ended and nothing has been decided yet."""
+        training, settings = self._training, self.settings
+        if training is None or training.stopped is None or self._searching is not None:
+            return
+        loss = training.minimizer.loss
+        if loss <= settings.target_loss:
+            self._finish("target", f"Training loss {loss:.3g} is at or below the target of {settings.target_loss:.3g}.")
+        elif training.stopped.startswith("diverged"):
+            self._finish("diverged", f"The minimizer {training.stopped}.")
+        elif settings.stop_when_test_rises and self._test_loss_rose():
+            losses = [f"{record.test_loss:.3g}" for record in self.growth[-2:]]
+            self._finish("test_rising", f"The test loss rose from {losses[0]} to {losses[1]} with the last neuron.")
+        elif training.start.silent and loss >= self.growth[-2].loss * (1 - _USELESS_DECREASE):
+            self._nothing_found(self._search(self._layers, training.start.upper))
+        elif self._additions_left == 0:
+            self._finish("additions", "All neurons that may be added have been added.")
+        else:
+            self._searching = self._search(self._layers)
+
+    def _test_loss_rose(self) -> bool:
+        losses = [record.test_loss for record in self.growth[-2:] if record.test_loss is not None]
+        return len(losses) == 2 and losses[1] > losses[0]
+
+    def _finish(self, kind: str, message: str) -> None:
+        norm = None if self._training is None else self._training.minimizer.gradient_norm
+        self._finished = Finish(kind, message, self._maxima, norm)
 
     def _progress(self) -> float | None:
         if self._finished is not None:
             return 1.0
-        if self._phase == "minimizing":
-            return (self._total_steps - self._first_step) / self._budget
-        return self._search.directions.progress if self._search is not None else 0.0
+        if self._searching is not None:
+            return self._searching.progress
+        return None if self._training is None else self._training.steps / self._training.budget(self.settings)
 
     def _message(self) -> str:
         if self._finished is not None:
             return self._finished.message
-        if self._phase == "ready":
+        now = self._searching or self._training
+        if now is None:
             return "Ready: nothing has been computed yet."
-        if self._phase == "origin":
-            return "Searching the origin for the best network of one neuron per hidden layer."
-        if self._phase == "searching":
-            layers = " and ".join(map(str, self._layers))
-            return f"Network {self._iteration} is trained; searching layer {layers} for the best neuron to add."
-        assert self._minimizer is not None
-        layer, _ = self._newest
-        news = f"layer {layer} got a neuron" if layer else "one neuron per hidden layer"
-        step = self._total_steps - self._first_step
-        return (
-            f"Network {self._iteration} · {news} · {self._minimizer.activity}: "
-            f"loss {self._start_loss:.3g} → {self._minimizer.loss:.3g} at step {step:,}."
-        )
-
-
-_OPERATIONS_PER_QUANTUM = 2e7
-_MOST_STEPS_PER_QUANTUM = 100
-_PLAIN_STATE = (
-    "_phase",
-    "_finished",
-    "_iteration",
-    "_additions_left",
-    "_added",
-    "_newest",
-    "_upper",
-    "_candidates",
-    "_maxima",
-    "_start_loss",
-    "_first_step",
-    "_total_steps",
-    "_search_quanta",
-    "_layers",
-)
-
-
-def _grown(network: HomogeneousNetwork, point: KKTPoint, scale: float) -> HomogeneousNetwork:
-    return network.with_neuron(point.layer, scale * point.incoming, scale * point.outgoing)
-
-
-def _as_arrays(network: HomogeneousNetwork) -> tuple[Floats, ...]:
-    return tuple(weight.cpu().double().numpy().copy() for weight in network.weights)
+        return f"Network {self._iteration}: {now.message}" if self._iteration else now.message

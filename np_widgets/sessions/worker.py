@@ -224,7 +224,6 @@ class Worker:
         _drop_locals(error)
         self._keep(error)
         self._failed = True
-        self._resumed = False
         frame = None
         try:
             frame = self.engine.frame()

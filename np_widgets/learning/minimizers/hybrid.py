@@ -18,7 +18,8 @@ from np_widgets.learning.objective import Objective
 _MOST_OPERATIONS, _MOST_WEIGHTS = 1e9, 2000
 """Of a Levenberg–Marquardt step; above them the descents are L-BFGS."""
 _DESCENT = StoppingRule(gradient_tolerance=0.0, patience=8, least_decrease=1e-5)
-_DESCENT_STEPS, _LAST_DESCENT_STEPS = 40, 200
+_LAST_DESCENT = StoppingRule(gradient_tolerance=1e-12, patience=50, least_decrease=1e-9)
+_DESCENT_STEPS, _LAST_DESCENT_STEPS = 40, 500
 
 
 class Hybrid(Minimizer):
@@ -27,7 +28,7 @@ class Hybrid(Minimizer):
     Second-order descent is fast but stops at kinks and in poor minima; Adam with a step size that falls to zero
     slides along kinks and leaves poor minima, but crawls. So each *descent* is followed by an *excursion* of Adam from
     where it ended. When ``patience`` excursions in a row led to nothing better, the lowest point seen is descended from
-    once more, thoroughly, and that is the result.
+    once more, thoroughly: first by L-BFGS, which of all these settles on kinks, then by Levenberg–Marquardt.
 
     Parameters
     ----------
@@ -37,8 +38,6 @@ class Hybrid(Minimizer):
         How many steps of Adam an excursion takes.
     patience, least_decrease
         Finish when ``patience`` cycles in a row lowered the loss by less than ``least_decrease`` of itself.
-    gradient_tolerance
-        Finish where the norm of the gradient is at most this after a descent.
 
     Notes
     -----
@@ -70,7 +69,7 @@ class Hybrid(Minimizer):
         self._descent: type[LevenbergMarquardt | LBFGS] = LevenbergMarquardt if small else LBFGS
         self._lowest_before = math.inf  # as it was when the last cycle was judged
         self._fruitless = 0
-        self._is_last = False
+        self._is_last = False  # whether this is one of the descents at the end
         self._inner = self._begin(self._descent, self.theta)
 
     @property
@@ -93,16 +92,17 @@ class Hybrid(Minimizer):
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self._inner = self._begin(Adam if state["inner"]["name"] == Adam.name else self._descent, self.theta)
+        self._is_last = state["is_last"]
+        kinds: dict[str, type[Minimizer]] = {kind.name: kind for kind in (Adam, LBFGS, LevenbergMarquardt)}
+        self._inner = self._begin(kinds[state["inner"]["name"]], self.theta)
         self._inner.restore(state["inner"])
         self._lowest_before, self._fruitless = state["lowest_before"], state["fruitless"]
-        self._is_last = state["is_last"]
 
     def _begin(self, kind: type[Minimizer], theta: Tensor) -> Minimizer:
         theta = self.objective.balanced(theta)
         if issubclass(kind, Adam):
             return _DecayingAdam(self.objective, theta, self._learning_rate, self._excursion)
-        return kind(self.objective, theta, stopping=_DESCENT)
+        return kind(self.objective, theta, stopping=_LAST_DESCENT if self._is_last else _DESCENT)
 
     def _step(self) -> None:
         inner = self._inner
@@ -112,21 +112,24 @@ class Hybrid(Minimizer):
             if inner.finished is not None or inner.steps >= self._excursion:
                 self._inner = self._begin(self._descent, inner.theta)
         elif inner.finished is not None or inner.steps >= (_LAST_DESCENT_STEPS if self._is_last else _DESCENT_STEPS):
-            self._end_cycle()
+            self._end_descent()
 
-    def _end_cycle(self) -> None:
+    def _end_descent(self) -> None:
+        if self._is_last:
+            if isinstance(self._inner, self._descent):
+                self.settle()
+                norm = f"gradient norm {self.gradient_norm:.2g}"
+                self.finished = f"{self._patience} excursions in a row led to nothing lower ({norm})"
+            else:
+                self._inner = self._begin(self._descent, self.lowest_theta)
+            return
         gained = self.lowest_loss < self._lowest_before * (1 - self._least_decrease)
         self._fruitless = 0 if gained else self._fruitless + 1
         self._lowest_before = self.lowest_loss
-        if self._is_last:
-            self.settle()
-            self.finished = (
-                f"a local minimum: {self._patience} excursions in a row led to nothing lower "
-                f"(gradient norm {self.gradient_norm:.2g})"
-            )
-        elif self._fruitless >= self._patience:
+        if self._fruitless >= self._patience:
             self._is_last = True
-            self._inner = self._begin(self._descent, self.lowest_theta)
+            first = LBFGS if self.objective.activation.has_kink else self._descent
+            self._inner = self._begin(first, self.lowest_theta)
         else:
             self._inner = self._begin(Adam, self._inner.theta)
 

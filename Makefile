@@ -1,0 +1,76 @@
+# Needs a Python ≥ 3.11 with pip and venv, and nothing else: everything goes into .venv, at the versions in
+# .ci/constraints.txt. `make help` lists what can be done.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?=
+LAB_ARGS ?=
+QUICKSTART := notebooks/01_quickstart.ipynb
+
+ENVIRONMENT := .venv
+RUN := $(ENVIRONMENT)/bin/python
+WITH_CHROMIUM = CHROMIUM="$$($(RUN) .ci/chromium.py)"
+CHECKS := lint types rooms unit notebooks browser
+
+# The kernel is this environment's, whatever the user has installed elsewhere; and a backend inherited from a
+# notebook's terminal would redirect its figures.
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport MPLBACKEND
+# What has been compiled is kept: the environment comes uncompiled.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The checks do not see the user's Jupyter settings. One thread: sums are then added in the same order on every
+# machine, and stored outputs agree.
+$(CHECKS): export JUPYTER_CONFIG_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/config
+$(CHECKS): export JUPYTER_DATA_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/data
+$(CHECKS): export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/runtime
+$(CHECKS): export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/checks/ipython
+$(CHECKS): export OMP_NUM_THREADS := 1
+
+.PHONY: help lab test bench chromium environment-lab environment-test clean $(CHECKS)
+
+help: ## List what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+lab: environment-lab ## Open the quickstart in JupyterLab
+	@root=; if [ "$$(id -u)" = 0 ]; then root=--allow-root; fi; \
+	exec $(RUN) -m jupyterlab $$root --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(QUICKSTART) $(LAB_ARGS)
+
+test: chromium $(CHECKS) ## Run every check below, in this order; stops at the first that fails (make -k test: runs all)
+	@echo "Every check passed."
+
+lint: environment-test ## Style: ruff
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+
+types: environment-test ## Types: mypy, strict
+	$(RUN) -m mypy
+
+rooms: environment-test ## Which room may import which: import-linter
+	$(ENVIRONMENT)/bin/lint-imports
+
+unit: environment-test ## Tests of everything that needs no browser
+	$(RUN) -m pytest --ignore=tests/browser
+
+notebooks: environment-test ## Notebooks run and give the outputs stored in them: nbval
+	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
+		--nbval-cell-timeout=300 notebooks
+
+browser: environment-test chromium ## JupyterLab in headless Chromium, driven by Playwright
+	$(WITH_CHROMIUM) $(RUN) -m pytest tests/browser
+
+bench: environment-test chromium ## Measure speed, on a quiet machine; no part of the checks
+	@for file in tests/benchmarks/bench_*.py; do \
+		$(WITH_CHROMIUM) $(RUN) -m "tests.benchmarks.$$(basename "$$file" .py)" || exit 1; \
+	done
+
+chromium: environment-test
+	@$(RUN) .ci/chromium.py
+
+environment-lab environment-test: environment-%:
+	@python="$$(sh .ci/find_python.sh "$(PYTHON)")" && exec "$$python" .ci/environment.py $*
+
+clean: ## Remove the environment and everything built or cached
+	rm -rf $(ENVIRONMENT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,41 @@
+"""Neuron Pursuit, live in a notebook.
+
+The algorithm is from Kumar & Haupt, *Learning Neural Networks by Neuron Pursuit* (arXiv 2509.12154).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from np_widgets import problems
+from np_widgets.learning.correlation import KKTPoint, OriginPoint, correlation, find_kkt_points, find_origin_points
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.problems import Problem
+from np_widgets.sessions.session import Session
+from np_widgets.widgets.pursuit import PursuitWidget
+
+if TYPE_CHECKING:
+    from np_widgets import plots
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "HomogeneousNetwork",
+    "KKTPoint",
+    "NeuronPursuit",
+    "OriginPoint",
+    "Problem",
+    "PursuitWidget",
+    "Session",
+    "correlation",
+    "find_kkt_points",
+    "find_origin_points",
+    "plots",
+    "problems",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
+        return import_module("np_widgets.plots")
+    raise AttributeError(f"module 'np_widgets' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Live pictures and controls for Jupyter: no mathematics."""

@@ -1,0 +1,51 @@
+"""What tells the kernel that the browser has drawn what it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anywidget
+import traitlets
+
+from np_widgets.widgets.theme import STYLESHEET
+
+
+class Pacer(anywidget.AnyWidget):
+    """An invisible widget that answers each ``tick`` once the browser has painted, and brings the stylesheet.
+
+    Messages arrive in order, so everything sent before the tick has been handled when the tick is. The first animation
+    frame after that draws it, and the second tells that the first is over. A hidden tab has no animation frames and
+    does not answer.
+    """
+
+    tick = traitlets.Int(0).tag(sync=True)
+    drawn = traitlets.Int(0).tag(sync=True)
+
+    _css = STYLESHEET
+    _esm = """
+    export default {
+      initialize({ model }) {
+        const answer = () => {
+          const tick = model.get("tick");
+          requestAnimationFrame(() => requestAnimationFrame(() => {
+            model.set("drawn", tick);
+            model.save_changes();
+          }));
+        };
+        model.on("change:tick", answer);
+        return () => model.off("change:tick", answer);
+      }
+    };
+    """
+
+    def __init__(self) -> None:
+        super().__init__(layout={"display": "none"})
+
+    def send_tick(self) -> int:
+        """Ask the browser to answer; returns the number that it will put into ``drawn``."""
+        self.tick += 1
+        return int(self.tick)
+
+    def on_drawn(self, callback: Callable[[int], None]) -> None:
+        """Call ``callback(drawn)`` for each answer, on whichever thread receives the kernel's messages."""
+        self.observe(lambda change: callback(change["new"]), "drawn")

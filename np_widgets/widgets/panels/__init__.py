@@ -1,0 +1,1 @@
+"""The pictures drawn with bqplot, one a file."""

@@ -1,0 +1,176 @@
+"""The one writer of pictures and readouts: a thread that shows a session's newest frame."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from np_widgets.sessions.session import Session
+from np_widgets.sessions.torch_threads import set_own_torch_threads
+from np_widgets.widgets.pacer import Pacer
+
+# Time spent on pictures is taken from the session's thread, as only one thread at a time runs Python.
+LARGEST_SHARE = 0.04
+_LONGEST_WAIT_FOR_BROWSER = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.05
+_LONGEST_CATCHING_UP = 5.0
+_FOREVER = 3600.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a widget shows: a frame, and how the session stood then."""
+
+    frame: Any
+    status: str
+    error: BaseException | None
+
+
+class Publisher:
+    """Shows a session on a thread of its own: the newest moment only, and always the last.
+
+    Parameters
+    ----------
+    session
+        Whose frames are shown.
+    parts
+        Each writes some of the widgets; what one raises does not keep the others from it.
+    report
+        Called after them with the moment and what they raised.
+    pacer
+        Tells when the browser has drawn.
+    rate
+        At most so many times a second; less often when the browser takes longer to draw, or when publishing would take
+        more than :data:`LARGEST_SHARE` of the time of one processor.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        parts: Sequence[Callable[[Moment], None]],
+        report: Callable[[Moment, Sequence[Exception]], None],
+        pacer: Pacer,
+        rate: float = 10.0,
+    ) -> None:
+        self._session = session
+        self._parts = parts
+        self._report = report
+        self._pacer = pacer
+        self._interval = 1 / rate
+        self._changed = threading.Condition()
+        self._shown: Moment | None = None
+        self._drawn = 0
+        self._stale = True
+        self._hurry = False
+        self._stopping = False
+        self._abandoned = False
+        pacer.on_drawn(self._on_drawn)
+        self._thread = threading.Thread(target=self._run, name="widget publisher", daemon=True)
+
+    def start(self) -> None:
+        """Publish the session's present, then go on publishing in the background."""
+        self._publish_now()
+        atexit.register(self._abandon)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish what the session shows now, if it is not shown yet, and end the thread; may be repeated."""
+        atexit.unregister(self._abandon)
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def refresh(self) -> None:
+        """Publish again although the session has not moved: the user wants to see something else of it."""
+        with self._changed:
+            self._stale = True
+            self._changed.notify_all()
+
+    def catch_up(self) -> None:
+        """Wait until the session's present is published; of a running session, until it is shown as running.
+
+        So whoever waited for the session finds in the widget what the session shows. It returns at once on the
+        publisher's own thread.
+        """
+        if threading.current_thread() is self._thread:
+            return
+        with self._changed:
+            if self._has_caught_up():
+                return
+            self._hurry = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._has_caught_up() or not self._thread.is_alive(), _LONGEST_CATCHING_UP)
+            self._hurry = False
+
+    def _run(self) -> None:
+        # A second torch thread would take a core from the session for a picture of some hundred points.
+        set_own_torch_threads(1)
+        while self._wait_for_news():
+            began, cpu = time.monotonic(), time.thread_time()
+            self._publish_now()
+            cost = time.thread_time() - cpu
+            self._wait_for_browser()
+            self._pause(began + max(self._interval, cost / LARGEST_SHARE) - time.monotonic())
+        if not self._abandoned and not self._is_shown():
+            self._publish_now()
+
+    def _abandon(self) -> None:
+        """At the end of the interpreter: nobody looks any more, and a thread inside torch could crash the process."""
+        self._abandoned = True
+        self.stop()
+
+    def _publish_now(self) -> None:
+        with self._changed:
+            self._stale = False
+        session = self._session
+        moment = Moment(session.frame, session.status, session.error)
+        errors = []
+        for part in self._parts:
+            try:
+                part(moment)
+            except Exception as error:  # noqa: BLE001 (the user has to see it, and the thread has to live on)
+                errors.append(error)
+        self._report(moment, errors)
+        with self._changed:
+            self._shown = moment
+            self._changed.notify_all()
+
+    def _wait_for_news(self) -> bool:
+        """Wait until there is something to publish; False if it is time to stop."""
+        while not self._stopping:
+            if self._stale or not self._is_shown():
+                return True
+            if self._session.status == "closed":
+                self._pause(_FOREVER, lambda: self._stale)
+            else:
+                self._session.next_frame(self._session.frame, _SECONDS_BETWEEN_LOOKS)
+        return False
+
+    def _is_shown(self) -> bool:
+        shown, session = self._shown, self._session
+        return shown is not None and (shown.frame is session.frame) and (shown.status == session.status)
+
+    def _has_caught_up(self) -> bool:
+        shown = self._shown
+        return self._is_shown() or (shown is not None and shown.status == self._session.status == "running")
+
+    def _wait_for_browser(self) -> None:
+        tick = self._pacer.send_tick()
+        self._pause(_LONGEST_WAIT_FOR_BROWSER, lambda: self._drawn >= tick)
+
+    def _pause(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass, unless it is enough or somebody is in a hurry."""
+        if seconds > 0:
+            with self._changed:
+                self._changed.wait_for(lambda: enough() or self._hurry or self._stopping, seconds)
+
+    def _on_drawn(self, drawn: int) -> None:
+        with self._changed:
+            self._drawn = max(self._drawn, drawn)
+            self._changed.notify_all()

@@ -1,0 +1,161 @@
+"""How quickly the widget answers a click, and what it costs the training it shows.
+
+Run it on a quiet machine from the root of the repository: ``python -m tests.benchmarks.bench_widget``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from playwright.sync_api import Locator
+
+from tests.browser.lab import Notebook, Server, browser
+
+_PROBLEM = """
+import json, pathlib, threading, time
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.problems import kumar_haupt
+from np_widgets.sessions.session import Session
+from np_widgets.widgets.pursuit import PursuitWidget
+
+def session():
+    pursuit = NeuronPursuit(
+        kumar_haupt(samples=1000, seed=0), method={method!r}, minimizer={minimizer!r}, max_steps=10**9,
+        target_loss=0.0,
+    )
+    return Session(pursuit)
+
+def start(session):
+    # Beyond the first search, so that only steps of the minimizer are counted.
+    session.reset()
+    session.resume()
+    while session.frame.total_steps == 0:
+        time.sleep(0.01)
+
+shown, headless = session(), session()
+widget = PursuitWidget(shown)
+widget
+"""
+
+# On a thread of its own: while a cell runs, the kernel would not hear the browser.
+_MEASUREMENT = """
+def rate(session, seconds):
+    start(session)
+    steps, began = session.frame.total_steps, time.perf_counter()
+    time.sleep(seconds)
+    session.pause()
+    rate = (session.frame.total_steps - steps) / (time.perf_counter() - began)
+    session.reset()
+    return rate
+
+def measure(rounds, seconds):
+    rate(headless, 0.5), rate(shown, 0.5)
+    pairs = [(rate(headless, seconds), rate(shown, seconds)) for _ in range(rounds)]
+    pathlib.Path("rates.json").write_text(json.dumps(pairs))
+
+threading.Thread(target=measure, args=({rounds}, {seconds})).start()
+"""
+
+# From the click to the animation frame after the first change of what it should change.
+_CLICK = """
+([button, changing]) => new Promise(resolve => {
+  const observer = new MutationObserver(() => {
+    observer.disconnect();
+    requestAnimationFrame(() => resolve(performance.now() - began));
+  });
+  observer.observe(changing, { subtree: true, childList: true, characterData: true, attributes: true });
+  const began = performance.now();
+  button.click();
+})
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clicks", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, browser() as chromium:
+        server = Server(Path(folder))
+        cases = (("paper", "gradient_descent"), ("fast", "levenberg_marquardt"))
+        for method, minimizer in cases:
+            problem = _PROBLEM.format(method=method, minimizer=minimizer)
+            measurement = _MEASUREMENT.format(rounds=arguments.rounds, seconds=arguments.seconds)
+            server.write_notebook(f"rates_{minimizer}.ipynb", problem, measurement)
+        server.write_notebook("clicks.ipynb", _PROBLEM.format(method="paper", minimizer="gradient_descent"))
+        server.start()
+        try:
+            for _, minimizer in cases:
+                page = chromium.new_page(viewport={"width": 1400, "height": 1100})
+                _measure_rates(Notebook(page, server.address(f"rates_{minimizer}.ipynb")), server, minimizer)
+                page.close()
+            page = chromium.new_page(viewport={"width": 1400, "height": 1100})
+            _measure_clicks(Notebook(page, server.address("clicks.ipynb")), arguments.clicks)
+        finally:
+            server.stop()
+
+
+def _measure_rates(notebook: Notebook, server: Server, minimizer: str) -> None:
+    notebook.run_all()
+    notebook.widget.wait_for()
+    file = server.notebooks / "rates.json"
+    while not file.exists():
+        time.sleep(0.2)
+    time.sleep(0.2)
+    pairs = json.loads(file.read_text(encoding="utf-8"))
+    file.unlink()
+    ratios = [shown / headless for headless, shown in pairs]
+    print(f"steps a second of {minimizer}, headless and displayed:")
+    for (headless, shown), ratio in zip(pairs, ratios, strict=True):
+        print(f"  {headless:9,.0f} {shown:9,.0f}   {ratio:6.1%}")
+    print(f"  median {statistics.median(ratios):.1%}")
+
+
+def _measure_clicks(notebook: Notebook, clicks: int) -> None:
+    notebook.run_all()
+    widget = notebook.widget
+    widget.wait_for()
+    play = widget.get_by_role("button", name="Play")
+    play.wait_for()
+    play.click()
+    widget.locator(".npw-figures", has_text="iteration 1").wait_for(timeout=60_000)
+    either = play.or_(widget.get_by_role("button", name="Pause"))
+    _report("Play and Pause", [_click(notebook, either, either) for _ in range(clicks + clicks % 2)])
+    widget.get_by_role("button", name="Pause").click()
+    play.wait_for()
+    step = widget.get_by_role("button", name="Step")
+    _report("Step", [_click(notebook, step, widget.locator(".npw-message")) for _ in range(clicks)])
+    seed = widget.get_by_label("Seed")
+    pending = widget.locator(".npw-pending")
+    times = []
+    for value in range(1, clicks + 1):
+        seed.fill(str(value))
+        seed.press("Enter")
+        pending.get_by_text(f"seed {value}").wait_for()
+        times.append(_click(notebook, widget.get_by_role("button", name="Reset"), pending))
+    _report("Reset", times)
+
+
+def _click(notebook: Notebook, button: Locator, changing: Locator) -> float:
+    handles = [button.element_handle(), changing.element_handle()]
+    milliseconds = float(notebook.page.evaluate(_CLICK, handles))
+    notebook.page.wait_for_timeout(50 + 97 * (milliseconds % 3))  # not in step with the publisher
+    return milliseconds
+
+
+def _report(name: str, milliseconds: Sequence[float]) -> None:
+    ordered = sorted(milliseconds)
+    p50, p95 = (ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in (0.5, 0.95))
+    print(f"{name}: {len(ordered)} clicks, to the visible change p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""One JupyterLab and one browser for all tests here, a page for each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.lab import ROOT, Notebook, Server, browser
+
+VIEWPORT = (1400, 1100)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """A server of copies of the repository's notebooks."""
+    started = Server(tmp_path_factory.mktemp("lab"))
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, started.notebooks)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures for the eye are kept."""
+    folder = ROOT / "tests" / "browser" / "artifacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def open_notebook(chromium: Browser, server: Server) -> Iterator[Callable[[str], Notebook]]:
+    """Open notebooks; at the end nothing may have been said on the console, and nothing asked of other machines."""
+    opened: list[Notebook] = []
+
+    def open_one(name: str) -> Notebook:
+        width, height = VIEWPORT
+        page = chromium.new_page(viewport={"width": width, "height": height})
+        opened.append(Notebook(page, server.address(name)))
+        return opened[-1]
+
+    yield open_one
+    for notebook in opened:
+        complaints, foreign = list(notebook.complaints), list(notebook.foreign_requests)
+        notebook.shut_down()
+        assert complaints == []
+        assert foreign == []

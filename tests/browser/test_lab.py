@@ -1,0 +1,227 @@
+"""The widget in a real JupyterLab, as its user has it: clicked, read, reloaded, in light and dark."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Notebook
+
+PATIENCE = 60_000  # milliseconds
+
+IMPORTS = """
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.problems import kumar_haupt
+from np_widgets.widgets.pursuit import PursuitWidget
+"""
+# It runs until somebody stops it.
+ENDLESS = """
+widget = PursuitWidget(
+    kumar_haupt(samples=200, seed=0), method="paper", starts=10, max_steps=10**9, target_loss=0.0
+)
+widget
+"""
+
+# All that the widget draws, as text.
+DRAWN = """
+widget => Array.from(widget.querySelectorAll("svg path, svg circle, svg text, .progress-bar"))
+  .map(e => [e.getAttribute("d"), e.getAttribute("transform"), e.getAttribute("style"), e.textContent].join())
+  .join("\\n")
+"""
+
+# Whether all figures have taken the width that the page gives them; their margins are less than 90 pixels wide.
+LAID_OUT = """
+widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
+  const excess = figure.clientWidth - figure.querySelector("rect.plotarea_events").width.baseVal.value;
+  return 0 < excess && excess < 90;
+})
+"""
+
+LEAST_CONTRAST = Path(__file__).with_name("least_contrast.js").read_text(encoding="utf-8")
+
+
+def button(widget: Locator, name: str) -> Locator:
+    return widget.get_by_role("button", name=name)
+
+
+def status(widget: Locator) -> Locator:
+    return widget.get_by_role("status")
+
+
+def panel(widget: Locator, title: str) -> Locator:
+    return widget.locator(".npw-panel", has=widget.page.get_by_text(title))
+
+
+def iteration(widget: Locator) -> int:
+    return int(re.findall(r"iteration (\d+)", figures(widget))[0])
+
+
+def widths(widget: Locator) -> list[int]:
+    found = re.findall(r"widths \(([\d, ]+)\)", figures(widget))
+    return [int(width) for width in found[0].split(",")] if found else []
+
+
+def figures(widget: Locator) -> str:
+    return widget.locator(".npw-figures").inner_text()
+
+
+def drawn(widget: Locator) -> str:
+    return str(widget.evaluate(DRAWN))
+
+
+def wait_until_drawn_otherwise(widget: Locator, before: str) -> None:
+    widget.page.wait_for_function(
+        f"([widget, before]) => ({DRAWN})(widget) !== before", arg=[widget.element_handle(), before], timeout=PATIENCE
+    )
+
+
+def play_until(widget: Locator, what: str) -> None:
+    button(widget, "Play").click()
+    expect(widget.locator(".npw-figures")).to_contain_text(what, timeout=PATIENCE)
+    button(widget, "Pause").click()
+    expect(status(widget)).to_contain_text("paused")
+
+
+@pytest.fixture
+def endless(server, open_notebook) -> Notebook:
+    """An endless run whose widget is displayed twice."""
+    server.write_notebook("endless.ipynb", IMPORTS + ENDLESS, "widget")
+    notebook = open_notebook("endless.ipynb")
+    notebook.run_all()
+    expect(notebook.page.locator(".npw")).to_have_count(2, timeout=PATIENCE)
+    return notebook
+
+
+def test_the_quickstart_from_run_all_to_reset(open_notebook):
+    notebook = open_notebook("01_quickstart.ipynb")
+    notebook.run_all()
+    widget = notebook.widget
+    expect(button(widget, "Play")).to_be_enabled(timeout=2 * PATIENCE)
+    assert iteration(widget) == 0
+    architecture = panel(widget, "Architecture")
+    assert architecture.locator("svg .dot").count() == 0
+
+    button(widget, "Play").click()
+    expect(status(widget)).to_contain_text("running")
+    expect(widget.locator(".npw-figures")).to_contain_text("widths (1, 1)", timeout=PATIENCE)
+    button(widget, "Pause").click()
+    expect(status(widget)).to_contain_text("paused")
+    expect(button(widget, "Play")).to_be_visible()
+    assert architecture.locator("svg .dot").count() > 0
+
+    before = drawn(widget)
+    button(widget, "Step").click()
+    wait_until_drawn_otherwise(widget, before)
+    expect(status(widget)).to_contain_text("paused")
+
+    before = drawn(widget)
+    button(widget, "Play").click()
+    wait_until_drawn_otherwise(widget, before)
+    button(widget, "Pause").click()
+    expect(status(widget)).to_contain_text("paused")
+
+    old = widths(widget)
+    widget.get_by_label("Layer", exact=True).select_option("1")
+    button(widget, "Add neuron").click()
+    expect(widget.locator(".npw-message")).to_contain_text("earching layer 1 for", timeout=PATIENCE)
+    button(widget, "Play").click()
+    expect(widget.locator(".npw-figures")).to_contain_text(f"widths ({old[0] + 1}, ", timeout=PATIENCE)
+
+    button(widget, "Reset").click()
+    expect(widget.locator(".npw-figures")).to_have_text("iteration 0")
+    expect(status(widget)).to_contain_text("paused")
+    expect(architecture.locator("svg .dot:visible")).to_have_count(0)
+
+
+def test_two_displays_agree(endless):
+    first, second = endless.page.locator(".npw").all()
+    button(first, "Step").click()
+    button(second, "Play").click()
+    for widget in (first, second):
+        expect(status(widget)).to_contain_text("running")
+        expect(widget.locator(".npw-figures")).to_contain_text("widths (1, 1)", timeout=PATIENCE)
+    button(first, "Pause").click()
+    for widget in (first, second):
+        expect(status(widget)).to_contain_text("paused")
+    seed = second.get_by_label("Seed")
+    seed.fill("5")
+    seed.press("Enter")
+    expect(first.get_by_label("Seed")).to_have_value("5")
+    expect(first.locator(".npw-figures")).to_have_text(figures(second))
+    for widget in (first, second):
+        expect(widget.locator(".npw-pending")).to_contain_text("seed 5")
+    button(first, "Reset").click()
+    for widget in (first, second):
+        expect(widget.locator(".npw-pending")).not_to_contain_text("seed")
+        expect(widget.locator(".npw-figures")).to_have_text("iteration 0")
+
+
+def test_a_reload_shows_the_running_session(endless, server):
+    play_until(endless.widget, "widths (1, 1)")
+    button(endless.widget, "Play").click()
+    endless.command("docmanager:save")
+    endless.page.reload()
+    endless.wait_until_open()
+    widget = endless.widget
+    expect(status(widget)).to_contain_text("running", timeout=PATIENCE)
+    wait_until_drawn_otherwise(widget, drawn(widget))
+    button(widget, "Pause").click()
+    expect(status(widget)).to_contain_text("paused")
+    saved = json.loads((server.notebooks / "endless.ipynb").read_text(encoding="utf-8"))
+    data = saved["cells"][0]["outputs"][0]["data"]
+    assert {"image/png", "text/plain"} <= set(data)
+    assert "widgets" not in saved["metadata"]
+
+
+def test_the_keyboard_reaches_every_control(endless):
+    page, widget = endless.page, endless.widget
+    button(widget, "Step").click()
+    expect(widget.locator(".npw-message")).not_to_contain_text("Ready")
+    page.locator(".npw button").first.focus()
+    page.keyboard.press("Space")
+    expect(status(widget)).to_contain_text("running")
+    page.keyboard.press("Space")
+    expect(status(widget)).to_contain_text("paused")
+    reached = set()
+    for _ in range(12):
+        reached.add(page.evaluate("() => document.activeElement.textContent || document.activeElement.id"))
+        page.keyboard.press("Tab")
+    enabled = widget.locator("button:enabled:visible, select:visible, input:visible")
+    assert len(reached) >= enabled.count()
+
+
+def test_a_failure_is_shown(server, open_notebook):
+    failing = """
+    class Failing(NeuronPursuit):
+        def advance(self):
+            raise ArithmeticError("the sky fell")
+
+    from np_widgets.sessions.session import Session
+    widget = PursuitWidget(Session(Failing(kumar_haupt(samples=50))))
+    widget
+    """
+    server.write_notebook("failing.ipynb", IMPORTS + failing.replace("\n    ", "\n"))
+    notebook = open_notebook("failing.ipynb")
+    notebook.run_all()
+    button(notebook.widget, "Play").click(timeout=PATIENCE)
+    expect(notebook.widget.get_by_role("alert")).to_contain_text("ArithmeticError: the sky fell")
+    expect(status(notebook.widget)).to_contain_text("failed")
+
+
+def test_every_text_can_be_read_in_both_themes(endless, screenshots):
+    widget = endless.widget
+    play_until(widget, "widths (1, 1)")
+    endless.command("application:toggle-left-area")
+    for theme in ("Light", "Dark"):
+        endless.set_theme(f"JupyterLab {theme}")
+        for width in (1400, 800):
+            endless.page.set_viewport_size({"width": width, "height": 1100})
+            endless.page.wait_for_function(LAID_OUT, arg=widget.element_handle())
+            ratio, where = widget.evaluate(LEAST_CONTRAST)
+            assert ratio >= 4.5, where
+            widget.screenshot(path=screenshots / f"pursuit-{theme.lower()}-{width}.png")
+    endless.set_theme("JupyterLab Light")

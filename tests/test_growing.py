@@ -1,0 +1,156 @@
+"""The parts that a pursuit is made of: the way along a ray, balanced weights, the hybrid minimizer, the trace."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+import np_widgets as npw
+from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, make_minimizer, resolved_name
+from np_widgets.learning.minimizers.hybrid import Hybrid
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.ray import best_scale
+from np_widgets.learning.settings import MINIMIZER_NAMES
+from np_widgets.learning.trace import Trace
+
+# --------------------------------------------------------------------------------------------------- along a ray
+
+
+@given(power=st.integers(1, 6), best=st.floats(1e-4, 1e2), height=st.floats(1e-6, 1e6))
+def test_best_scale_finds_the_minimum_of_a_loss_along_a_ray(power, best, height):
+    found = best_scale(lambda scale: height * ((scale**power / best**power - 1) ** 2 + 1), 1e-2)
+    assert found == pytest.approx(best, rel=1e-4)
+
+
+def test_best_scale_says_so_if_nothing_is_lower_and_survives_overflow():
+    assert best_scale(lambda scale: 1 + scale, 1e-2) is None
+    assert best_scale(lambda scale: 1.0, 1e-2) is None
+    found = best_scale(lambda scale: (scale - 3) ** 2 if scale < 10 else math.inf, 1e-2)
+    assert found == pytest.approx(3, rel=1e-4)
+    assert best_scale(lambda scale: math.nan if scale > 1 else 1 - scale, 1e-2) <= 1
+
+
+# --------------------------------------------------------------------------------------------------- balanced weights
+
+
+@given(
+    seed=st.integers(0, 1000),
+    widths=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    power=st.integers(1, 3),
+    leak=st.sampled_from([-1.0, 0.0, 0.2, 1.0]),
+)
+def test_balanced_weights_give_the_same_function_and_are_balanced(seed, widths, power, leak):
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [3, *widths, 2]
+    weights = [torch.randn(above, below, generator=generator, dtype=torch.float64) for below, above in pairwise(sizes)]
+    weights[0] *= 1e3
+    network = npw.HomogeneousNetwork(weights, power=power, leak=leak)
+    balanced = network.balanced()
+    x = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    reference = network(x)
+    assert torch.allclose(balanced(x), reference, rtol=1e-9, atol=1e-12 * float(reference.abs().max()))
+    for below, above in pairwise(balanced.weights):
+        incoming, outgoing = below.square().sum(dim=1), power * above.square().sum(dim=0)
+        assert torch.allclose(incoming, outgoing, rtol=1e-6)
+
+
+def test_neurons_without_incoming_or_outgoing_weights_stay():
+    network = npw.HomogeneousNetwork([[[1.0, 2.0], [0.0, 0.0]], [[0.0, 3.0]]])
+    balanced = network.balanced()
+    assert all(torch.equal(w, v) for w, v in zip(balanced.weights, network.weights, strict=True))
+
+
+# --------------------------------------------------------------------------------------------------- minimizers
+
+
+def objective(seed=0, loss="square"):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(60, 4, generator=generator, dtype=torch.float64)
+    y = torch.randn(60, 1, generator=generator) if loss == "square" else torch.arange(60) % 3
+    problem = npw.Problem(x, y, loss)
+    weights = [
+        torch.randn(*shape, generator=generator).double() for shape in ((3, 4), (2, 3), (problem.output_size, 2))
+    ]
+    return Objective(problem, npw.HomogeneousNetwork(weights))
+
+
+@settings(max_examples=30)
+@given(cuts=st.lists(st.integers(0, 120), min_size=1, max_size=5))
+def test_any_slicing_and_any_restart_of_the_hybrid_give_the_same_bits(cuts):
+    target = objective()
+    whole = make_minimizer(Hybrid.name, target, target.initial, None)
+    whole.advance(sum(cuts))
+    sliced = make_minimizer(Hybrid.name, target, target.initial, None)
+    for cut in cuts:
+        sliced.advance(cut)
+        state = sliced.state()
+        sliced.advance(3)
+        sliced = make_minimizer(Hybrid.name, objective(), objective().initial, None)
+        sliced.restore(state)
+    assert torch.equal(whole.theta, sliced.theta)
+    assert whole.loss == sliced.loss
+    assert (whole.steps, whole.finished) == (sliced.steps, sliced.finished)
+
+
+@pytest.mark.parametrize("loss", ["square", "cross_entropy"])
+def test_hybrid_ends_at_the_lowest_point_it_saw(loss):
+    target = objective(3, loss)
+    minimizer = Hybrid(target, target.initial, excursion=50)
+    lowest = minimizer.loss
+    while minimizer.finished is None and minimizer.steps < 3000:
+        minimizer.advance(1)
+        lowest = min(lowest, minimizer.loss)
+    assert minimizer.finished is not None
+    assert minimizer.loss == pytest.approx(lowest, rel=1e-12)
+    assert minimizer.loss == target.loss(minimizer.theta)
+    network = target.network(minimizer.theta)
+    assert all(
+        torch.allclose(w, v, rtol=1e-6) for w, v in zip(network.weights, network.balanced().weights, strict=True)
+    )
+
+
+def test_hybrid_takes_lbfgs_where_levenberg_marquardt_is_too_large():
+    x = torch.randn(50, 40, dtype=torch.float64)
+    problem = npw.Problem(x, torch.randn(50))
+    large = npw.HomogeneousNetwork([torch.randn(60, 40).double(), torch.randn(1, 60).double()])
+    assert "L-BFGS" in Hybrid(Objective(problem, large), Objective(problem, large).initial).activity
+    small = npw.HomogeneousNetwork([torch.randn(2, 40).double(), torch.randn(1, 2).double()])
+    assert "Levenberg" in Hybrid(Objective(problem, small), Objective(problem, small).initial).activity
+
+
+def test_every_minimizer_has_a_name_a_title_and_a_budget():
+    assert set(MINIMIZER_NAMES) == {"auto", *MINIMIZERS}
+    assert set(STEP_BUDGETS) == set(MINIMIZERS)
+    assert all(kind.title for kind in MINIMIZERS.values())
+    assert resolved_name("auto", "paper") == "gradient_descent"
+    assert resolved_name("auto", "fast") == "hybrid"
+    assert resolved_name("adam", "fast") == "adam"
+
+
+# --------------------------------------------------------------------------------------------------- trace
+
+
+@given(gaps=st.lists(st.integers(1, 50), min_size=1, max_size=600), capacity=st.integers(10, 60), data=st.data())
+def test_trace_is_bounded_keeps_the_ends_and_what_lasts(gaps, capacity, data):
+    steps = np.cumsum(gaps)
+    lasting = set(data.draw(st.lists(st.sampled_from([int(s) for s in steps]), max_size=4)))
+    trace = Trace(capacity)
+    cut = data.draw(st.integers(0, len(steps)))
+    for index, step in enumerate(int(s) for s in steps):
+        if index == cut:
+            state, trace = trace.state(), Trace(capacity)
+            trace.restore(state)
+        trace.add(step, 2.0 * step, lasting=step in lasting)
+    kept, values = trace.arrays()
+    assert len(kept) <= capacity + 1
+    assert np.all(np.diff(kept) > 0)
+    assert np.array_equal(values, 2 * kept)
+    assert (kept[0], kept[-1]) == (steps[0], steps[-1])
+    assert lasting <= set(kept.astype(int).tolist())
+    assert np.diff(kept).max(initial=0) <= max(gaps) + 4 * (steps[-1] - steps[0]) / capacity

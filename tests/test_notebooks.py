@@ -1,0 +1,54 @@
+"""The notebooks are fit to be read without a kernel, and to be compared by nbval with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_the_file_is_a_valid_notebook_for_any_python_3(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_outputs_are_stored_in_order_and_without_errors(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any(output.output_type in ("stream", "execute_result") for output in outputs)
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+
+
+def test_no_widget_state_is_stored_but_every_widget_has_something_to_show_without(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "application/vnd.jupyter.widget-view+json" in data:
+                assert {"image/png", "text/plain"} <= set(data)
+
+
+def test_it_holds_a_static_picture(path):
+    figures = [
+        output
+        for cell in code_cells(path)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {}) and "application/vnd.jupyter.widget-view+json" not in output.data
+    ]
+    assert figures
+
+
+def test_it_ends_by_raising_what_went_wrong_in_the_background(path):
+    assert "raise_if_failed()" in code_cells(path)[-1].source

@@ -1,0 +1,57 @@
+"""The README's example runs, and what it points at is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
+LOCAL_LINKS = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT) if not link.startswith(("https://", "#"))]
+SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Source"]
+
+
+def test_the_first_example_is_short():
+    assert len(EXAMPLES[0].splitlines()) < 10
+
+
+def test_the_examples_run_as_they_stand(tmp_path):
+    program = tmp_path / "examples.py"
+    program.write_text("\n".join(EXAMPLES), "utf-8")
+    # Threads that wait for one another would slow the small sums of the example on a busy machine.
+    variables = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(program)]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("link", LOCAL_LINKS)
+def test_local_links_lead_somewhere(link):
+    assert (ROOT / link.partition("#")[0]).exists()
+
+
+def test_the_screenshot_is_a_picture():
+    (image,) = (link for link in LOCAL_LINKS if link.endswith(".png"))
+    assert (ROOT / image).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_badge_opens_the_quickstart_of_this_repository():
+    owner_and_name = SOURCE.removeprefix("https://github.com/")
+    quickstart = "urlpath=lab%2Ftree%2Fnotebooks%2F01_quickstart.ipynb"
+    assert f"https://mybinder.org/v2/gh/{owner_and_name}/main?{quickstart}" in TEXT
+
+
+def test_every_command_named_is_one_of_the_makefile():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, flags=re.MULTILINE))
+    assert {"lab", "test"} <= named <= targets

@@ -1,0 +1,652 @@
+"""PursuitWidget without a browser: what it shows, what its controls do, and what it leaves behind."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, cast
+
+import bqplot
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+import traitlets
+from hypothesis import given
+from hypothesis import strategies as st
+from ipywidgets.widgets.widget import _instances
+
+from np_widgets import problems
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.problems import Display, Problem
+from np_widgets.sessions.session import Session
+from np_widgets.widgets.chooser import Chooser
+from np_widgets.widgets.pacer import Pacer
+from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks
+from np_widgets.widgets.publisher import Publisher
+from np_widgets.widgets.pursuit import PANELS, PursuitWidget
+from tests.session_engines import Counter
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Every test closes what it makes: then registry and threads are as they were."""
+    widgets, threads = set(_instances), set(threading.enumerate())
+    yield
+    assert set(_instances) == widgets
+    assert [thread for thread in threading.enumerate() if thread not in threads] == []
+
+
+@pytest.fixture
+def widget(problem) -> Iterator[PursuitWidget]:
+    made = PursuitWidget(problem, hidden_layers=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def problem() -> Problem:
+    """What two ReLUs of one hidden layer can be."""
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    return Problem(x, np.maximum(x[:, 0], 0) + 0.5 * np.maximum(-x[:, 1], 0), name="two ReLUs")
+
+
+def parts(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """Yield what a user sees of a widget, in order."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts(child)
+
+
+def control(widget: PursuitWidget, name: str) -> Any:
+    """The control of this name, as the user finds it."""
+    widget.catch_up()
+    return next(part for part in parts(widget) if getattr(part, "description", None) == name)
+
+
+def names(widget: PursuitWidget) -> set[str]:
+    return {part.description for part in parts(widget) if getattr(part, "description", None)}
+
+
+def text(widget: PursuitWidget) -> str:
+    return "\n".join(part.value for part in parts(widget) if isinstance(part, ipywidgets.HTML))
+
+
+def figures(widget: PursuitWidget) -> list[bqplot.Figure]:
+    return [part for part in parts(widget) if isinstance(part, bqplot.Figure)]
+
+
+def shown(widget: PursuitWidget) -> dict[str, Any]:
+    """Everything the marks of a widget hold, copied."""
+    widget.catch_up()
+    marks = [mark for figure in figures(widget) for mark in figure.marks]
+    return {f"{i}.{name}": np.array(getattr(mark, name)) for i, mark in enumerate(marks) for name in ("x", "y")}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread brings about."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+def to_first_network(widget: PursuitWidget) -> None:
+    while not widget.session.frame.weights:
+        widget.session.step(5)
+
+
+class TestState:
+    def test_before_anything_happened(self, widget):
+        assert (widget.status, widget.iteration, widget.widths, widget.loss) == ("paused", 0, (), None)
+        assert "two ReLUs" in text(widget)
+        assert "press Play or Step" in text(widget)
+
+    def test_traits_equal_the_frame_after_waiting(self, widget):
+        widget.session.resume()
+        assert widget.session.wait(PATIENCE)
+        frame = widget.session.frame
+        assert widget.status == widget.session.status == "finished"
+        assert (widget.iteration, widget.widths, widget.loss) == (frame.iteration, frame.widths, frame.loss)
+        assert widget.message == frame.message == str(frame.finished)
+        assert widget.widths == (2,)
+        assert frame.loss is not None
+        assert f"{frame.loss:.3g}".replace("-", "−") in text(widget)
+
+    def test_traits_equal_the_frame_after_every_step(self, widget):
+        for _ in range(20):
+            widget.session.step()
+            frame = widget.session.frame
+            assert (widget.status, widget.loss, widget.message) == ("paused", frame.loss, frame.message)
+
+    def test_a_running_session_is_shown_as_running(self, widget):
+        widget.session.speed = 2.0
+        widget.session.resume()
+        assert widget.status == "running"
+
+    def test_pictures_follow(self, widget):
+        before = shown(widget)
+        to_first_network(widget)
+        after = shown(widget)
+        assert [key for key in before if not np.array_equal(before[key], after[key])]
+        assert "class" not in widget.message
+
+    def test_marks_get_new_arrays_of_floats(self, widget):
+        to_first_network(widget)
+        widget.catch_up()
+        marks = [mark for figure in figures(widget) for mark in figure.marks]
+        before = {mark: mark.y for mark in marks if isinstance(mark, bqplot.Lines)}
+        widget.session.resume()
+        widget.session.wait(PATIENCE)
+        widget.catch_up()
+        for mark in marks:
+            assert mark.x.dtype == mark.y.dtype == np.float64
+        changed = [mark for mark, y in before.items() if not np.array_equal(mark.y, y)]
+        assert changed
+        assert all(mark.y is not before[mark] for mark in changed)
+
+    def test_traits_can_be_observed_and_linked(self, widget):
+        seen = []
+        label, number = ipywidgets.Label(), ipywidgets.IntText()
+        widget.observe(lambda change: seen.append(change["new"]), "status")
+        directional = traitlets.dlink((widget, "message"), (label, "value"))
+        link = traitlets.link((widget, "iteration"), (number, "value"))
+        widget.session.resume()
+        widget.session.wait(PATIENCE)
+        widget.catch_up()
+        assert seen[-1] == "finished"
+        assert label.value == widget.session.frame.message
+        assert number.value == widget.session.frame.iteration
+        link.unlink()
+        directional.unlink()
+        for extra in (label.layout, label.style, label, number.layout, number.style, number):
+            extra.close()
+
+    def test_traits_belong_to_the_session(self, widget):
+        with pytest.raises(traitlets.TraitError, match="read-only"):
+            widget.status = "running"
+
+    def test_one_widget_is_one_model(self, widget):
+        key = "application/vnd.jupyter.widget-view+json"
+        first, second = widget._repr_mimebundle_(), widget._repr_mimebundle_()
+        assert first[key]["model_id"] == second[key]["model_id"] == widget.model_id
+
+    def test_without_a_kernel_there_is_a_picture(self, widget):
+        for _ in range(2):
+            bundle = widget._repr_mimebundle_()
+            assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+            assert bundle["text/plain"] == "<PursuitWidget of 'two ReLUs'>"
+            to_first_network(widget)
+
+
+class TestControls:
+    def test_play_and_pause(self, widget):
+        assert control(widget, "Play").icon == "play"
+        widget.session.speed = 2.0
+        control(widget, "Play").click()
+        until(lambda: widget.status == "running")
+        assert control(widget, "Pause").icon == "pause"
+        control(widget, "Pause").click()
+        assert widget.session.wait(PATIENCE)
+        assert widget.status == "paused"
+        assert control(widget, "Play")
+
+    def test_step(self, widget):
+        before = widget.session.frame
+        control(widget, "Step").click()
+        widget.session.wait(PATIENCE)
+        assert widget.session.frame.phase != before.phase
+        assert widget.status == "paused"
+
+    def test_add_neuron_in_a_chosen_layer(self, problem):
+        widget = PursuitWidget(problem, hidden_layers=2, leak=0.3)
+        to_first_network(widget)
+        assert [name for name, _ in control(widget, "Layer").options] == ["best", "1", "2"]
+        control(widget, "Layer").value = 2
+        control(widget, "Add neuron").click()
+        while widget.session.frame.widths == (1, 1) and widget.session.frame.finished is None:
+            widget.session.step()
+        assert widget.widths == (1, 2)
+        widget.close()
+
+    def test_a_neuron_can_be_added_after_the_end(self, widget):
+        widget.session.resume()
+        widget.session.wait(PATIENCE)
+        widget.catch_up()
+        assert control(widget, "Play").disabled
+        assert control(widget, "Step").disabled
+        control(widget, "Add neuron").click()
+        widget.session.wait(PATIENCE)
+        assert widget.status == "paused"
+        assert not control(widget, "Play").disabled
+
+    def test_settings_wait_for_reset_and_say_so(self, widget):
+        widget.session.step()
+        control(widget, "Seed").value = 7
+        control(widget, "Hidden layers").value = 3
+        control(widget, "Power p").value = 2
+        control(widget, "Leak α").value = 0.5
+        until(lambda: "seed 7, hidden layers 3, power p 2, leak α 0.5" in text(widget))
+        assert widget.session.frame.seed == 0
+        control(widget, "Reset").click()
+        widget.session.wait(PATIENCE)
+        frame = widget.session.frame
+        assert (frame.seed, frame.hidden_layers, frame.power, frame.leak) == (7, 3, 2, 0.5)
+        assert (widget.status, widget.iteration, frame.phase) == ("paused", 0, "ready")
+        assert "Reset will" not in text(widget)
+
+    def test_choices_of_a_layer_follow_the_depth(self, widget):
+        widget.session.reset(hidden_layers=3)
+        widget.catch_up()
+        assert [name for name, _ in control(widget, "Layer").options] == ["best", "1", "2", "3"]
+        assert "hidden layers 1" in text(widget)  # the input still says 1
+
+    def test_speed_and_minimizer(self, widget):
+        control(widget, "Speed").value = "5 a second"
+        assert widget.session.speed == 5.0
+        control(widget, "Speed").value = "full speed"
+        assert widget.session.speed is None
+        control(widget, "Minimizer").value = "adam"
+        widget.session.wait(PATIENCE)
+        assert widget.session.engine.settings.minimizer == "adam"
+
+    def test_the_paper_has_one_minimizer(self, problem):
+        widget = PursuitWidget(problem, hidden_layers=1, method="paper")
+        assert "Minimizer" not in names(widget)
+        widget.close()
+
+    def test_another_layer_of_weights_is_shown_while_paused(self, widget):
+        to_first_network(widget)
+        before = shown(widget)
+        control(widget, "Weights of").value = 2
+        until(lambda: any(not np.array_equal(before[key], value) for key, value in shown(widget).items()))
+        assert "neuron of layer 1" in {axis.label for figure in figures(widget) for axis in figure.axes}
+
+    def test_every_control_is_labeled(self, widget):
+        widget.session.step()
+        kinds = (ipywidgets.Button, ipywidgets.Dropdown, ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText)
+        controls = [part for part in parts(widget) if isinstance(part, kinds)]
+        assert len(controls) >= 10
+        assert all(part.description and part.tooltip for part in controls)
+
+    def test_controls_and_pictures_can_be_hidden(self, problem):
+        everything = PursuitWidget(problem)
+        little = PursuitWidget(problem, hide=("seed", "minimizer", "candidates", "architecture"))
+        assert names(everything) - names(little) == {"Seed", "Minimizer"}
+        assert len(figures(everything)) - len(figures(little)) == 2
+        everything.close()
+        little.close()
+
+    def test_without_reset_its_settings_are_gone(self, problem):
+        widget = PursuitWidget(problem, hide=["reset"])
+        assert names(widget) == {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer"}
+        widget.close()
+
+    def test_everything_can_be_hidden(self, problem):
+        hide = ("play", "step", "add_neuron", "speed", "minimizer", "reset", *PANELS)
+        widget = PursuitWidget(problem, hide=hide)
+        assert names(widget) == set()
+        widget.session.step(3)
+        assert widget.message == widget.session.frame.message
+        widget.close()
+
+
+class TestTrouble:
+    def test_a_refused_command_is_shown_until_one_is_accepted(self, widget):
+        control(widget, "Add neuron").click()
+        until(lambda: "Not done: add_neuron needs a network" in text(widget))
+        assert widget.status == "paused"
+        control(widget, "Step").click()
+        until(lambda: "Not done" not in text(widget))
+
+    def test_a_failure_is_shown_and_play_goes_on(self, widget, monkeypatch):
+        to_first_network(widget)
+
+        def fail(self):
+            raise ArithmeticError("the sky <fell>")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(NeuronPursuit, "advance", fail)
+            control(widget, "Play").click()
+            widget.session.wait(PATIENCE)
+            assert widget.status == "failed"
+            assert "The session failed: ArithmeticError: the sky &lt;fell&gt;" in text(widget)
+            assert 'role="alert"' in text(widget)
+        control(widget, "Play").click()
+        widget.session.wait(PATIENCE)
+        assert widget.status == "finished"
+        assert "failed" not in text(widget)
+
+    def test_a_picture_that_fails_is_named_and_keeps_no_other_from_being_drawn(self, widget, monkeypatch):
+        def fail(self, frame):
+            raise ZeroDivisionError("no such picture")
+
+        from np_widgets.widgets.panels.architecture import ArchitecturePanel
+
+        monkeypatch.setattr(ArchitecturePanel, "show", fail)
+        before = shown(widget)
+        to_first_network(widget)
+        assert widget.loss == widget.session.frame.loss
+        assert "Not everything could be shown: ZeroDivisionError: no such picture" in text(widget)
+        assert any(not np.array_equal(before[key], value) for key, value in shown(widget).items())
+
+    def test_an_observer_that_raises_is_shown(self, widget):
+        def fail(change):
+            raise KeyError("an observer's mistake")
+
+        widget.observe(fail, "message")
+        widget.session.step()
+        widget.catch_up()
+        assert "an observer&#x27;s mistake" in text(widget)
+        widget.unobserve(fail, "message")
+        widget.session.step()
+        widget.catch_up()
+        assert "mistake" not in text(widget)
+
+    def test_a_closed_session_leaves_its_last_state(self, problem):
+        session = Session(NeuronPursuit(problem, hidden_layers=1))
+        widget = PursuitWidget(session)
+        session.step(30)
+        session.close()
+        assert widget.status == "closed"
+        assert widget.loss == session.frame.loss
+        assert control(widget, "Reset").disabled
+        control(widget, "Step").click()
+        until(lambda: "Not done: the session is closed" in text(widget))
+        control(widget, "Speed").value = "1 a second"
+        until(lambda: "'speed'" in text(widget).replace("&#x27;", "'"))
+        widget.close()
+
+    @pytest.mark.parametrize(
+        ("call", "error", "message"),
+        [
+            (lambda p: PursuitWidget(p, powr=2), TypeError, "does not know 'powr'; did you mean 'power'"),
+            (lambda p: PursuitWidget(p, hid=["seed"]), TypeError, "'hid'; did you mean 'hide'"),
+            (lambda p: PursuitWidget(p, zebra=1), TypeError, "does not know 'zebra' "),
+            (lambda p: PursuitWidget(p, power=0), ValueError, "power must be"),
+            (lambda p: PursuitWidget(p, hide=["colour"]), ValueError, "hide must be one of 'play'.*got 'colour'"),
+            (lambda p: PursuitWidget(p, hide="reset"), TypeError, "hide must be a list of names"),
+            (lambda p: PursuitWidget(p, hide=cast(Any, [3])), TypeError, "hide must be one of"),
+            (lambda p: PursuitWidget(p, hide=cast(Any, 3)), TypeError, "hide must be a list of names"),
+            (lambda p: PursuitWidget(p, rate=0), ValueError, "rate must be a finite number greater than 0"),
+            (lambda p: PursuitWidget(p, rate=1000), ValueError, "rate must be .* at most 60"),
+            (lambda p: PursuitWidget(p, rate=cast(Any, "fast")), TypeError, "rate must be"),
+            (lambda p: PursuitWidget(p.inputs), TypeError, "source must be a Problem or a Session, got Tensor"),
+            (lambda p: PursuitWidget(cast(Any, NeuronPursuit(p))), TypeError, r"source must .* Session\(pursuit\)"),
+        ],
+    )
+    def test_wrong_arguments_are_named_before_anything_is_made(self, problem, call, error, message):
+        with pytest.raises(error, match=message):
+            call(problem)
+
+    def test_a_session_brings_its_own_options(self, problem):
+        with (
+            Session(NeuronPursuit(problem)) as session,
+            pytest.raises(TypeError, match="'seed' belongs to a new pursuit"),
+        ):
+            PursuitWidget(session, seed=1)
+
+    def test_a_session_of_another_engine_is_refused(self):
+        with Session(Counter()) as session, pytest.raises(TypeError, match="a NeuronPursuit, got one of a Counter"):
+            PursuitWidget(session)
+
+
+class TestClosing:
+    def test_a_session_that_was_given_stays_open(self, problem):
+        with Session(NeuronPursuit(problem, hidden_layers=1)) as session:
+            widget = PursuitWidget(session)
+            session.step(30)
+            widget.close()
+            assert session.status == "paused"
+            assert session.step() == 1
+
+    def test_twice_and_while_running(self, problem):
+        widget = PursuitWidget(problem)
+        widget.session.resume()
+        widget.close()
+        widget.close()
+        assert widget.session.status == "closed"
+
+    def test_after_the_drop_downs_were_exchanged(self, problem):
+        widget = PursuitWidget(problem)
+        to_first_network(widget)
+        widget.session.reset(hidden_layers=3)
+        widget.catch_up()
+        widget.close()
+
+    def test_traits_keep_their_last_values(self, widget):
+        widget.session.step(30)
+        loss = widget.loss
+        widget.close()
+        assert widget.loss == loss
+        assert widget.status == "closed"
+
+    def test_on_the_thread_that_draws(self, problem):
+        threads = set(threading.enumerate())
+        widget = PursuitWidget(problem)
+        widget.observe(lambda change: widget.close(), "message")
+        widget.session.step(2)
+        until(lambda: widget.session.status == "closed")
+        until(lambda: set(threading.enumerate()) <= threads)
+
+    def test_all_widgets_at_once(self, problem):
+        registered = set(_instances)
+        widget = PursuitWidget(problem)
+        for key in set(_instances) - registered:
+            if key in _instances:
+                _instances[key].close()
+        assert widget.session.status == "closed"
+
+    def test_several_displays_of_one_session_agree(self, problem):
+        with Session(NeuronPursuit(problem, hidden_layers=1)) as session:
+            first, second = PursuitWidget(session), PursuitWidget(session, hide=["reset"])
+            session.resume()
+            session.wait(PATIENCE)
+            assert (first.loss, first.widths) == (second.loss, second.widths) == (session.frame.loss, (2,))
+            first.close()
+            second.close()
+
+
+def classes(count: int) -> Problem:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    return Problem(x, np.arange(60) % count, loss="cross_entropy", test=(x[:9], np.arange(9) % count))
+
+
+def plane(**options: Any) -> Problem:
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    return Problem(x, x[:, 0] * x[:, 1], **options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: problems.kumar_haupt(samples=60),
+        lambda: Problem(np.array([[1.0, -1], [1, 1], [-1, 1]]), [1.0, 2, 3], display=Display("hypercube")),
+        lambda: Problem(np.linspace(-1, 1, 20)[:, None], np.linspace(0, 1, 20)),
+        lambda: Problem(np.linspace(-1, 1, 20)[:, None], np.ones((20, 3))),
+        lambda: Problem(np.linspace(-1, 1, 20)[:, None], np.arange(20) % 2, loss="cross_entropy"),
+        plane,
+        lambda: plane(dtype=torch.float32),
+        lambda: plane(display=Display("scatter")),
+        lambda: classes(2),
+        lambda: classes(3),
+        lambda: classes(12),
+        lambda: Problem(np.random.default_rng(0).normal(size=(50, 200)), np.ones((50, 2))),
+        lambda: Problem(np.random.default_rng(0).normal(size=(50, 4)), np.arange(50) % 5, loss="cross_entropy"),
+        lambda: Problem([[1.0], [1.0]], [0.0, 0.0]),
+    ],
+    ids=[
+        "hypercube with truth", "hypercube of data", "curve", "curve of three outputs", "curve of a probability",
+        "plane", "plane in float32", "scatter", "two classes", "three classes", "twelve classes", "many inputs",
+        "confusion", "nothing to learn",
+    ],
+)  # fmt: skip
+def test_every_kind_of_problem_is_shown(make):
+    widget = PursuitWidget(make(), hidden_layers=2, starts=3, max_steps=20, max_additions=1)
+    widget.session.step(5)
+    widget.catch_up()
+    widget.session.resume()
+    assert widget.session.wait(PATIENCE)
+    for name in ("Output", "Weights of"):
+        if name in names(widget):
+            control(widget, name).value = control(widget, name).options[-1][1]
+    widget.catch_up()
+    assert widget.status in ("finished", "paused")
+    assert 'role="alert"></div>' in text(widget)
+    widget.close()
+
+
+class TestThreads:
+    def test_many_hands_on_one_widget(self, widget):
+        errors = []
+
+        def press(name):
+            try:
+                for _ in range(15):
+                    control(widget, name).click()
+                    assert widget.status in ("paused", "running", "finished")
+            except Exception as error:  # noqa: BLE001 (a thread's exception passes unseen)
+                errors.append(error)
+
+        buttons = [part for part in parts(widget) if isinstance(part, ipywidgets.Button)]
+        hands = [
+            threading.Thread(target=press, args=(button.description,)) for button in buttons if button.icon != "play"
+        ]
+        for hand in hands:
+            hand.start()
+        for hand in hands:
+            hand.join()
+        assert errors == []
+        widget.session.pause()
+        widget.session.reset(seed=1)
+        widget.session.resume()
+        assert widget.session.wait(PATIENCE)
+        frame = widget.session.frame
+        assert (widget.loss, widget.widths, widget.status) == (frame.loss, frame.widths, "finished")
+
+
+class FakePacer(Pacer):
+    """A browser that answers when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ticks: list[int] = []
+
+    def send_tick(self) -> int:
+        self.ticks.append(super().send_tick())
+        return self.ticks[-1]
+
+    def close(self) -> None:
+        layout = self.layout
+        super().close()
+        layout.close()
+
+
+class TestPublisher:
+    @pytest.fixture
+    def stage(self, monkeypatch) -> Iterator[tuple[Session, FakePacer, list[Any], Publisher]]:
+        monkeypatch.setattr("np_widgets.widgets.publisher._LONGEST_WAIT_FOR_BROWSER", PATIENCE)
+        session, pacer = Session(Counter()), FakePacer()
+        moments: list[Any] = []
+        publisher = Publisher(session, [moments.append], lambda moment, errors: None, pacer, rate=60.0)
+        publisher.start()
+        yield session, pacer, moments, publisher
+        publisher.stop()
+        session.close()
+        pacer.close()
+
+    def test_a_slow_browser_gets_the_newest_frame_only(self, stage):
+        session, pacer, moments, _ = stage
+        session.step()
+        until(lambda: len(moments) == 2 and len(pacer.ticks) == 1)
+        for _ in range(50):
+            session.step()
+        pacer.drawn = pacer.ticks[-1]
+        until(lambda: moments[-1].frame is session.frame)
+        assert [moment.frame.count for moment in moments] == [0, 1, 51]
+
+    def test_no_answer_does_not_stop_it(self, stage, monkeypatch):
+        monkeypatch.setattr("np_widgets.widgets.publisher._LONGEST_WAIT_FOR_BROWSER", 0.01)
+        session, _, moments, _ = stage
+        for _ in range(3):
+            session.step()
+            until(lambda: moments[-1].frame is session.frame)
+
+    def test_the_last_frame_is_always_published(self, stage):
+        session, _, moments, publisher = stage
+        session.step(3)
+        publisher.stop()
+        assert moments[-1].frame is session.frame
+        assert moments[-1].frame.count == 3
+
+    def test_catching_up_does_not_wait_for_the_browser(self, stage):
+        session, _, moments, publisher = stage
+        for count in range(1, 4):
+            session.step()
+            publisher.catch_up()
+            assert moments[-1].frame.count == count
+
+    def test_a_change_of_view_is_published_without_a_new_frame(self, stage):
+        _, _, moments, publisher = stage
+        publisher.refresh()
+        until(lambda: len(moments) == 2)
+        assert moments[0].frame is moments[1].frame
+
+
+class TestChooser:
+    def test_a_choice_survives_new_options_if_it_can(self):
+        chooser = Chooser("Layer", "which", lambda: None, "100px")
+        chooser.offer([("one", 1), ("two", 2)])
+        chooser.box.children[0].value = 2
+        first = chooser.box.children[0]
+        chooser.offer([("one", 1), ("two", 2), ("three", 3)])
+        assert chooser.value == 2
+        assert chooser.box.children[0] is not first
+        chooser.offer([("one", 1), ("three", 3)])
+        assert chooser.value == 1
+        chooser.offer([("one", 1)])
+        assert chooser.value is None
+        assert chooser.box.children == ()
+        chooser.box.layout.close()
+        chooser.box.close()
+
+
+class TestLimits:
+    @given(st.floats(-1e12, 1e12), st.floats(0, 1e12))
+    def test_limits_hold_the_data_and_ticks_lie_within(self, low, spread):
+        high = low + spread
+        bottom, top = round_limits(low, high)
+        assert bottom < top
+        assert bottom <= low
+        assert high <= top
+        ticks = round_ticks(bottom, top)
+        assert 2 <= len(ticks) <= 8
+        assert np.all(ticks >= bottom - 1e-6 * (top - bottom))
+        assert np.all(ticks <= top + 1e-6 * (top - bottom))
+
+    @pytest.mark.parametrize("limits", [(float("nan"), 1.0), (0.0, float("inf"))])
+    def test_what_is_not_finite_has_limits_all_the_same(self, limits):
+        assert round_limits(*limits) == (-1.0, 1.0)
+
+    @given(st.integers(-16, 5), st.sampled_from([1, 2, 5]), st.integers(1, 12))
+    def test_every_tick_of_a_log_axis_has_a_label(self, exponent, factor, decades):
+        low = factor * 10.0**exponent
+        ticks = log_ticks(low, low * 10.0**decades)
+        assert 2 <= len(ticks) <= 7
+        assert all(later > earlier for earlier, later in pairwise(ticks))
+        for tick in ticks.tolist():
+            written = str(int(tick)) if tick == int(tick) else repr(tick)
+            assert written in LOG_TICK_LABELS
+
+
+def test_panels_have_a_title_and_a_legend_outside_the_figure(widget):
+    to_first_network(widget)
+    widget.catch_up()
+    for title in ("Architecture", "Weights", "Function", "Loss", "Candidates"):
+        assert title in text(widget)
+    assert all(not mark.display_legend for figure in figures(widget) for mark in figure.marks)
