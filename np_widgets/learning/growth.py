@@ -83,7 +83,8 @@ class Finish:
     layer_maxima
         ``max N_l`` of each hidden layer as the last search found it, or None if there was none.
     gradient_norm
-        The norm of the gradient of the training loss, or None before the first network.
+        The norm of the gradient of the training loss, or None before the first network; for ``"no_point"`` and an
+        activation with a kink the smallest over Clarke's subdifferential.
     """
 
     kind: str

@@ -42,8 +42,9 @@ class PolishedPoint:
     residual: float
 
 
-def polish(field: DirectionalCorrelation, direction: Tensor, tolerance: float = 1e-8) -> PolishedPoint:
-    """Ascend φ from ``direction`` to a KKT point: residual below ``tolerance``, and no one-sided ascent left."""
+def polish(field: DirectionalCorrelation, direction: Tensor) -> PolishedPoint:
+    """Ascend φ from ``direction`` to a KKT point: residual below 10⁻⁸ (float64), and no one-sided ascent left."""
+    tolerance = max(1e-8, 100 * torch.finfo(direction.dtype).eps)
     if field.profile.has_kink:
         return _FaceWalk(field, tolerance).run(direction)
     return _newton(field, direction, tolerance)

@@ -16,6 +16,7 @@ from np_widgets.learning.minimizers.choice import resolved_name
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.searching import NeuronSearching, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
 from np_widgets.problems import Problem
@@ -473,7 +474,12 @@ class NeuronPursuit(Engine):
         return len(losses) == 2 and losses[1] > losses[0]
 
     def _finish(self, kind: str, message: str) -> None:
-        norm = None if self._training is None else self._training.minimizer.gradient_norm
+        norm = None
+        if self._training is not None:
+            minimizer = self._training.minimizer
+            # Where nothing is left to add the question is whether this is a minimum, and with kinks that is Clarke's.
+            at_end = kind == "no_point"
+            norm = clarke_gradient_norm(minimizer.objective, minimizer.theta) if at_end else minimizer.gradient_norm
         self._finished = Finish(kind, message, self._maxima, norm)
 
     def _progress(self) -> float | None:

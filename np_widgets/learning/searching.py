@@ -155,17 +155,22 @@ class NeuronSearching:
         self.quanta += 1
 
     def outcome(self) -> NextNetwork | None:
-        """The network grown by the best KKT point; None if there is none."""
-        if not self._search.points:
+        """The network grown by the best KKT point; None if there is none that is of use."""
+        # Signals from the positive side of a kink hold only for neurons that push that way: each has to prove itself.
+        for point in self._search.points if self.upper else self._search.points[:1]:
+            network = _along_ray(partial(_grown, self._network, point), self._problem, self._settings)
+            if network is not None:
+                return self._next(network, point, silent=False)
+        if self.upper or not self._search.points:
             return None
-        point, old = self._search.points[0], self._network
-        network = _along_ray(partial(_grown, old, point), self._problem, self._settings)
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
-        silent = network is None
-        if network is None:
-            network = old.with_neuron(point.layer, point.incoming, torch.zeros_like(point.outgoing))
-        added = ((point.layer, old.widths[point.layer - 1]),)
+        point = self._search.points[0]
+        network = self._network.with_neuron(point.layer, point.incoming, torch.zeros_like(point.outgoing))
+        return self._next(network, point, silent=True)
+
+    def _next(self, network: HomogeneousNetwork, point: KKTPoint, *, silent: bool) -> NextNetwork:
+        added = ((point.layer, self._network.widths[point.layer - 1]),)
         return NextNetwork(network, added, point.layer, point.value, silent, self.upper)
 
     def has_another_side(self) -> bool:

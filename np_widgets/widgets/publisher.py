@@ -15,6 +15,8 @@ from np_widgets.widgets.pacer import Pacer
 
 # Time spent on pictures is taken from the session's thread, as only one thread at a time runs Python.
 LARGEST_SHARE = 0.04
+# A browser that draws all the time answers no click, and on a small machine it takes the session's processor.
+LARGEST_SHARE_OF_BROWSER = 0.33
 _LONGEST_WAIT_FOR_BROWSER = 1.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 _LONGEST_CATCHING_UP = 5.0
@@ -44,8 +46,8 @@ class Publisher:
     pacer
         Tells when the browser has drawn.
     rate
-        At most so many times a second; less often when the browser takes longer to draw, or when publishing would take
-        more than :data:`LARGEST_SHARE` of the time of one processor.
+        At most so many times a second; less often when that would take more than :data:`LARGEST_SHARE` of the time of
+        this thread's processor, or more than :data:`LARGEST_SHARE_OF_BROWSER` of the browser's time.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Publisher:
             self._thread.join()
 
     def refresh(self) -> None:
-        """Publish again although the session has not moved: the user wants to see something else of it."""
+        """Publish at once, although it is not time yet or the session has not moved: the user has done something."""
         with self._changed:
             self._stale = True
             self._changed.notify_all()
@@ -114,9 +116,11 @@ class Publisher:
         while self._wait_for_news():
             began, cpu = time.monotonic(), time.thread_time()
             self._publish_now()
-            cost = time.thread_time() - cpu
+            cost, sent = time.thread_time() - cpu, time.monotonic()
             self._wait_for_browser()
-            self._pause(began + max(self._interval, cost / LARGEST_SHARE) - time.monotonic())
+            drawing = time.monotonic() - sent
+            interval = max(self._interval, cost / LARGEST_SHARE, drawing / LARGEST_SHARE_OF_BROWSER)
+            self._pause(began + interval - time.monotonic())
         if not self._abandoned and not self._is_shown():
             self._publish_now()
 
@@ -147,7 +151,7 @@ class Publisher:
             if self._stale or not self._is_shown():
                 return True
             if self._session.status == "closed":
-                self._pause(_FOREVER, lambda: self._stale)
+                self._pause(_FOREVER)
             else:
                 self._session.next_frame(self._session.frame, _SECONDS_BETWEEN_LOOKS)
         return False
@@ -165,10 +169,10 @@ class Publisher:
         self._pause(_LONGEST_WAIT_FOR_BROWSER, lambda: self._drawn >= tick)
 
     def _pause(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
-        """Let time pass, unless it is enough or somebody is in a hurry."""
+        """Let time pass, unless it is enough or somebody wants to see something."""
         if seconds > 0:
             with self._changed:
-                self._changed.wait_for(lambda: enough() or self._hurry or self._stopping, seconds)
+                self._changed.wait_for(lambda: enough() or self._stale or self._hurry or self._stopping, seconds)
 
     def _on_drawn(self, drawn: int) -> None:
         with self._changed:
