@@ -1,5 +1,6 @@
 """Bad input to searches, pursuits, sessions and widgets: an error that names the argument, and nothing has changed."""
 
+# mypy: disable-error-code="arg-type,call-arg"
 from __future__ import annotations
 
 import math

@@ -330,3 +330,33 @@ def test_single_precision_and_test_loss():
     assert pursuit.network.dtype == torch.float32
     if problem.test_inputs is not None:
         assert pursuit.test_loss == pursuit.growth[-1].test_loss
+
+
+def test_network_that_is_on_kinks_is_left_by_the_other_one_sided_signals():
+    # With one neuron a layer, cross entropy on two moons drives the weights up until the samples that are on have no
+    # residual left, and the others sit exactly on the kink of layer 2: the plain signals vanish altogether.
+    moons = npw.problems.two_moons(seed=0)
+    pursuit = npw.NeuronPursuit(moons, 2)
+    pursuit.run(max_additions=10)
+    losses = [record.loss for record in pursuit.growth]
+    assert losses == sorted(losses, reverse=True)
+    predicted = pursuit.network(moons.inputs).argmax(dim=1)
+    assert float((predicted == moons.targets).double().mean()) > 0.98
+
+
+def test_where_no_ray_leads_down_the_neuron_starts_silently_and_the_end_is_near(monkeypatch):
+    pursuit = small(minimizer="gradient_descent", max_steps=50)
+    pursuit.run(0)
+    before = pursuit.network
+    monkeypatch.setattr("np_widgets.learning.searching.best_scale", lambda loss_at, scale: None)
+    monkeypatch.setattr("np_widgets.learning.pursuit._USELESS_DECREASE", 1.0)
+    pursuit.add_neuron(layer=1)
+    while pursuit.phase == "searching":
+        pursuit.advance()
+    assert not pursuit.network.weights[1][:, -1].any()
+    x = pursuit.problem.inputs
+    assert torch.allclose(pursuit.network(x), before(x), rtol=1e-12)
+    while pursuit.finished is None:
+        pursuit.advance()
+    assert pursuit.finished.kind == "no_point"
+    assert pursuit.growth[1].loss <= pursuit.growth[0].loss

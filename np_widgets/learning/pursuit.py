@@ -49,7 +49,7 @@ class NeuronPursuit(Engine):
         ``"paper"`` is exactly the paper's algorithm: new weights are KKT points times ``scale``, minimized by gradient
         descent. ``"fast"`` differs in this: it goes along the ray of the KKT point to where the loss is lowest (if it
         is lower nowhere, the neuron starts without outgoing weights), and minimizes from there by ``minimizer``; it
-        keeps the lowest point seen, in balanced weights; and where it finds no KKT point and samples sit on kinks of
+        keeps the lowest point seen, in balanced weights; and where no KKT point is of use and samples sit on kinks of
         the trained network, it searches once more with the other one-sided signals. So with ``"fast"`` the loss never
         rises from one network to the next.
     minimizer
@@ -435,13 +435,16 @@ class NeuronPursuit(Engine):
         training = self._training
         assert training is not None
         assert training.stopped is not None
+        loss = training.minimizer.loss
+        if training.start.silent:  # which changed nothing but, perhaps, the last digit
+            loss = min(loss, self.growth[-1].loss)
         self.growth.append(
             GrowthRecord(
                 widths=training.network.widths,
                 layer=training.start.layer,
                 value=training.start.value,
                 candidates=self._candidates,
-                loss=training.minimizer.loss,
+                loss=loss,
                 test_loss=self.test_loss,
                 first_step=self._first_step,
                 steps=training.steps,
@@ -463,7 +466,7 @@ class NeuronPursuit(Engine):
             losses = [f"{record.test_loss:.3g}" for record in self.growth[-2:]]
             self._finish("test_rising", f"The test loss rose from {losses[0]} to {losses[1]} with the last neuron.")
         elif training.start.silent and loss >= self.growth[-2].loss * (1 - _USELESS_DECREASE):
-            self._nothing_found(self._search(self._layers, training.start.upper))
+            self._nothing_found(self._search(training.start.searched))
         elif self._additions_left == 0:
             self._finish("additions", "All neurons that may be added have been added.")
         else:

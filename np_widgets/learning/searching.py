@@ -29,8 +29,8 @@ class NextNetwork:
         The hidden layer of the KKT point (0 at the origin), and its NCF value.
     silent
         Whether the new neuron starts without outgoing weights, because the loss is lower nowhere along its ray.
-    upper
-        Whether the search took signals from the positive side of kinks.
+    searched
+        The hidden layers that were searched for it.
     """
 
     network: HomogeneousNetwork
@@ -38,7 +38,7 @@ class NextNetwork:
     layer: int
     value: float
     silent: bool = False
-    upper: bool = False
+    searched: tuple[int, ...] = ()
 
 
 class OriginSearching:
@@ -171,7 +171,7 @@ class NeuronSearching:
 
     def _next(self, network: HomogeneousNetwork, point: KKTPoint, *, silent: bool) -> NextNetwork:
         added = ((point.layer, self._network.widths[point.layer - 1]),)
-        return NextNetwork(network, added, point.layer, point.value, silent, self.upper)
+        return NextNetwork(network, added, point.layer, point.value, silent, self.layers)
 
     def has_another_side(self) -> bool:
         """Whether some sample sits exactly on a kink of the network, so that there are other one-sided signals."""

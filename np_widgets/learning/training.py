@@ -13,7 +13,7 @@ from np_widgets.problems import Problem
 
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
-_PLAIN_START = ("added", "layer", "value", "silent", "upper")
+_PLAIN_START = ("added", "layer", "value", "silent", "searched")
 
 
 class Training:

@@ -13,8 +13,8 @@ from np_widgets.widgets.theme import STYLESHEET
 class Pacer(anywidget.AnyWidget):
     """An invisible widget that answers each ``tick`` once the browser has painted, and brings the stylesheet.
 
-    Messages arrive in order, so everything sent before the tick has been handled when the tick is. The first animation
-    frame after that draws it, and the second tells that the first is over. A hidden tab has no animation frames and
+    Messages arrive in order, so everything sent before the tick has been handled when the tick is. The next animation
+    frame draws it, and what is put off in that frame happens when it is over. A hidden tab has no animation frames and
     does not answer.
     """
 
@@ -27,7 +27,7 @@ class Pacer(anywidget.AnyWidget):
       initialize({ model }) {
         const answer = () => {
           const tick = model.get("tick");
-          requestAnimationFrame(() => requestAnimationFrame(() => {
+          requestAnimationFrame(() => setTimeout(() => {
             model.set("drawn", tick);
             model.save_changes();
           }));

@@ -12,6 +12,7 @@ from typing import Any
 from np_widgets.sessions.session import Session
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 from np_widgets.widgets.pacer import Pacer
+from np_widgets.widgets.writing import together
 
 # Time spent on pictures is taken from the session's thread, as only one thread at a time runs Python.
 LARGEST_SHARE = 0.04
@@ -135,12 +136,13 @@ class Publisher:
         session = self._session
         moment = Moment(session.frame, session.status, session.error)
         errors = []
-        for part in self._parts:
-            try:
-                part(moment)
-            except Exception as error:  # noqa: BLE001 (the user has to see it, and the thread has to live on)
-                errors.append(error)
-        self._report(moment, errors)
+        with together():
+            for part in self._parts:
+                try:
+                    part(moment)
+                except Exception as error:  # noqa: BLE001 (the user has to see it, and the thread has to live on)
+                    errors.append(error)
+            self._report(moment, errors)
         with self._changed:
             self._shown = moment
             self._changed.notify_all()

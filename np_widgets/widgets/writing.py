@@ -1,20 +1,41 @@
-"""Writing to a widget only what has changed."""
+"""Writing to widgets: only what has changed, and all of it at once."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import ipywidgets
 import numpy as np
+
+_batch = threading.local()
 
 
 def update(widget: ipywidgets.Widget, **values: Any) -> None:
     """Set the traits of a widget that do not have these values yet, in one message to the browser."""
     changed = {name: value for name, value in values.items() if not _same(getattr(widget, name), value)}
     if changed:
-        with widget.hold_sync():
+        with ExitStack() as own:
+            stack: ExitStack = getattr(_batch, "stack", own)
+            stack.enter_context(widget.hold_sync())
             for name, value in changed.items():
                 setattr(widget, name, value)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Send what :func:`update` changes on this thread at the end, one message a widget and all in a row.
+
+    So the browser draws once, and not each time some of the messages have arrived.
+    """
+    with ExitStack() as stack:
+        _batch.stack = stack
+        try:
+            yield
+        finally:
+            del _batch.stack
 
 
 def _same(old: Any, new: Any) -> bool:

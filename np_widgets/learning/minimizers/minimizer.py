@@ -146,7 +146,8 @@ class Minimizer(ABC):
     def _look_for_end(self) -> None:
         rule, norm = self.stopping, self.gradient_norm
         if norm <= rule.gradient_tolerance:
-            self.finished = f"gradient norm {norm:.2g} is within {rule.gradient_tolerance:.2g}"
+            within = f"gradient norm {norm:.2g} is within {rule.gradient_tolerance:.2g}"
+            self.finished = within if norm > 0 else "the gradient vanishes"
             return
         if self.lowest_loss < self._reference_loss * (1 - rule.least_decrease):
             self._reference_loss, self._reference_step = self.lowest_loss, self.steps
