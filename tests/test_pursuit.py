@@ -201,7 +201,7 @@ def test_neurons_can_be_added_by_hand_in_any_state():
     pursuit.advance()
     before = pursuit.network
     pursuit.add_neuron(layer=1)
-    assert pursuit.growth[-1].stopped == "a neuron was added by hand"
+    assert pursuit.growth[-1].stopped == "a neuron was asked for"
     while pursuit.phase == "searching":
         pursuit.advance()
     assert pursuit.network.widths == (2, 1)

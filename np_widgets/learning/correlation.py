@@ -14,12 +14,13 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.direction import DirectionalCorrelation, Profile
+from np_widgets.learning.direction import DirectionalCorrelation, Profile, root_mean_square
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.search import DirectionSearch, FoundDirection
 from np_widgets.problems import Problem
 
 _ROUNDINGS = 100
+MOST_HIDDEN_LAYERS, MOST_STARTS = 64, 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,8 @@ class LayerSearch:
         # What is left of a perfect fit is rounding, and any correlation with it means nothing.
         at_origin = problem.loss.residual(torch.zeros_like(forward.output), problem.targets)
         rounding = _ROUNDINGS * torch.finfo(network.dtype).eps
-        self._is_fitted = bool(residual.norm() <= rounding * torch.maximum(at_origin.norm(), forward.output.norm()))
+        largest = max(root_mean_square(at_origin), root_mean_square(forward.output))
+        self._is_fitted = root_mean_square(residual) <= rounding * largest
         signals = network.signals(forward, residual, upper=upper)
         profile = Profile.of(network.activation)
         # Layer l's neurons see h_{l-1} and send to z_{l+1}: positions l−1 and l of the two tuples.
@@ -150,7 +152,16 @@ class OriginSearch:
     activation on ``bᵀx``, so that the search is one over directions for each pattern of signs that is alive.
     """
 
-    def __init__(self, problem: Problem, hidden_layers: int, activation: Activation, starts: int, seed: int) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        hidden_layers: int,
+        activation: Activation,
+        starts: int,
+        seed: int,
+        value_tolerance: float,
+    ) -> None:
+        self._value_tolerance = value_tolerance
         self._depth = hidden_layers + 1
         self._power = activation.power
         zero = torch.zeros(problem.samples, problem.output_size, dtype=problem.dtype, device=problem.device)
@@ -165,7 +176,9 @@ class OriginSearch:
     @property
     def points(self) -> list[OriginPoint]:
         """The KKT points with a positive value, best first; complete once the search has finished."""
-        return sorted((self._point(found) for found in self.directions.found), key=lambda point: -point.value)
+        tolerance = {key: self._value_tolerance * field.scale for key, field in self._fields.items()}
+        found = [found for found in self.directions.found if found.value > tolerance[found.key]]
+        return sorted((self._point(each) for each in found), key=lambda point: -point.value)
 
     def _point(self, found: FoundDirection) -> OriginPoint:
         powers = [self._power ** (self._depth - layer) for layer in range(1, self._depth + 1)]
@@ -267,7 +280,7 @@ def find_kkt_points(
         If an argument is out of range, or network and problem do not fit.
     """
     problem = fitting(network, problem)
-    starts = arguments.whole("starts", starts, 1)
+    starts = arguments.whole("starts", starts, 1, MOST_STARTS)
     seed = arguments.seed(seed)
     value_tolerance = arguments.real("value_tolerance", value_tolerance, least=0)
     if layers is None:
@@ -289,6 +302,7 @@ def find_origin_points(
     leak: float = 0.0,
     starts: int = 50,
     seed: int = 0,
+    value_tolerance: float = 1e-7,
 ) -> list[OriginPoint]:
     """The KKT points of the NCF at the origin, for one neuron in every hidden layer, best first.
 
@@ -304,6 +318,9 @@ def find_origin_points(
         Random starts.
     seed
         Of the starts; the same seed gives the same points.
+    value_tolerance
+        Values of ``(1/n)‖Σ r_i g(b̂ᵀx_i)‖`` below ``value_tolerance · rms(r) · rms(x)^P`` count as zero, with g the
+        chain of activations above the first layer and P its degree.
 
     Raises
     ------
@@ -312,10 +329,11 @@ def find_origin_points(
     """
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
-    hidden_layers = arguments.whole("hidden_layers", hidden_layers, 1)
+    hidden_layers = arguments.whole("hidden_layers", hidden_layers, 1, MOST_HIDDEN_LAYERS)
     activation = Activation(power, leak)
-    starts = arguments.whole("starts", starts, 1)
-    search = OriginSearch(problem, hidden_layers, activation, starts, arguments.seed(seed))
+    starts = arguments.whole("starts", starts, 1, MOST_STARTS)
+    value_tolerance = arguments.real("value_tolerance", value_tolerance, least=0)
+    search = OriginSearch(problem, hidden_layers, activation, starts, arguments.seed(seed), value_tolerance)
     search.directions.run()
     return search.points
 

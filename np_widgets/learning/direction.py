@@ -82,8 +82,14 @@ class DirectionalCorrelation:
     def __init__(self, features: Tensor, signals: Tensor, profile: Profile) -> None:
         self.profile = profile
         self.samples = len(features)
-        feature_rms, signal_rms = _root_mean_square(features), _root_mean_square(signals)
-        self.scale = signal_rms * feature_rms**profile.power
+        feature_rms, signal_rms = root_mean_square(features), root_mean_square(signals)
+        try:
+            self.scale = signal_rms * feature_rms**profile.power
+        except OverflowError:
+            raise ValueError(
+                f"inputs (or hidden outputs) of size {feature_rms:.2g} are too large for a power of {profile.power}: "
+                "use problem.standardized()"
+            ) from None
         contributes = (features != 0).any(dim=1) & (signals != 0).any(dim=1)
         self.features = features[contributes] / (feature_rms or 1.0)
         self.signals = signals[contributes] / ((signal_rms or 1.0) * self.samples)
@@ -122,7 +128,8 @@ class DirectionalCorrelation:
         return zip(self.features.split(size), self.signals.split(size), strict=True)
 
 
-def _root_mean_square(values: Tensor) -> float:
+def root_mean_square(values: Tensor) -> float:
+    """The root mean square of all entries."""
     largest = float(values.abs().max())
     # Squares of very large or very small numbers would leave the range of floating point.
     return largest * float((values / largest).square().mean().sqrt()) if largest > 0 else 0.0

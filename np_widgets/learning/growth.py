@@ -81,7 +81,8 @@ class Finish:
     message
         The sentence.
     layer_maxima
-        ``max N_l`` of each hidden layer as the last search found it, or None if there was none.
+        ``max N_l`` of each hidden layer as the last search found it, None for a layer that it did not search; or None
+        if there was no search.
     gradient_norm
         The norm of the gradient of the training loss, or None before the first network; for ``"no_point"`` and an
         activation with a kink the smallest over Clarke's subdifferential.
@@ -89,7 +90,7 @@ class Finish:
 
     kind: str
     message: str
-    layer_maxima: tuple[float, ...] | None = None
+    layer_maxima: tuple[float | None, ...] | None = None
     gradient_norm: float | None = None
 
     def __str__(self) -> str:

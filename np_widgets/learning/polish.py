@@ -176,7 +176,8 @@ class _FaceWalk:
         self.field = field
         self.tolerance = tolerance
         self.norms = field.features.norm(dim=1)
-        self.kink_tolerance = 1e3 * torch.finfo(field.features.dtype).eps
+        self.eps = torch.finfo(field.features.dtype).eps
+        self.kink_tolerance = 1e3 * self.eps
 
     def run(self, direction: Tensor) -> PolishedPoint:
         direction = direction / direction.norm()
@@ -196,10 +197,10 @@ class _FaceWalk:
             if moved is None:
                 break
             new_value = float(self.field.vector(moved).norm())
-            if new_value <= value * (1 - 1e-12):
+            if new_value <= value * (1 - 1e4 * self.eps):
                 break  # rounding has the last word
-            stuck = new_value <= value * (1 + 1e-15) and bool((moved - direction).norm() < 1e-14)
-            direction, value = moved, new_value
+            stuck = new_value <= value * (1 + 8 * self.eps) and bool((moved - direction).norm() < 100 * self.eps)
+            direction, value, residual = moved, new_value, float("inf")
             if stuck:
                 break
         if residual == float("inf"):
@@ -245,7 +246,7 @@ class _FaceWalk:
             target = -target
         across = target - (target @ direction) * direction
         sine = float(across.norm())
-        if sine < 1e-12:
+        if sine < 1e4 * self.eps:
             return None
         return self._walk(direction, across / sine, float(np.arctan2(sine, abs(float(cosine)))))
 
@@ -279,7 +280,7 @@ class _FaceWalk:
         def rise(theta: Tensor) -> Tensor:
             return 2 * c * torch.cos(2 * theta) - (a - b) * torch.sin(2 * theta)
 
-        kink_top = rise(left) <= 1e-15 * a[0]
+        kink_top = rise(left) <= 8 * self.eps * a[0]
         if bool(kink_top[0]):
             return None
         stops = kink_top | (rise(right) <= 0)

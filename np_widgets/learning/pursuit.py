@@ -92,9 +92,11 @@ class NeuronPursuit(Engine):
     growth: list[GrowthRecord]
     _finished: Finish | None
     _additions_left: int
+    _requested: bool  # whether the search under way is for a neuron that was asked for
+    _searched: tuple[int, ...]  # the layers of the last search
     _first_step: int  # steps of all networks before the current one
     _candidates: tuple[Candidate, ...]
-    _maxima: tuple[float, ...] | None
+    _maxima: tuple[float | None, ...] | None
     _trace: Trace
     _training: Training | None
     _searching: OriginSearching | NeuronSearching | None
@@ -220,8 +222,14 @@ class NeuronPursuit(Engine):
         if torch_threads is not None:
             arguments.whole("torch_threads", torch_threads, 1)
         self._additions_left = most
-        if self._finished is not None and self._finished.kind in ("additions", "interrupted"):
+        if self._requested:
+            self._additions_left += 1  # the neuron that was asked for is not one of this call's
+        elif isinstance(self._searching, NeuronSearching) and most == 0:
+            self._searching = None
+        partial = self._searched not in ((), self._layers)
+        if self._finished is not None and (self._finished.kind in ("additions", "interrupted") or partial):
             self._finished = None
+        if self._finished is None:
             self._end_training()
         if drive(self, progress=progress, callback=callback, torch_threads=torch_threads) and self._finished is None:
             self._finish("interrupted", "Interrupted; run it again to go on.")
@@ -229,7 +237,9 @@ class NeuronPursuit(Engine):
         return self._finished
 
     def add_neuron(self, layer: int | None = None) -> None:
-        """Add the best neuron now, from where the weights are, whatever the state of the training.
+        """Add the best neuron now, whatever the state of the training.
+
+        It is added to the network as it stands, with ``method="fast"`` to the lowest that its training has seen.
 
         Parameters
         ----------
@@ -247,17 +257,25 @@ class NeuronPursuit(Engine):
         if self._training is None:
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
         if self._training.stopped is None:
-            self._training.stopped = "a neuron was added by hand"
+            self._training.end(self.settings, "a neuron was asked for")
             self._record()
         self._finished = None
         self._additions_left = max(self._additions_left, 1)
+        self._requested = True
         self._searching = self._search(layers)
 
     def set_minimizer(self, minimizer: str) -> None:
-        """Go on with another minimizer, from where the weights are."""
-        self.settings = replace(self.settings, minimizer=minimizer)
+        """Go on with another minimizer, with ``method="fast"`` from the lowest point seen so far.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the name is unknown, or the minimizer does not take a network of this size.
+        """
+        settings = replace(self.settings, minimizer=minimizer)
         if self._training is not None and self._training.stopped is None:
-            self._training.change_minimizer(self.settings)
+            self._training.change_minimizer(settings)
+        self.settings = settings
 
     def reset(
         self,
@@ -334,6 +352,8 @@ class NeuronPursuit(Engine):
             "settings": dict(vars(self.settings)),
             "finished": self._finished,
             "additions_left": self._additions_left,
+            "requested": self._requested,
+            "searched": self._searched,
             "growth": tuple(self.growth),
             "first_step": self._first_step,
             "candidates": self._candidates,
@@ -345,29 +365,36 @@ class NeuronPursuit(Engine):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
-        self.settings = PursuitSettings(**state["settings"])
-        self._begin()
-        self._finished, self._additions_left = state["finished"], state["additions_left"]
-        self.growth, self._first_step = list(state["growth"]), state["first_step"]
-        self._candidates, self._maxima = state["candidates"], state["maxima"]
-        self._trace.restore(state["trace"])
+        settings = PursuitSettings(**state["settings"])
         with torch.no_grad():
-            if state["training"] is not None:
-                self._training = Training.restored(self.problem, self.settings, state["training"])
+            saved, searching = state["training"], None
+            training = None if saved is None else Training.restored(self.problem, settings, saved)
             if state["searching"] is not None:
                 # A search follows from the network and the seed: to do it again up to here is exact and simple.
                 quanta, layers, upper = state["searching"]
-                origin = layers is None
-                search = OriginSearching(self.problem, self.settings) if origin else self._search(layers, upper)
+                searching = (
+                    OriginSearching(self.problem, settings)
+                    if training is None
+                    else _search(self.problem, settings, training, len(state["growth"]), layers, upper)
+                )
                 for _ in range(quanta):
-                    search.advance()
-                self._searching = search
+                    searching.advance()
+        self.settings = settings
+        self._begin()
+        self._finished, self._additions_left = state["finished"], state["additions_left"]
+        self._requested, self._searched = state["requested"], state["searched"]
+        self.growth, self._first_step = list(state["growth"]), state["first_step"]
+        self._candidates, self._maxima = state["candidates"], state["maxima"]
+        self._trace.restore(state["trace"])
+        self._training, self._searching = training, searching
 
     # inside
 
     def _begin(self) -> None:
         self._finished = None
         self._additions_left = self.settings.max_additions
+        self._requested = False
+        self._searched = ()
         self.growth = []
         self._first_step = 0
         self._candidates = ()
@@ -391,10 +418,7 @@ class NeuronPursuit(Engine):
 
     def _search(self, layers: tuple[int, ...], upper: bool = False) -> NeuronSearching:
         assert self._training is not None
-        seed = (self.settings.seed + len(self.growth)) % (arguments.LARGEST_SEED + 1)
-        # A copy: a search outlives the working memory of the minimizer.
-        network = self._training.network.copy()
-        return NeuronSearching(self.problem, self.settings, network, layers, seed, upper)
+        return _search(self.problem, self.settings, self._training, len(self.growth), layers, upper)
 
     def _advance_search(self) -> None:
         search = self._searching
@@ -402,23 +426,28 @@ class NeuronPursuit(Engine):
         search.advance()
         if not search.finished:
             return
+        found = search.outcome()
+        # What can fail comes first: it must leave everything as it is.
+        training = None if found is None else Training(self.problem, self.settings, found)
         self._searching = None
         self._candidates, self._maxima = search.candidates, search.maxima
-        found = search.outcome()
-        if found is not None:
+        self._searched = () if isinstance(search, OriginSearching) else search.layers
+        if training is not None:
             self._first_step = self._total_steps
-            self._training = Training(self.problem, self.settings, found)
+            self._training = training
             self._additions_left -= isinstance(search, NeuronSearching)
-            self._trace.add(self._total_steps, self._training.minimizer.loss, lasting=True)
+            self._requested = False
+            self._trace.add(self._total_steps, training.minimizer.loss, lasting=True)
         elif isinstance(search, OriginSearching):
             self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
         else:
             self._nothing_found(search)
 
     def _nothing_found(self, search: NeuronSearching) -> None:
-        if self.settings.method == "fast" and search.has_another_side():
+        if self.settings.method == "fast" and self._additions_left > 0 and search.has_another_side():
             self._searching = self._search(search.layers, upper=True)
         else:
+            self._requested = False
             where = "any layer" if search.layers == self._layers else f"layer {search.layers[0]}"
             self._finish("no_point", f"No KKT point of {where} has a positive value that lowers the loss.")
 
@@ -467,7 +496,7 @@ class NeuronPursuit(Engine):
             self._finish("test_rising", f"The test loss rose from {losses[0]} to {losses[1]} with the last neuron.")
         elif training.start.silent and loss >= self.growth[-2].loss * (1 - _USELESS_DECREASE):
             self._nothing_found(self._search(training.start.searched))
-        elif self._additions_left == 0:
+        elif self._additions_left <= 0:
             self._finish("additions", "All neurons that may be added have been added.")
         else:
             self._searching = self._search(self._layers)
@@ -490,7 +519,7 @@ class NeuronPursuit(Engine):
             return 1.0
         if self._searching is not None:
             return self._searching.progress
-        return None if self._training is None else self._training.steps / self._training.budget(self.settings)
+        return None if self._training is None else self._training.progress(self.settings)
 
     def _message(self) -> str:
         if self._finished is not None:
@@ -499,3 +528,16 @@ class NeuronPursuit(Engine):
         if now is None:
             return "Ready: nothing has been computed yet."
         return f"Network {self._iteration}: {now.message}" if self._iteration else now.message
+
+
+def _search(
+    problem: Problem,
+    settings: PursuitSettings,
+    training: Training,
+    number: int,
+    layers: tuple[int, ...],
+    upper: bool,
+) -> NeuronSearching:
+    seed = (settings.seed + number) % (arguments.LARGEST_SEED + 1)
+    # A copy: a search outlives the working memory of the minimizer.
+    return NeuronSearching(problem, settings, training.network.copy(), layers, seed, upper)

@@ -50,12 +50,14 @@ class OriginSearching:
         How often :meth:`advance` has been called.
     """
 
-    maxima: tuple[float, ...] | None = None
+    maxima: tuple[float | None, ...] | None = None
 
     def __init__(self, problem: Problem, settings: PursuitSettings) -> None:
         self._problem, self._settings = problem, settings
         activation = Activation(settings.power, settings.leak)
-        self._search = OriginSearch(problem, settings.hidden_layers, activation, settings.starts, settings.seed)
+        self._search = OriginSearch(
+            problem, settings.hidden_layers, activation, settings.starts, settings.seed, settings.value_tolerance
+        )
         self.quanta = 0
 
     @property
@@ -138,10 +140,10 @@ class NeuronSearching:
         return tuple(Candidate(point.layer, point.value, point.residual) for point in self._search.points)
 
     @property
-    def maxima(self) -> tuple[float, ...]:
-        """``max N_l`` of every hidden layer; 0 for those that were not searched."""
+    def maxima(self) -> tuple[float | None, ...]:
+        """``max N_l`` of every hidden layer; None for those that were not searched."""
         found = self._search.maxima
-        return tuple(found.get(layer, 0.0) for layer in range(1, self._network.hidden_layers + 1))
+        return tuple(found.get(layer) for layer in range(1, self._network.hidden_layers + 1))
 
     @property
     def message(self) -> str:

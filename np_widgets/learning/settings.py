@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
 
 METHODS = ("fast", "paper")
 MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt")
@@ -32,14 +33,14 @@ class PursuitSettings:
 
     def __post_init__(self) -> None:
         checked = {
-            "hidden_layers": arguments.whole("hidden_layers", self.hidden_layers, 1),
+            "hidden_layers": arguments.whole("hidden_layers", self.hidden_layers, 1, MOST_HIDDEN_LAYERS),
             "power": Activation(self.power, self.leak).power,
             "leak": Activation(self.power, self.leak).leak,
             "seed": arguments.seed(self.seed),
             "method": arguments.choice("method", self.method, METHODS),
             "minimizer": arguments.choice("minimizer", self.minimizer, MINIMIZER_NAMES),
             "scale": arguments.real("scale", self.scale, above=0),
-            "starts": arguments.whole("starts", self.starts, 1),
+            "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
             "target_loss": arguments.real("target_loss", self.target_loss, least=0),
             "max_additions": arguments.whole("max_additions", self.max_additions, 0),
             "value_tolerance": arguments.real("value_tolerance", self.value_tolerance, least=0),

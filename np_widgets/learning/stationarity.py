@@ -18,6 +18,8 @@ _SHARES = (1.0, 0.5, 0.25, 0.125)
 
 Floats = NDArray[np.float64]
 
+_MOST_KINKS = 1000
+
 
 def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: float = 1e-9) -> float:
     """The norm of the shortest subgradient of the training loss: zero at a local minimum, on a kink or not.
@@ -38,7 +40,8 @@ def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: fl
     Returns
     -------
     float
-        The norm of the gradient where no neuron is at a kink, and for every smooth activation (p ≥ 2, or α = 1).
+        The norm of the gradient where no neuron is at a kink, and for every smooth activation (p ≥ 2, or α = 1); also,
+        as an upper bound, where more than a thousand slopes are free.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: fl
     if not objective.activation.has_kink:
         return plain
     kinks = _Kinks(objective, theta.detach(), tolerance)
-    if not kinks.count:
+    if not 0 < kinks.count <= _MOST_KINKS:
         return plain
     middle = np.full(kinks.count, (1 + kinks.leak) / 2)
     return min(plain, *(_shortest(kinks, slopes) for slopes in (kinks.one_sided, middle)))

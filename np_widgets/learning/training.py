@@ -31,14 +31,17 @@ class Training:
         Why the training has ended, or None.
     """
 
-    def __init__(self, problem: Problem, settings: PursuitSettings, start: NextNetwork) -> None:
+    def __init__(
+        self, problem: Problem, settings: PursuitSettings, start: NextNetwork, minimizer: str | None = None
+    ) -> None:
         self.start = start
         self.steps = 0
         self.stopped: str | None = None
         objective = Objective(problem, start.network)
-        name = resolved_name(settings.minimizer, settings.method)
+        name = minimizer or resolved_name(settings.minimizer, settings.method)
         self.minimizer = make_minimizer(name, objective, objective.initial, settings.learning_rate)
         self._start_loss = self.minimizer.loss
+        self._budget_from = 0  # steps when the minimizer was last changed
 
     @property
     def network(self) -> HomogeneousNetwork:
@@ -52,15 +55,19 @@ class Training:
         losses = f"loss {self._start_loss:.3g} → {self.minimizer.loss:.3g}"
         return f"{news}; {self.minimizer.activity}, {losses} at step {self.steps:,}."
 
-    def budget(self, settings: PursuitSettings) -> int:
-        """How many steps may be taken."""
-        return settings.max_steps or STEP_BUDGETS[self.minimizer.name]
+    def progress(self, settings: PursuitSettings) -> float:
+        """Which share of the step budget is used, 0 … 1."""
+        return min(1.0, self.steps / self._budget(settings))
+
+    def _budget(self, settings: PursuitSettings) -> int:
+        # Each minimizer has a budget of its own, unless the user has set one for the network.
+        return settings.max_steps or self._budget_from + STEP_BUDGETS[self.minimizer.name]
 
     def advance(self, settings: PursuitSettings) -> None:
         """A batch of minimizer steps; sets :attr:`stopped` when there is a reason to."""
         minimizer, before = self.minimizer, self.minimizer.steps
         batch = int(min(max(_OPERATIONS_PER_QUANTUM / minimizer.step_operations, 1), _MOST_STEPS_PER_QUANTUM))
-        budget = self.budget(settings)
+        budget = self._budget(settings)
         minimizer.advance(max(min(batch, budget - self.steps), 0))
         self.steps += minimizer.steps - before
         if minimizer.loss <= settings.target_loss:
@@ -73,10 +80,18 @@ class Training:
             minimizer.settle()
 
     def change_minimizer(self, settings: PursuitSettings) -> None:
-        """Go on with the minimizer that the settings name, from where the weights are."""
+        """Go on with the minimizer that the settings name, from the lowest point seen so far."""
         name = resolved_name(settings.minimizer, settings.method)
         old = self.minimizer
-        self.minimizer = make_minimizer(name, old.objective, old.theta, settings.learning_rate)
+        theta = old.theta if settings.method == "paper" else old.lowest_theta
+        self.minimizer = make_minimizer(name, old.objective, theta, settings.learning_rate)
+        self._budget_from = self.steps
+
+    def end(self, settings: PursuitSettings, reason: str) -> None:
+        """Stop for a reason of somebody else's."""
+        self.stopped = reason
+        if settings.method != "paper":
+            self.minimizer.settle()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
@@ -86,17 +101,18 @@ class Training:
             "start_loss": self._start_loss,
             "steps": self.steps,
             "stopped": self.stopped,
+            "budget_from": self._budget_from,
             "minimizer": self.minimizer.state(),
         }
 
     @classmethod
     def restored(cls, problem: Problem, settings: PursuitSettings, state: dict[str, Any]) -> Training:
         """The training as it was when ``state`` was taken."""
-        network = HomogeneousNetwork(state["weights"], power=settings.power, leak=settings.leak)
-        training = cls(problem, settings, NextNetwork(network, **state["start"]))
-        training._start_loss, training.steps = state["start_loss"], state["steps"]
-        training.stopped = state["stopped"]
-        saved, objective = state["minimizer"], training.minimizer.objective
-        training.minimizer = make_minimizer(saved["name"], objective, objective.initial, settings.learning_rate)
+        weights = [weight.to(device=problem.device, dtype=problem.dtype) for weight in state["weights"]]
+        network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
+        saved = state["minimizer"]
+        training = cls(problem, settings, NextNetwork(network, **state["start"]), saved["name"])
         training.minimizer.restore(saved)
+        training._start_loss, training._budget_from = state["start_loss"], state["budget_from"]
+        training.steps, training.stopped = state["steps"], state["stopped"]
         return training

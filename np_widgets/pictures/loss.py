@@ -12,7 +12,7 @@ from np_widgets.learning.growth import PursuitFrame
 
 Floats = NDArray[np.float64]
 
-MOST_POINTS = 800
+MOST_POINTS = 400
 # Smaller losses are rounding errors in double precision; a log axis has to end somewhere above zero.
 SMALLEST = 1e-16
 

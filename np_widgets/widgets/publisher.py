@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from np_widgets.widgets.writing import together
 # Time spent on pictures is taken from the session's thread, as only one thread at a time runs Python.
 LARGEST_SHARE = 0.04
 # A browser that draws all the time answers no click, and on a small machine it takes the session's processor.
-LARGEST_SHARE_OF_BROWSER = 0.33
+LARGEST_SHARE_OF_BROWSER = 0.2
 _LONGEST_WAIT_FOR_BROWSER = 1.0
+_SECONDS_BETWEEN_TICKS = 0.5
 _SECONDS_BETWEEN_LOOKS = 0.05
 _LONGEST_CATCHING_UP = 5.0
 _FOREVER = 3600.0
@@ -67,6 +69,8 @@ class Publisher:
         self._changed = threading.Condition()
         self._shown: Moment | None = None
         self._drawn = 0
+        self._asked = -math.inf
+        self._drawing = 0.0
         self._stale = True
         self._hurry = False
         self._stopping = False
@@ -117,10 +121,9 @@ class Publisher:
         while self._wait_for_news():
             began, cpu = time.monotonic(), time.thread_time()
             self._publish_now()
-            cost, sent = time.thread_time() - cpu, time.monotonic()
+            cost = time.thread_time() - cpu
             self._wait_for_browser()
-            drawing = time.monotonic() - sent
-            interval = max(self._interval, cost / LARGEST_SHARE, drawing / LARGEST_SHARE_OF_BROWSER)
+            interval = max(self._interval, cost / LARGEST_SHARE, self._drawing / LARGEST_SHARE_OF_BROWSER)
             self._pause(began + interval - time.monotonic())
         if not self._abandoned and not self._is_shown():
             self._publish_now()
@@ -167,8 +170,17 @@ class Publisher:
         return self._is_shown() or (shown is not None and shown.status == self._session.status == "running")
 
     def _wait_for_browser(self) -> None:
-        tick = self._pacer.send_tick()
-        self._pause(_LONGEST_WAIT_FOR_BROWSER, lambda: self._drawn >= tick)
+        """Ask the browser to answer once it has drawn, and see how long that takes.
+
+        An answer costs browser and kernel about as much as a picture, so it is not asked for each time.
+        """
+        sent = time.monotonic()
+        if sent - self._asked >= _SECONDS_BETWEEN_TICKS:
+            self._asked = sent
+            tick = self._pacer.send_tick()
+            self._pause(_LONGEST_WAIT_FOR_BROWSER, lambda: self._drawn >= tick)
+            if self._drawn >= tick:
+                self._drawing = time.monotonic() - sent
 
     def _pause(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         """Let time pass, unless it is enough or somebody wants to see something."""

@@ -10,6 +10,7 @@ from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 
 MINIMIZERS: dict[str, type[Minimizer]] = {
@@ -36,6 +37,11 @@ def resolved_name(name: str, method: str) -> str:
 def make_minimizer(name: str, objective: Objective, theta: Tensor, learning_rate: float | None) -> Minimizer:
     """A minimizer by its name; ``learning_rate`` is for those that have one, None for their default."""
     kind = MINIMIZERS[name]
-    if learning_rate is not None and issubclass(kind, (GradientDescent, Adam, Hybrid)):
+    if kind is GradientDescent:
+        # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.
+        return GradientDescent(
+            objective, theta, learning_rate=learning_rate or 0.02, stopping=StoppingRule(gradient_tolerance=0.0)
+        )
+    if learning_rate is not None and issubclass(kind, (Adam, Hybrid)):
         return kind(objective, theta, learning_rate=learning_rate)
     return kind(objective, theta)

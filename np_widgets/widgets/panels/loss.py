@@ -9,7 +9,7 @@ from np_widgets.learning.growth import PursuitFrame
 from np_widgets.pictures.loss import Floats, Loss, loss
 from np_widgets.widgets import theme
 from np_widgets.widgets.panels import legend
-from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_ticks
+from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks
 from np_widgets.widgets.panels.panel import Panel, axis
 from np_widgets.widgets.writing import update
 
@@ -83,8 +83,9 @@ class LossPanel(Panel):
         self.tell(self._key(picture))
 
     def _show_axes(self, picture: Loss) -> None:
-        right = max(float(picture.steps[-1]) if len(picture.steps) else 0.0, 10.0)
-        update(self._x, max=1.02 * right)
+        # An axis that grew with every frame would cost the browser more than all marks together.
+        _, right = round_limits(0.0, max(float(picture.steps[-1]) if len(picture.steps) else 0.0, 10.0))
+        update(self._x, max=right)
         update(self._y, min=float(np.log10(picture.low)), max=float(np.log10(picture.high)))
         update(self._axis_y, tick_values=log_ticks(picture.low, picture.high))
         update(self._axis_x, tick_values=round_ticks(0.0, right))
