@@ -88,9 +88,9 @@ class Training:
         self._budget_from = self.steps
 
     def end(self, settings: PursuitSettings, reason: str) -> None:
-        """Stop for a reason of somebody else's."""
+        """Stop for a reason of somebody else's, where it is, or at the lowest point seen if that is lower."""
         self.stopped = reason
-        if settings.method != "paper":
+        if settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
             self.minimizer.settle()
 
     def state(self) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.writing import together
 
 # Time spent on pictures is taken from the session's thread, as only one thread at a time runs Python.
-LARGEST_SHARE = 0.04
+LARGEST_SHARE = 0.03
 # A browser that draws all the time answers no click, and on a small machine it takes the session's processor.
-LARGEST_SHARE_OF_BROWSER = 0.2
+LARGEST_SHARE_OF_BROWSER = 0.15
 _LONGEST_WAIT_FOR_BROWSER = 1.0
 _SECONDS_BETWEEN_TICKS = 0.5
 _SECONDS_BETWEEN_LOOKS = 0.05

@@ -26,8 +26,7 @@ from np_widgets.widgets.pursuit import PursuitWidget
 
 def session():
     pursuit = NeuronPursuit(
-        kumar_haupt(samples=1000, seed=0), method={method!r}, minimizer={minimizer!r}, max_steps=10**9,
-        target_loss=0.0,
+        kumar_haupt(samples=1000, seed=0), method="paper", max_steps=10**9, target_loss=0.0
     )
     return Session(pursuit)
 
@@ -46,16 +45,17 @@ def rate(session, seconds):
     session.pause()
     return (session.frame.total_steps - steps) / (time.perf_counter() - began)
 
-def measure(rounds, seconds):
+def measure(turns, seconds):
     for each in (headless, shown):
         each.resume()
         while each.frame.total_steps < 1000:
             time.sleep(0.01)
         each.pause()
-    pairs = [(rate(headless, seconds), rate(shown, seconds)) for _ in range(rounds)]
-    pathlib.Path("rates.json").write_text(json.dumps(pairs))
+    pairs = [(rate(headless, seconds), rate(shown, seconds)) for _ in range(turns)]
+    pathlib.Path("rates.part").write_text(json.dumps(pairs))
+    pathlib.Path("rates.part").rename("rates.json")
 
-threading.Thread(target=measure, args=({rounds}, {seconds})).start()
+threading.Thread(target=measure, args=({turns}, {seconds})).start()
 """
 
 # From the click to the animation frame after the first change of what it should change.
@@ -81,45 +81,38 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
         server = Server(Path(folder))
-        cases = (("paper", "gradient_descent"), ("fast", "adam"))
-        for method, minimizer in cases:
-            problem = _PROBLEM.format(method=method, minimizer=minimizer)
-            measurement = _MEASUREMENT.format(rounds=arguments.turns, seconds=arguments.seconds)
-            server.write_notebook(f"rates_{minimizer}.ipynb", problem, measurement)
-        server.write_notebook("clicks.ipynb", _PROBLEM.format(method="paper", minimizer="gradient_descent"))
+        measurement = _MEASUREMENT.format(turns=arguments.turns, seconds=arguments.seconds)
+        server.write_notebook("rates.ipynb", _PROBLEM, measurement)
+        server.write_notebook("clicks.ipynb", _PROBLEM)
         server.start()
         try:
-            for _, minimizer in cases:
+            for name, measure, count in (
+                ("rates", _measure_rates, arguments.turns),
+                ("clicks", _measure_clicks, arguments.clicks),
+            ):
                 page = chromium.new_page(viewport={"width": 1400, "height": 1100})
-                _measure_rates(Notebook(page, server.address(f"rates_{minimizer}.ipynb")), server, minimizer)
-                page.close()
-            page = chromium.new_page(viewport={"width": 1400, "height": 1100})
-            _measure_clicks(Notebook(page, server.address("clicks.ipynb")), arguments.clicks)
+                notebook = Notebook(page, server.address(f"{name}.ipynb"))
+                notebook.run_all()
+                notebook.widget.wait_for()
+                measure(notebook, server.notebooks, count)
+                notebook.shut_down()
         finally:
             server.stop()
 
 
-def _measure_rates(notebook: Notebook, server: Server, minimizer: str) -> None:
-    notebook.run_all()
-    notebook.widget.wait_for()
-    file = server.notebooks / "rates.json"
+def _measure_rates(notebook: Notebook, folder: Path, turns: int) -> None:
+    file = folder / "rates.json"
     while not file.exists():
         time.sleep(0.2)
-    time.sleep(0.2)
     headless, shown = (list(rates) for rates in zip(*json.loads(file.read_text(encoding="utf-8")), strict=True))
-    file.unlink()
     ratios = [b / a for a, b in zip(headless, shown, strict=True)]
-    quarters = statistics.quantiles(ratios, n=4)
-    print(
-        f"{minimizer}: {statistics.mean(headless):,.0f} steps a second headless, {statistics.mean(shown):,.0f} displayed: "
-        f"{sum(shown) / sum(headless):.1%} (quartiles of {len(ratios)} turns {', '.join(f'{q:.1%}' for q in quarters)})"
-    )
+    quarters = ", ".join(f"{quarter:.0%}" for quarter in statistics.quantiles(ratios, n=4))
+    print(f"Steps a second: headless {statistics.mean(headless):,.0f}, displayed {statistics.mean(shown):,.0f}")
+    print(f"Displayed against headless: {sum(shown) / sum(headless):.1%} ({turns} turns with quartiles {quarters})")
 
 
-def _measure_clicks(notebook: Notebook, clicks: int) -> None:
-    notebook.run_all()
+def _measure_clicks(notebook: Notebook, _: Path, clicks: int) -> None:
     widget = notebook.widget
-    widget.wait_for()
     play = widget.get_by_role("button", name="Play")
     play.wait_for()
     play.click()
