@@ -25,9 +25,11 @@ from np_widgets.problems import Display, Problem
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.pacer import Pacer
-from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks
+from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks, snapped
 from np_widgets.widgets.publisher import Publisher
 from np_widgets.widgets.pursuit import PANELS, PursuitWidget
+from np_widgets.widgets.tree import close_tree
+from np_widgets.widgets.writing import together, update
 from tests.session_engines import Counter
 
 PATIENCE = 60.0
@@ -134,7 +136,6 @@ class TestState:
         to_first_network(widget)
         after = shown(widget)
         assert [key for key in before if not np.array_equal(before[key], after[key])]
-        assert "class" not in widget.message
 
     def test_marks_get_new_arrays_of_floats(self, widget):
         to_first_network(widget)
@@ -254,6 +255,14 @@ class TestControls:
         control(widget, "Minimizer").value = "adam"
         widget.session.wait(PATIENCE)
         assert widget.session.engine.settings.minimizer == "adam"
+
+    def test_a_session_keeps_its_own_speed(self, problem):
+        with Session(NeuronPursuit(problem)) as session:
+            session.speed = 3.0
+            widget = PursuitWidget(session)
+            assert control(widget, "Speed").value == "3 a second"
+            assert session.speed == 3.0
+            widget.close()
 
     def test_the_paper_has_one_minimizer(self, problem):
         widget = PursuitWidget(problem, hidden_layers=1, method="paper")
@@ -598,6 +607,48 @@ class TestPublisher:
         assert moments[0].frame is moments[1].frame
 
 
+class TestWriting:
+    @pytest.fixture
+    def sent(self, monkeypatch) -> list[tuple[Any, set[str]]]:
+        messages: list[tuple[Any, set[str]]] = []
+        monkeypatch.setattr(
+            ipywidgets.Widget, "_send", lambda self, msg, buffers=None: messages.append((self, set(msg["state"])))
+        )
+        return messages
+
+    @pytest.fixture
+    def line(self) -> Iterator[bqplot.Lines]:
+        scale = bqplot.LinearScale()
+        made = bqplot.Lines(x=[0.0, 1.0], y=[0.0, 1.0], scales={"x": scale, "y": scale})
+        yield made
+        close_tree(made)
+
+    def test_only_what_has_changed_is_sent(self, line, sent):
+        update(line, x=np.array([0.0, 1.0]), visible=True, stroke_width=2.0)
+        assert sent == []
+        update(line, x=np.array([0.0, 2.0]), visible=True, stroke_width=3.0)
+        assert sent == [(line, {"x", "stroke_width"})]
+
+    def test_together_is_one_message_a_widget_at_the_end(self, line, sent):
+        with together():
+            update(line, y=np.array([0.0, 2.0]))
+            update(line, visible=False)
+            assert sent == []
+        assert sent == [(line, {"y", "visible"})]
+        update(line, visible=True)
+        assert len(sent) == 2
+
+    def test_changes_before_an_error_are_sent(self, line, sent):
+        def change_and_fail():
+            with together():
+                update(line, visible=False)
+                raise KeyError("later")
+
+        with pytest.raises(KeyError):
+            change_and_fail()
+        assert sent == [(line, {"visible"})]
+
+
 class TestChooser:
     def test_a_choice_survives_new_options_if_it_can(self):
         chooser = Chooser("Layer", "which", lambda: None, "100px")
@@ -628,6 +679,13 @@ class TestLimits:
         assert 2 <= len(ticks) <= 8
         assert np.all(ticks >= bottom - 1e-6 * (top - bottom))
         assert np.all(ticks <= top + 1e-6 * (top - bottom))
+
+    @given(st.lists(st.floats(-1, 1), min_size=1), st.floats(-1e-5, 1e-5))
+    def test_what_moves_by_less_than_a_pixel_seldom_changes_and_nothing_moves_far(self, values, little):
+        array = np.array(values)
+        grid = snapped(array, -1.0, 1.0)
+        assert np.abs(grid - array).max() <= 0.001 + 1e-12
+        assert np.array_equal(snapped(grid + little, -1.0, 1.0), grid)
 
     @pytest.mark.parametrize("limits", [(float("nan"), 1.0), (0.0, float("inf"))])
     def test_what_is_not_finite_has_limits_all_the_same(self, limits):

@@ -78,7 +78,7 @@ class OriginSearching:
     @property
     def message(self) -> str:
         """What is happening, as a sentence."""
-        return "Searching the origin for the best network of one neuron per hidden layer."
+        return f"Searching the origin for the best network of one neuron per hidden layer: round {self.quanta}."
 
     def advance(self) -> None:
         """One quantum of the search."""
@@ -149,7 +149,8 @@ class NeuronSearching:
     def message(self) -> str:
         """What is happening, as a sentence."""
         where = "layer " + " and ".join(map(str, self.layers)) if len(self.layers) < 3 else "all layers"
-        return f"Searching {where} for the best neuron to add" + (", at kinks too." if self.upper else ".")
+        sides = ", at kinks too" if self.upper else ""
+        return f"Searching {where} for the best neuron to add{sides}: round {self.quanta}."
 
     def advance(self) -> None:
         """One quantum of the search."""

@@ -19,7 +19,7 @@ from np_widgets.widgets.writing import update
 
 CONTROLS = ("play", "step", "add_neuron", "speed", "minimizer", "reset", "seed", "hidden_layers", "power", "leak")
 
-_SPEEDS = {"full speed": None, "20 a second": 20.0, "5 a second": 5.0, "1 a second": 1.0}
+_SPEEDS: dict[str, float | None] = {"full speed": None, "20 a second": 20.0, "5 a second": 5.0, "1 a second": 1.0}
 
 
 class Controls:
@@ -62,7 +62,10 @@ class Controls:
         self._layer = Chooser("Layer", "Which hidden layer gets the neuron", on_change, "130px")
         self._reset = _button("Reset", "refresh", "Start over with these settings", self._start_over)
         self._settings = SettingControls(session.frame, hidden, on_change)
-        self._speed = _dropdown("Speed", list(_SPEEDS), "full speed", "Advances a second", "160px")
+        # The session may have come with a speed of its own.
+        self._speeds = _SPEEDS | {_speed_name(session.speed): session.speed}
+        speeds, speed = list(self._speeds), _speed_name(session.speed)
+        self._speed = _dropdown("Speed", speeds, speed, "Steps of the session in a second", "160px")
         self._speed.observe(lambda change: self._set_speed(change["new"]), "value")
         minimizer = session.engine.settings.minimizer  # type: ignore[attr-defined]
         self._minimizer = _dropdown("Minimizer", _minimizers(), minimizer, "What minimizes the loss", "230px")
@@ -116,7 +119,7 @@ class Controls:
 
     def _set_speed(self, name: str) -> None:
         try:
-            self._session.speed = _SPEEDS[name]
+            self._session.speed = self._speeds[name]
         except (RuntimeError, ValueError) as error:
             self._on_refusal(error)
 
@@ -148,6 +151,10 @@ def _dropdown(name: str, options: Any, value: Any, tooltip: str, width: str) -> 
         style={"description_width": "initial"},
         layout={"width": width},
     )
+
+
+def _speed_name(speed: float | None) -> str:
+    return "full speed" if speed is None else f"{speed:g} a second"
 
 
 def _minimizers() -> list[tuple[str, str]]:

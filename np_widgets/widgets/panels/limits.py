@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 # Far above where floating point runs out of numbers.
 _SMALLEST = 1e-200
+_GRID = 1000
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -24,6 +25,16 @@ def round_limits(low: float, high: float) -> tuple[float, float]:
     step = _round_step(spread / 8)
     room = 0.04 * spread
     return math.floor((low - room) / step) * step, math.ceil((high + room) / step) * step
+
+
+def snapped(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Values on a grid finer than the pixels of an axis from ``low`` to ``high``.
+
+    So a picture in which nothing has moved by a pixel is not sent again: on a plateau, the nature of this problem, a
+    thousand steps may move nothing.
+    """
+    step = (high - low) / _GRID
+    return np.round(values / step) * step
 
 
 def round_ticks(low: float, high: float) -> NDArray[np.float64]:

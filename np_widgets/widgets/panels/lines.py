@@ -8,7 +8,7 @@ import numpy as np
 from np_widgets.pictures.function import Lines
 from np_widgets.widgets import theme
 from np_widgets.widgets.panels import legend
-from np_widgets.widgets.panels.limits import round_limits, round_ticks
+from np_widgets.widgets.panels.limits import round_limits, round_ticks, snapped
 from np_widgets.widgets.panels.panel import axis
 from np_widgets.widgets.writing import update
 
@@ -61,7 +61,7 @@ class LinesDrawing:
             (self._truth, picture.truth, legend.line("true", theme.TRUTH, width=6, opacity=0.45)),
         ):
             if values is not None:
-                update(mark, x=picture.x, y=values)
+                update(mark, x=picture.x, y=snapped(values, low, high))
                 entries.append(entry)
             update(mark, visible=values is not None)
         update(self._data, x=picture.data_x, y=picture.data_y, visible=len(picture.data_x) > 0)

@@ -86,7 +86,9 @@ class LossPanel(Panel):
         # An axis that grew with every frame would cost the browser more than all marks together.
         _, right = round_limits(0.0, max(float(picture.steps[-1]) if len(picture.steps) else 0.0, 10.0))
         update(self._x, max=right)
-        update(self._y, min=float(np.log10(picture.low)), max=float(np.log10(picture.high)))
+        low, high = float(np.log10(picture.low)), float(np.log10(picture.high))
+        # The layer that a neuron joined is written above its mark.
+        update(self._y, min=low, max=high + 0.12 * (high - low))
         update(self._axis_y, tick_values=log_ticks(picture.low, picture.high))
         update(self._axis_x, tick_values=round_ticks(0.0, right))
 

@@ -10,7 +10,7 @@ from np_widgets.pictures.labels import number
 from np_widgets.pictures.probe import Probe
 from np_widgets.widgets import theme
 from np_widgets.widgets.panels import legend
-from np_widgets.widgets.panels.limits import round_ticks
+from np_widgets.widgets.panels.limits import round_ticks, snapped
 from np_widgets.widgets.panels.panel import axis
 from np_widgets.widgets.writing import update
 
@@ -62,6 +62,7 @@ class RegionsDrawing:
         update(self._color, min=picture.low, max=picture.high)
         if picture.learned is not None:
             values = np.clip(picture.learned, picture.low, picture.high)
+            values = values if picture.discrete else snapped(values, picture.low, picture.high)
             update(self._map, x=picture.x, y=picture.y, color=values)
         update(self._map, visible=picture.learned is not None)
         entries = []

@@ -8,7 +8,7 @@ import numpy as np
 from np_widgets.pictures.function import Scatter
 from np_widgets.widgets import theme
 from np_widgets.widgets.panels import legend
-from np_widgets.widgets.panels.limits import round_limits, round_ticks
+from np_widgets.widgets.panels.limits import round_limits, round_ticks, snapped
 from np_widgets.widgets.panels.panel import axis
 from np_widgets.widgets.writing import update
 
@@ -43,9 +43,10 @@ class ScatterDrawing:
         predictions = picture.predictions
         everything = picture.targets if predictions is None else np.append(predictions, [picture.low, picture.high])
         finite = everything[np.isfinite(everything)]
+        limits = round_limits(float(finite.min()), float(finite.max()))
         for scale, mark, label, (low, high) in (
             (self._x, self._axis_x, picture.x_label, round_limits(picture.low, picture.high)),
-            (self._y, self._axis_y, picture.y_label, round_limits(float(finite.min()), float(finite.max()))),
+            (self._y, self._axis_y, picture.y_label, limits),
         ):
             update(scale, min=low, max=high)
             update(mark, label=label, tick_values=round_ticks(low, high))
@@ -57,7 +58,7 @@ class ScatterDrawing:
         ):
             shown = predictions is not None and bool(chosen.any())
             if predictions is not None and shown:
-                update(mark, x=picture.targets[chosen], y=predictions[chosen])
+                update(mark, x=picture.targets[chosen], y=snapped(predictions[chosen], *limits))
                 entries.append(entry)
             update(mark, visible=shown)
         return "".join(entries)

@@ -12,7 +12,7 @@ from np_widgets.pictures.weights import Weights, weights
 from np_widgets.widgets import theme
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.panels import legend
-from np_widgets.widgets.panels.limits import round_limits, round_ticks
+from np_widgets.widgets.panels.limits import round_limits, round_ticks, snapped
 from np_widgets.widgets.panels.panel import Panel, axis
 from np_widgets.widgets.writing import update
 
@@ -81,27 +81,29 @@ class WeightsPanel(Panel):
 
     def _show_lines(self, picture: Weights) -> None:
         shown = len(picture.x) > 0
-        update(self._zero, visible=shown)
-        update(self._axis_x, visible=shown)
-        update(self._axis_y, visible=shown)
+        for mark in (self._zero, self._axis_x, self._axis_y):
+            update(mark, visible=shown)
+        if not shown:
+            for mark in self._lines:
+                update(mark, visible=False)
+            return
+        low, high = round_limits(min(float(picture.rows.min()), 0.0), max(float(picture.rows.max()), 0.0))
+        left, right = float(picture.x[0]) - 0.5, float(picture.x[-1]) + 0.5
+        update(self._x, min=left, max=right)
+        update(self._y, min=low, max=high)
+        update(self._zero, x=np.array([left, right]), y=np.zeros(2))
+        ticks = picture.x[:: max(1, -(-len(picture.x) // 10))]
+        update(self._axis_x, label=picture.x_label, tick_values=ticks)
+        update(self._axis_y, label=picture.y_label, tick_values=round_ticks(low, high))
         for i, mark in enumerate(self._lines):
-            rows = picture.rows[i :: len(self._lines)]
-            if not rows.size:
+            rows = snapped(picture.rows[i :: len(self._lines)], low, high)
+            if not len(rows):
                 update(mark, visible=False)
                 continue
             x, marker = picture.x, theme.MARKERS[i] if len(picture.x) <= _MOST_MARKERS else None
             if len(x) == 1:  # one point a line: bqplot would take the column for one line
                 x, rows = np.repeat(x, 2), np.repeat(rows, 2, axis=1)
             update(mark, x=x, y=np.squeeze(rows), marker=marker, visible=True)
-        if shown:
-            low, high = round_limits(min(float(picture.rows.min()), 0.0), max(float(picture.rows.max()), 0.0))
-            left, right = float(picture.x[0]) - 0.5, float(picture.x[-1]) + 0.5
-            update(self._x, min=left, max=right)
-            update(self._y, min=low, max=high)
-            update(self._zero, x=np.array([left, right]), y=np.zeros(2))
-            ticks = picture.x[:: max(1, -(-len(picture.x) // 10))]
-            update(self._axis_x, label=picture.x_label, tick_values=ticks)
-            update(self._axis_y, label=picture.y_label, tick_values=round_ticks(low, high))
 
 
 def _layer_name(layer: int, layers: int) -> str:
