@@ -62,3 +62,10 @@ class Activation:
         if self.power == 1:
             return slope
         return self.power * slope * (slope * z) ** (self.power - 1)
+
+    def pull_back(self, signal: Tensor, z: Tensor) -> Tensor:
+        """``signal · σ'(z)``, elementwise; at a kink with the slope of the negative side."""
+        sloped = torch.ops.aten.leaky_relu_backward(signal, z, self.leak, False)
+        if self.power == 1:
+            return sloped
+        return sloped * torch.nn.functional.leaky_relu(z, self.leak).pow(self.power - 1).mul_(self.power)

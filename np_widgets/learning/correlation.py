@@ -6,6 +6,7 @@ Definitions and names follow Kumar & Haupt, *Learning Neural Networks by Neuron 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,8 @@ class LayerSearch:
     upper
         Take the signals of samples that sit on a kink from its positive side: what they would be if the new neuron
         pushed them there. By default they come from the negative side.
+    slopes
+        Of the activations of each hidden layer, ``(n, k_l)``, for the signals, whatever the side.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class LayerSearch:
         value_tolerance: float,
         *,
         upper: bool = False,
+        slopes: Sequence[Tensor] | None = None,
     ) -> None:
         self.layers = layers
         self._power = network.power
@@ -106,7 +110,7 @@ class LayerSearch:
         rounding = _ROUNDINGS * torch.finfo(network.dtype).eps
         largest = max(root_mean_square(at_origin), root_mean_square(forward.output))
         self._is_fitted = root_mean_square(residual) <= rounding * largest
-        signals = network.signals(forward, residual, upper=upper)
+        signals = network.signals(forward, residual, upper=upper, slopes=slopes)
         profile = Profile.of(network.activation)
         # Layer l's neurons see h_{l-1} and send to z_{l+1}: positions l−1 and l of the two tuples.
         self._fields = {

@@ -41,7 +41,7 @@ def drive(
         Whether Ctrl-C ended it. It is acted on between two quanta, so the engine is in a sound state; a second one
         raises ``KeyboardInterrupt`` at once.
     """
-    with _torch_threads(torch_threads), _deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
+    with own_torch_threads(torch_threads), _deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():
                 return True
@@ -79,7 +79,8 @@ class _Bar:
 
 
 @contextmanager
-def _torch_threads(count: int | None) -> Iterator[None]:
+def own_torch_threads(count: int | None) -> Iterator[None]:
+    """Within it, torch uses so many threads inside one operation; None leaves its own setting."""
     usual = torch.get_num_threads()
     torch.set_num_threads(usual if count is None else count)
     try:

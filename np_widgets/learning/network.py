@@ -129,15 +129,26 @@ class HomogeneousNetwork:
                 hidden.append(self.activation(pre_activations[-1]))
         return ForwardPass(tuple(hidden), tuple(pre_activations))
 
-    def signals(self, forward: ForwardPass, residual: Tensor, *, upper: bool = False) -> tuple[Tensor, ...]:
+    def signals(
+        self,
+        forward: ForwardPass,
+        residual: Tensor,
+        *,
+        upper: bool = False,
+        slopes: Sequence[Tensor] | None = None,
+    ) -> tuple[Tensor, ...]:
         """The backpropagated signals ``s_l = −∂ℓ/∂z_l`` for l = 1 … L, of shape ``(n, k_l)``.
 
         ``residual`` is ``s_L``, of shape ``(n, m)``. Where a pre-activation sits on the kink of the activation, as
         above a ReLU layer that is off, the slope of the negative side is taken, or of the positive one if ``upper``.
+        ``slopes`` gives those of all activations of each hidden layer instead, of shape ``(n, k_l)``.
         """
         signals = [residual]
         for layer in range(len(self.weights) - 1, 0, -1):
-            slope = self.activation.derivative(forward.pre_activations[layer - 1], upper=upper)
+            if slopes is None:
+                slope = self.activation.derivative(forward.pre_activations[layer - 1], upper=upper)
+            else:
+                slope = slopes[layer - 1]
             signals.append((signals[-1] @ self.weights[layer]) * slope)
         return tuple(reversed(signals))
 

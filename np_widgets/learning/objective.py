@@ -108,6 +108,15 @@ class Objective:
         gradient = self._passes.backward(residual.T) / -self.problem.samples
         return float(self.problem.loss.value(output, self.problem.targets)), gradient
 
+    def gradient_along(self, theta: Tensor, residual: Tensor) -> Tensor:
+        """The gradient of ``(1/n) Σ_i r_iᵀ H(x_i; θ)`` for given ``r_i``, a new tensor of shape ``(P,)``.
+
+        ``residual`` has shape ``(n, m)``; with that of the network itself this is minus the gradient of the loss.
+        """
+        self.evaluations += 1
+        self._passes.forward(theta)
+        return self._passes.backward(residual.T) / self.problem.samples
+
     def gauss_newton(self, theta: Tensor, chunk: int | None = None) -> GaussNewton:
         """The Gauss–Newton model; the data are gone through ``chunk`` samples at a time to bound memory."""
         self.evaluations += 1

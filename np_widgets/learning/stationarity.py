@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,11 +23,39 @@ Floats = NDArray[np.float64]
 _MOST_KINKS = 1000
 
 
+@dataclass(frozen=True, eq=False)
+class Subgradient:
+    """A short element of Clarke's subdifferential of the training loss.
+
+    Attributes
+    ----------
+    norm
+        Its length.
+    slopes
+        The slopes of all activations that it belongs to, of shape ``(n, k_l)`` for each hidden layer: at kinks any
+        from α to 1, elsewhere the derivative of σ.
+    kinks
+        How many of them are at kinks.
+    """
+
+    norm: float
+    slopes: tuple[Tensor, ...]
+    kinks: int
+
+
 def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: float = 1e-9) -> float:
     """The norm of the shortest subgradient of the training loss: zero at a local minimum, on a kink or not.
 
+    See :func:`shortest_subgradient`, which takes the same arguments.
+    """
+    return shortest_subgradient(objective, theta, kink_tolerance).norm
+
+
+def shortest_subgradient(objective: Objective, theta: Tensor, kink_tolerance: float = 1e-9) -> Subgradient:
+    """The shortest subgradient of the training loss: zero at a local minimum, on a kink or not.
+
     A neuron whose pre-activation is zero for some sample is at the kink of its activation there, and its slope may be
-    anything from α to 1. Each choice of these slopes gives the loss another gradient; this is the norm of the shortest.
+    anything from α to 1. Each choice of these slopes gives the loss another gradient; this finds the shortest.
 
     Parameters
     ----------
@@ -39,8 +69,8 @@ def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: fl
 
     Returns
     -------
-    float
-        The norm of the gradient where no neuron is at a kink, and for every smooth activation (p ≥ 2, or α = 1); also,
+    Subgradient
+        The gradient where no neuron is at a kink, and for every smooth activation (p ≥ 2, or α = 1); also,
         as an upper bound, where more than a thousand slopes are free.
 
     Raises
@@ -67,13 +97,14 @@ def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: fl
     if theta.shape != shape:
         raise ValueError(f"theta must have shape {shape}, got {tuple(theta.shape)}")
     plain = float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))
-    if not objective.activation.has_kink:
-        return plain
     kinks = _Kinks(objective, theta.detach(), tolerance)
-    if not 0 < kinks.count <= _MOST_KINKS:
-        return plain
+    if not objective.activation.has_kink or not 0 < kinks.count <= _MOST_KINKS:
+        return Subgradient(plain, kinks.slopes(kinks.one_sided), 0)
     middle = np.full(kinks.count, (1 + kinks.leak) / 2)
-    return min(plain, *(_shortest(kinks, slopes) for slopes in (kinks.one_sided, middle)))
+    # The gradient itself is one of them, and the shortest if nothing else was found to be shorter.
+    found = [(plain, kinks.one_sided), *(_shortest(kinks, start) for start in (kinks.one_sided, middle))]
+    norm, slopes = min(found, key=lambda each: each[0])
+    return Subgradient(norm, kinks.slopes(slopes), kinks.count)
 
 
 class _Kinks:
@@ -117,6 +148,11 @@ class _Kinks:
         ]
         return _array(torch.cat(columns, dim=1))
 
+    def slopes(self, slopes: Floats) -> tuple[Tensor, ...]:
+        """Those of all activations of each hidden layer, ``(n, k_l)``, with these at the kinks."""
+        self._set(slopes)
+        return tuple(slope.clone() for slope in self._slopes)
+
     def _set(self, slopes: Floats) -> None:
         parts = np.split(slopes, np.cumsum([len(samples) for samples, _ in self._places])[:-1])
         for slope, place, part in zip(self._slopes, self._places, parts, strict=True):
@@ -142,8 +178,8 @@ class _Kinks:
         return torch.cat(blocks[::-1], dim=1)
 
 
-def _shortest(kinks: _Kinks, slopes: Floats) -> float:
-    """The norm of the shortest subgradient that is found from these slopes."""
+def _shortest(kinks: _Kinks, slopes: Floats) -> tuple[float, Floats]:
+    """The norm of the shortest subgradient that is found from these slopes, and its own."""
     gradient = kinks.gradient(slopes)
     length = float(np.linalg.norm(gradient))
     for _ in range(_MOST_ROUNDS):
@@ -156,7 +192,7 @@ def _shortest(kinks: _Kinks, slopes: Floats) -> float:
                 break
         if length >= before * (1 - _WORTHWHILE):
             break
-    return length
+    return length, slopes
 
 
 def _shortening(columns: Floats, gradient: Floats, slopes: Floats, leak: float) -> Floats:

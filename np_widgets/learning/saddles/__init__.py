@@ -1,0 +1,1 @@
+"""The flow near a saddle, beside what theory predicts for it."""

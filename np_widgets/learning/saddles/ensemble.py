@@ -1,0 +1,217 @@
+"""Many flows from the same saddle, each from its own random start, as one batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from np_widgets import arguments
+from np_widgets.learning.driving import own_torch_threads
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.saddles.flow import SaddleFlow
+from np_widgets.learning.saddles.following import batch_integrator
+from np_widgets.learning.saddles.frames import Destination
+from np_widgets.learning.saddles.integration import Piece, Point, crossing
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+MOST_MEMBERS = 100_000
+# Entries of one layer's outputs for all members together: bounds the memory of a batch to some 100 MiB.
+_BATCH_ENTRIES = 2**21
+_STEPS_BETWEEN_LOOKS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class EscapeEnsemble:
+    """How each of B flows escaped.
+
+    Attributes
+    ----------
+    seeds
+        The seed of each start, ``(B,)``: ``SaddleFlow(…, seed=seeds[i])`` starts as the i-th.
+    escape_time
+        When each escaped, ``(B,)``; NaN where it had not by ``until``.
+    layer, neuron
+        Which dormant neuron was the largest at its escape, ``(B,)`` each; 0 and −1 where it did not escape.
+    destination
+        The KKT point nearest to that neuron's direction, as an index into ``destinations``; −1 without one, ``(B,)``.
+    cosine
+        The cosine to it, ``(B,)``; NaN without one.
+    destinations
+        The KKT points found by search, best first.
+    """
+
+    seeds: Integers
+    escape_time: Floats
+    layer: Integers
+    neuron: Integers
+    destination: Integers
+    cosine: Floats
+    destinations: tuple[Destination, ...]
+
+
+def escape_ensemble(
+    network: HomogeneousNetwork,
+    problem: Problem,
+    dormant: int | tuple[int, ...] = 10,
+    scale: float = 1e-3,
+    seed: int = 0,
+    *,
+    members: int = 100,
+    until: float | None = None,
+    starts: int = 100,
+    polish: bool = False,
+    progress: bool = False,
+) -> EscapeEnsemble:
+    """Follow gradient flow from many random starts near one saddle, as one batch, up to each one's escape.
+
+    Parameters
+    ----------
+    network, problem, dormant, scale, starts, polish
+        As for :class:`~np_widgets.learning.saddles.flow.SaddleFlow`.
+    seed
+        The i-th start has the seed ``seed + i``; the search for KKT points has ``seed``.
+    members
+        How many starts.
+    until
+        When to give up; None for ten times the escape time that is predicted for the first start.
+    progress
+        Show a progress bar of how many have escaped.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range, the network is not at a minimum, or no escape from it is predicted.
+    """
+    members = arguments.whole("members", members, 1, MOST_MEMBERS)
+    progress = arguments.flag("progress", progress)
+    if until is not None:
+        until = arguments.real("until", until, above=0)
+    if not isinstance(network, HomogeneousNetwork):
+        raise TypeError(f"network must be a HomogeneousNetwork, got {type(network).__name__}")
+    first = SaddleFlow(network, problem, dormant, scale, seed, starts=starts, polish=polish)
+    with torch.no_grad(), own_torch_threads(1):
+        batch = _Batch(first, until)
+        seeds = first.settings.seed + np.arange(members)
+        with tqdm(total=members, disable=not progress, desc="escaped") as bar:
+            for begin in range(0, members, batch.size):
+                for _ in batch.escapes(seeds[begin : begin + batch.size], begin):
+                    bar.update()
+    found = [batch.found.get(index, (math.nan, 0, -1, -1, math.nan)) for index in range(members)]
+    times, layers, neurons, destinations, cosines = zip(*found, strict=True)
+    return EscapeEnsemble(
+        seeds=seeds,
+        escape_time=np.array(times, dtype=np.float64),
+        layer=np.array(layers),
+        neuron=np.array(neurons),
+        destination=np.array(destinations),
+        cosine=np.array(cosines, dtype=np.float64),
+        destinations=batch.destinations,
+    )
+
+
+class _Batch:
+    """Follows batches of members; ``found`` has for each that escaped its time, neuron, KKT point and cosine."""
+
+    def __init__(self, first: SaddleFlow, until: float | None) -> None:
+        prediction = first.predict()
+        self._first, self._saddle, self._layout = first, first.saddle, first.layout
+        self.destinations = prediction.destinations
+        if prediction.escape_time is None or prediction.escape_norm is None:
+            raise ValueError("network must have a KKT point of positive value to escape along, got one without")
+        self._until = 10 * prediction.escape_time if until is None else until
+        self._escape_norm = prediction.escape_norm
+        self._dormant = ~self._layout.active_entries(self._saddle.place.active)
+        self.size = max(1, _BATCH_ENTRIES // (max(self._layout.widths) * first.problem.samples))
+        self.found: dict[int, tuple[float, int, int, int, float]] = {}
+
+    def escapes(self, seeds: Integers, offset: int) -> Iterator[None]:
+        """Follow the members of these seeds; once for each that escapes."""
+        first, size = self._first, self._layout.size
+        field = BatchGradient(first.objective)
+        integrator = batch_integrator(field, first.objective, first.settings, self._dormant)
+        members = np.arange(len(seeds))
+        point = Point(0.0, np.concatenate([first.start_with(int(seed)) for seed in seeds]))
+        while len(members) and point.time < self._until:
+            escaped: dict[int, tuple[float, Floats]] = {}
+            pieces = integrator(len(members)).pieces(point, self._until)
+            for piece, _ in zip(pieces, range(_STEPS_BETWEEN_LOOKS), strict=False):
+                point = piece.end
+                norms = np.linalg.norm(point.y.reshape(-1, size)[:, self._dormant], axis=1)
+                for place in np.flatnonzero(norms >= self._escape_norm).tolist():
+                    if place not in escaped:
+                        escaped[place] = self._crossed(piece, place)
+            for place, (time, theta) in escaped.items():
+                self.found[offset + int(members[place])] = (time, *self._arrival(theta))
+                yield
+            if escaped:
+                kept = [place for place in range(len(members)) if place not in escaped]
+                members = members[kept]
+                point = replace(point, y=point.y.reshape(-1, size)[kept].reshape(-1))
+
+    def _crossed(self, piece: Piece, place: int) -> tuple[float, Floats]:
+        size = self._layout.size
+        own = slice(place * size, (place + 1) * size)
+        time = crossing(piece, lambda y: float(np.linalg.norm(y[own][self._dormant])) - self._escape_norm)
+        assert piece.between is not None
+        return time, np.asarray(piece.between(time))[own].copy()
+
+    def _arrival(self, theta: Floats) -> tuple[int, int, int, float]:
+        """The largest dormant neuron's layer and index, the KKT point nearest to its direction, and the cosine."""
+        incoming, outgoing = self._layout.squares(theta)
+        norms = dict(zip(self._layout.neurons, incoming + outgoing, strict=True))
+        cosines = self._saddle.cosines(theta, self.destinations)
+        layer, index = max(cosines, key=lambda each: float(norms[each]))
+        own = np.nan_to_num(cosines[layer, index], nan=-1.0)
+        nearest = int(own.argmax())
+        return layer, index, nearest, float(own[nearest])
+
+
+class BatchGradient:
+    """``−∇𝓛`` of several networks of one architecture, whose weights follow one another in one vector.
+
+    Parameters
+    ----------
+    objective
+        The training loss of one of them.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._inputs = objective.problem.inputs.T.contiguous()
+
+    def __call__(self, y: Floats) -> Floats:
+        """Of shape ``(B·P,)``, as ``y``."""
+        objective, problem = self._objective, self._objective.problem
+        theta = torch.from_numpy(y).to(problem.inputs).view(-1, objective.size)
+        weights = [
+            part.reshape(-1, *shape)
+            for part, shape in zip(theta.split(objective.sizes, dim=1), objective.shapes, strict=True)
+        ]
+        # Samples are columns; the first product is one large one for all members.
+        below: list[Tensor] = []
+        pre_activations: list[Tensor] = []
+        hidden = self._inputs
+        for weight in weights[:-1]:
+            below.append(hidden)
+            pre_activations.append(weight @ hidden)
+            hidden = objective.activation(pre_activations[-1])
+        below.append(hidden)
+        output = weights[-1] @ hidden
+        signal = problem.loss.residual(output.mT, problem.targets).mT
+        blocks: list[Tensor] = []
+        for layer in range(len(weights) - 1, -1, -1):
+            blocks.append((signal @ below[layer].mT).flatten(1) / problem.samples)
+            if layer:
+                signal = objective.activation.pull_back(weights[layer].mT @ signal, pre_activations[layer - 1])
+        return np.asarray(torch.cat(blocks[::-1], dim=1).reshape(-1).double().cpu().numpy())

@@ -1,0 +1,437 @@
+"""The flow near a saddle, simulated, beside what theory predicts for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from np_widgets import arguments
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation import fitting
+from np_widgets.learning.driving import drive
+from np_widgets.learning.engine import Engine
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.saddles import wording
+from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
+from np_widgets.learning.saddles.integration import Point
+from np_widgets.learning.saddles.layout import Layout
+from np_widgets.learning.saddles.minimum import polished, require_minimum
+from np_widgets.learning.saddles.now import GOALS, Now
+from np_widgets.learning.saddles.passage import Passage
+from np_widgets.learning.saddles.recording import Sample
+from np_widgets.learning.saddles.saddle import Place, Saddle
+from np_widgets.learning.saddles.settings import ESCAPED, Dormant, SaddleSettings, Start, dormant_counts, start_near
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+
+
+class SaddleFlow(Engine):
+    """Gradient flow near a saddle with dormant neurons, or near the origin, beside what theory predicts.
+
+    Kumar & Haupt (arXiv 2402.09226, 2403.08121, 2502.15952) show that weights that start small near a saddle stay small
+    for long while their directions converge to KKT points of the constrained neural correlation function (NCF).
+
+    Parameters
+    ----------
+    network
+        The active neurons, at a local minimum of the training loss; None for the origin, where no neuron is active.
+    problem
+        Whose training loss is flowed down.
+    dormant
+        How many dormant neurons each hidden layer gets, of random weights: a number for all layers or one for each.
+        Or one dormant neuron on the ray of each of some :class:`~np_widgets.learning.correlation.KKTPoint`, or of an
+        :class:`~np_widgets.learning.correlation.OriginPoint`.
+    scale
+        δ, the norm of all dormant weights together at the start.
+    seed
+        Of the dormant weights and of the search for KKT points.
+    power, leak
+        p and α of the activation, at the origin; otherwise they are the network's.
+    dynamics
+        ``"flow"``, gradient flow by an adaptive integrator; or ``"descent"``, gradient descent.
+    step_size
+        Of gradient descent; a step is so much time.
+    tolerance
+        The relative tolerance of the integrator where the flow is smooth; None for 10⁻⁸, and 10⁻⁶ where the activation
+        has a kink. Where the flow slides along kinks, steps of a fixed size follow it (see the notes).
+    starts
+        Random starts of the search for KKT points in each layer.
+    polish
+        Descend to a minimum first, with Levenberg–Marquardt and L-BFGS.
+    gradient_tolerance
+        Largest ``‖g‖ / (λ_max·‖w_n‖)`` of a network that counts as being at a minimum, with g the shortest subgradient
+        in Clarke's sense and λ_max the largest eigenvalue of the Hessian: a lower bound on how far away the minimum is.
+    curvature_tolerance
+        The lowest eigenvalue of the Hessian may be minus so many times the largest.
+
+    Attributes
+    ----------
+    problem
+        The problem, in float64 on the network's device.
+    settings
+        The settings in force.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range or does not fit, or the network is not at a minimum; the message names it.
+
+    Notes
+    -----
+    The flow has *escaped* when ``‖w_z‖`` has reached 3 % of ``‖w_n‖``; from the origin, 3 % of the norm where the loss
+    is lowest on the ray of the best KKT point. The *next saddle* is where the speed ``√(−d𝓛/dt)`` is lowest before it
+    rises again, or where it has fallen to 0.5 % of the fastest since the escape. There the neurons with 3 % of all
+    weights' norm count as awake, and the flow can go on from there with the rest as the dormant ones.
+
+    Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
+    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of a quarter of one over the
+    largest curvature. ``record.drift`` tells the error.
+    """
+
+    settings: SaddleSettings
+
+    def __init__(
+        self,
+        network: HomogeneousNetwork | None,
+        problem: Problem,
+        dormant: int | Dormant = 10,
+        scale: float = 1e-3,
+        seed: int = 0,
+        *,
+        power: int | None = None,
+        leak: float | None = None,
+        dynamics: str = "flow",
+        step_size: float = 0.02,
+        tolerance: float | None = None,
+        starts: int = 100,
+        polish: bool = False,
+        gradient_tolerance: float = 1e-3,
+        curvature_tolerance: float = 2e-3,
+    ) -> None:
+        polish = arguments.flag("polish", polish)
+        gradient_tolerance = arguments.real("gradient_tolerance", gradient_tolerance, least=0)
+        curvature_tolerance = arguments.real("curvature_tolerance", curvature_tolerance, least=0)
+        if network is None:
+            if not isinstance(problem, Problem):
+                raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
+            activation = Activation(1 if power is None else power, 0.0 if leak is None else leak)
+            problem = problem.to(dtype=torch.float64)
+        else:
+            if power is not None or leak is not None:
+                raise TypeError("power and leak belong to the network: they can be given only without one")
+            problem = fitting(network, problem).to(dtype=torch.float64)
+            network = network.to(dtype=torch.float64)
+            activation = network.activation
+        settings = SaddleSettings(_everywhere(dormant, network), scale, seed, dynamics, step_size, tolerance, starts)
+        dormant_counts(settings.dormant, network)
+        self._curvature: float | None = None
+        if network is not None:
+            with torch.no_grad():
+                if polish:
+                    objective = Objective(problem, network)
+                    network = objective.network(polished(objective, objective.initial)).copy()
+                found = require_minimum(network, problem, gradient_tolerance, curvature_tolerance)
+            self._curvature = found.largest_curvature
+        self.problem = problem
+        self._network, self._activation = network, activation
+        self._begin(settings)
+
+    # what a user may ask for
+
+    @property
+    def network(self) -> HomogeneousNetwork:
+        """A copy of the current network, dormant neurons included."""
+        return self._passage.network(self._now.point.y)
+
+    @property
+    def time(self) -> float:
+        """The time reached."""
+        return self._now.point.time
+
+    @property
+    def loss(self) -> float:
+        """The current training loss."""
+        return self._samples[-1].loss
+
+    @property
+    def record(self) -> SaddleRecord:
+        """What was measured over time."""
+        return self._passage.recorder.record(self._samples)
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What theory says of the escape from the saddle left last; None before that is computed."""
+        return self._now.predictions[-1] if self._now.predictions else None
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        """The same for each saddle so far."""
+        return self._now.predictions
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What has happened, in order."""
+        return self._now.events
+
+    @property
+    def awakenings(self) -> tuple[Awakening, ...]:
+        """What came of each escape whose next saddle is reached."""
+        return self._now.awakenings
+
+    @property
+    def finished(self) -> str | None:
+        """Why nothing is left to do, as a sentence: mostly, that the goal is reached; else None."""
+        return self._now.finished
+
+    def run(
+        self,
+        until: float,
+        *,
+        progress: bool = False,
+        callback: Callable[[SaddleFrame], None] | None = None,
+        torch_threads: int | None = 1,
+    ) -> str:
+        """Follow the flow up to the time ``until``.
+
+        Parameters
+        ----------
+        until
+            A time later than the present one. Gradient descent ends with the first step at or after it.
+        progress
+            Show a progress bar.
+        callback
+            Called with a frame after every quantum.
+        torch_threads
+            How many threads torch uses inside one operation meanwhile; None leaves its own setting.
+
+        Returns
+        -------
+        str
+            Why it ended; after Ctrl-C it can be run again and goes on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``until`` is not a later time.
+        ArithmeticError
+            If gradient descent diverges; the flow stands where it was before that.
+        RuntimeError
+            If a session drives it.
+        """
+        return self._drive(arguments.real("until", until), progress, callback, torch_threads)
+
+    def run_to(
+        self,
+        goal: str,
+        *,
+        progress: bool = False,
+        callback: Callable[[SaddleFrame], None] | None = None,
+        torch_threads: int | None = 1,
+    ) -> str:
+        """Follow the flow up to its next escape or to the next saddle.
+
+        Parameters
+        ----------
+        goal
+            ``"escape"`` or ``"next saddle"``.
+        progress, callback, torch_threads
+            As for :meth:`run`, which says what is returned and raised.
+        """
+        return self._drive(arguments.choice("goal", goal, GOALS), progress, callback, torch_threads)
+
+    def aim(self, goal: str | float | None) -> None:
+        """Set what a session runs to: ``"escape"``, ``"next saddle"``, a later time, or None to go on for ever.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is none of these.
+        """
+        if goal is not None and not isinstance(goal, str):
+            goal = arguments.real("goal", goal, above=self._now.point.time)
+        elif goal is not None:
+            goal = arguments.choice("goal", goal, GOALS)
+        self._now = self._now.aiming(goal)
+
+    def reset(
+        self,
+        *,
+        seed: int | None = None,
+        scale: float | None = None,
+        dormant: int | Dormant | None = None,
+        dynamics: str | None = None,
+        step_size: float | None = None,
+    ) -> None:
+        """Start over, with some settings changed; None keeps a setting."""
+        old = self.settings
+        settings = replace(
+            old,
+            seed=old.seed if seed is None else seed,
+            scale=old.scale if scale is None else scale,
+            dormant=old.dormant if dormant is None else _everywhere(dormant, self._network, len(self._start.active)),
+            dynamics=old.dynamics if dynamics is None else dynamics,
+            step_size=old.step_size if step_size is None else step_size,
+        )
+        layers = len(dormant_counts(settings.dormant, self._network))
+        if layers != len(self._start.active):
+            raise ValueError(
+                f"dormant must hold {len(self._start.active)} numbers, one for each hidden layer, got {layers}"
+            )
+        self._begin(settings)
+
+    # the engine
+
+    def advance(self) -> None:
+        """A round of the search, some steps of an integrator, or a batch of gradient descent."""
+        if self._now.finished is None:
+            with torch.no_grad():
+                self._now = self._passage.advance(self._now)
+
+    def frame(self) -> SaddleFrame:
+        """Where the flow stands."""
+        now, settings = self._now, self.settings
+        samples = self._samples
+        return SaddleFrame(
+            phase=wording.phase(now),
+            message=wording.message(now, self._passage.saddle, samples[-1].loss),
+            progress=wording.progress(now, self._passage.saddle),
+            time=now.point.time,
+            steps=now.point.steps,
+            loss=self._samples[-1].loss,
+            weights=tuple(self._start.layout.matrices(now.point.y)),
+            active=now.place.active,
+            started_active=tuple(int(flags.sum()) for flags in self._start.active),
+            record=self._passage.recorder.record(samples),
+            history=tuple(tuple(self._start.layout.matrices(sample.theta)) for sample in samples),
+            predictions=now.predictions,
+            events=now.events,
+            awakenings=now.awakenings,
+            origin=self._start.is_origin,
+            power=self._activation.power,
+            leak=self._activation.leak,
+            scale=settings.scale,
+            dormant=tuple(int((~flags).sum()) for flags in self._start.active),
+            seed=settings.seed,
+            dynamics=settings.dynamics,
+            step_size=settings.step_size,
+            goal=now.goal,
+            finished=now.finished,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on from here."""
+        return {"settings": self.settings, "now": self._now}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken."""
+        self._begin(state["settings"])
+        with torch.no_grad():
+            self._passage.resume(state["now"])
+        self._now = state["now"]
+
+    # for the rooms beside this one
+
+    @property
+    def layout(self) -> Layout:
+        """Where the weights of each neuron lie."""
+        return self._passage.layout
+
+    @property
+    def objective(self) -> Objective:
+        """The training loss of the whole network."""
+        return self._passage.objective
+
+    @property
+    def saddle(self) -> Saddle:
+        """The saddle left last."""
+        return self._passage.saddle
+
+    def start_with(self, seed: int) -> Floats:
+        """All weights at the start for another seed, of shape ``(P,)``."""
+        settings = replace(self.settings, seed=seed)
+        return start_near(self._network, self.problem, self._activation, settings).theta
+
+    def predict(self) -> Prediction:
+        """Search the KKT points and follow the flow of the NCF alone, without anything else."""
+        with torch.no_grad():
+            while not self._now.predictions:
+                self._now = self._passage.advance(self._now)
+        return self._now.predictions[-1]
+
+    # inside
+
+    _start: Start
+    _passage: Passage
+    _now: Now
+
+    def _begin(self, settings: SaddleSettings) -> None:
+        start = start_near(self._network, self.problem, self._activation, settings)
+        self._check(settings, start)
+        with torch.no_grad():
+            passage = Passage(self.problem, start, settings)
+        self.settings, self._start, self._passage = settings, start, passage
+        self._now = Now(Point(0.0, start.theta), Place(0.0, start.theta, start.active))
+        self._kept: tuple[Now, tuple[Sample, ...]] | None = None
+
+    def _check(self, settings: SaddleSettings, start: Start) -> None:
+        if settings.dynamics == "descent" and self._curvature is not None:
+            most = 2 / self._curvature
+            if settings.step_size >= most:
+                raise ValueError(
+                    f"step_size must be smaller than {most:.3g}, 2 over the largest curvature of the loss at this "
+                    f"minimum, got {settings.step_size:g}: gradient descent would diverge"
+                )
+        if not start.is_origin:
+            most = ESCAPED * float(np.linalg.norm(start.theta[start.layout.active_entries(start.active)]))
+            if settings.scale >= most:
+                raise ValueError(
+                    f"scale must be smaller than {most:.3g}, 3 % of the norm of the network's weights, where the "
+                    f"dormant weights count as escaped; got {settings.scale:g}"
+                )
+
+    @property
+    def _samples(self) -> tuple[Sample, ...]:
+        """Those recorded, and one of the present."""
+        now = self._now
+        samples = now.series.samples
+        if samples and samples[-1].time == now.point.time:
+            return samples
+        if self._kept is None or self._kept[0] is not now:
+            with torch.no_grad():
+                sample = self._passage.measure(now, now.point.time, now.point.y)
+            self._kept = (now, (*samples, sample))
+        return self._kept[1]
+
+    def _drive(self, goal: Any, progress: bool, callback: Any, torch_threads: int | None) -> str:
+        self.require_free("be run")
+        progress = arguments.flag("progress", progress)
+        callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+        if torch_threads is not None:
+            arguments.whole("torch_threads", torch_threads, 1)
+        self.aim(goal)
+        interrupted = drive(self, progress=progress, callback=callback, torch_threads=torch_threads)
+        if interrupted and self._now.finished is None:
+            return "Interrupted; run it again to go on."
+        assert self._now.finished is not None
+        return self._now.finished
+
+
+def _everywhere(dormant: Any, network: HomogeneousNetwork | None, layers: int | None = None) -> Any:
+    """The same number of dormant neurons in every layer, if only one is given."""
+    if isinstance(dormant, (int, np.integer)) and not isinstance(dormant, bool):
+        if network is not None:
+            layers = network.hidden_layers
+        if layers is None:
+            raise TypeError(
+                "dormant must hold a number for each hidden layer without a network, which says how many there are, "
+                f"got {dormant}"
+            )
+        return (int(dormant),) * layers
+    return dormant

@@ -1,0 +1,160 @@
+"""How a flow is followed: which integrator suits the activation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.saddles.integration import (
+    SMOOTH,
+    STIFF,
+    AdaptiveIntegrator,
+    Field,
+    GradientDescent,
+    Integrator,
+    SlidingIntegrator,
+)
+from np_widgets.learning.saddles.minimum import hessian, hessian_product, slopes_at
+from np_widgets.learning.saddles.settings import SaddleSettings
+
+Floats = NDArray[np.float64]
+
+_KINKED_TOLERANCE, _SMOOTH_TOLERANCE = 1e-6, 1e-8
+# An explicit method of order 8 takes steps of about 6/λ at most.
+_STABLE, _TOO_MANY_STEPS, _MOST_WEIGHTS = 6.0, 5000.0, 400
+_SMALL = 1e-3
+_DIVERGED = 10.0
+# Steps along kinks, in units of one over the fastest rate: coarse where that is the rate of weights that are at rest,
+# fine where it is that of the growth itself.
+_COARSE, _FINE = 0.25, 0.02
+_POWER_ITERATIONS = 8
+
+
+def tolerance_of(settings: SaddleSettings, *, kinked: bool) -> float:
+    """The relative tolerance in force."""
+    return settings.tolerance or (_KINKED_TOLERANCE if kinked else _SMOOTH_TOLERANCE)
+
+
+def flow_integrator(
+    objective: Objective,
+    settings: SaddleSettings,
+    dormant: NDArray[np.bool_],
+    curvature: float | None,
+    expected: float | None,
+) -> Integrator:
+    """What follows the gradient flow of ``objective``, or its gradient descent.
+
+    Parameters
+    ----------
+    dormant
+        Which weights are small at the start, of shape ``(P,)``.
+    curvature
+        The largest eigenvalue of the Hessian at the saddle; None at the origin, where it is zero.
+    expected
+        How long the flow is expected to stay there.
+    """
+    kinked = objective.activation.has_kink
+    if settings.dynamics == "descent":
+        return GradientDescent(descent_field(objective, settings.step_size), settings.step_size)
+    relative = tolerance_of(settings, kinked=kinked)
+    small = settings.scale / math.sqrt(max(int(dormant.sum()), 1))
+    absolute = np.where(dormant, relative * small, relative * _SMALL if not dormant.all() else relative * small)
+    field = gradient_field(objective)
+    if kinked:
+        share = _COARSE if curvature else _FINE
+        return SlidingIntegrator(field, relative, absolute, lambda y: share / largest_rate(objective, y))
+    steps = (expected or 0.0) * (curvature or 0.0) / _STABLE
+    if steps > _TOO_MANY_STEPS and objective.size <= _MOST_WEIGHTS:
+        return AdaptiveIntegrator(field, STIFF, relative, absolute, jacobian=lambda y: -_hessian(objective, y))
+    return AdaptiveIntegrator(field, SMOOTH, relative, absolute)
+
+
+def batch_integrator(
+    field: Field, objective: Objective, settings: SaddleSettings, dormant: NDArray[np.bool_]
+) -> Callable[[int], Integrator]:
+    """What follows the gradient flow of so many members at once, whose weights follow one another in one vector."""
+    kinked = objective.activation.has_kink
+    relative = tolerance_of(settings, kinked=kinked)
+    small = settings.scale / math.sqrt(max(int(dormant.sum()), 1))
+    absolute = np.where(dormant, relative * small, relative * _SMALL)
+
+    def integrator(members: int) -> Integrator:
+        everyone = np.tile(absolute, members)
+        if not kinked:
+            return AdaptiveIntegrator(field, SMOOTH, relative, everyone)
+        # Near the saddle all members have the same fastest rate.
+        step = _COARSE / largest_rate(objective, np.asarray(objective.initial.double().cpu().numpy()))
+        return SlidingIntegrator(field, relative, everyone, lambda _: step)
+
+    return integrator
+
+
+def correlation_integrator(
+    field: Field, settings: SaddleSettings, y: Floats, value: float, degree: int, *, kinked: bool
+) -> Integrator:
+    """What follows the flow of the NCF alone from ``y``; ``value`` is its maximum, ``degree`` its homogeneity."""
+    relative = tolerance_of(settings, kinked=kinked)
+    absolute = np.full(len(y), relative * float(np.linalg.norm(y)) / math.sqrt(max(len(y), 1)))
+    if not kinked:
+        return AdaptiveIntegrator(field, SMOOTH, relative, absolute)
+
+    def coarse(y: Floats) -> float:
+        return _FINE / (degree * value * float(np.linalg.norm(y)) ** (degree - 2))
+
+    return SlidingIntegrator(field, relative, absolute, coarse)
+
+
+def largest_rate(objective: Objective, y: Floats) -> float:
+    """The largest absolute eigenvalue of the Hessian at ``y``, to about a tenth, with the slopes at kinks held."""
+    theta = _tensor(objective, y)
+    product = hessian_product(objective, theta, slopes_at(objective, theta))
+    generator = torch.Generator().manual_seed(0)
+    vector = torch.randn(len(theta), generator=generator, dtype=torch.float64).to(theta)
+    size = 0.0
+    for _ in range(_POWER_ITERATIONS):
+        vector = product(vector / vector.norm())
+        size = float(vector.norm())
+        if size == 0:
+            return torch.finfo(torch.float64).tiny
+    return size
+
+
+def gradient_field(objective: Objective) -> Field:
+    """``−∇𝓛``."""
+
+    def field(y: Floats) -> Floats:
+        _, gradient = objective.loss_and_gradient(torch.from_numpy(y).to(objective.initial))
+        return np.asarray(-gradient.double().cpu().numpy())
+
+    return field
+
+
+def descent_field(objective: Objective, step_size: float) -> Field:
+    """``−∇𝓛``; raises an ``ArithmeticError`` where the loss shows that steps of this size diverge."""
+    problem = objective.problem
+    zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
+    highest = _DIVERGED * max(float(problem.loss.value(zero, problem.targets)), objective.loss(objective.initial))
+
+    def field(y: Floats) -> Floats:
+        loss, gradient = objective.loss_and_gradient(torch.from_numpy(y).to(objective.initial))
+        if not loss <= highest:
+            raise ArithmeticError(
+                f"gradient descent diverges: the loss has risen to {loss:.3g}; step_size must be smaller than "
+                f"{step_size:g}"
+            )
+        return np.asarray(-gradient.double().cpu().numpy())
+
+    return field
+
+
+def _hessian(objective: Objective, y: Floats) -> Floats:
+    return hessian(objective, _tensor(objective, y))
+
+
+def _tensor(objective: Objective, y: Floats) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(y)).to(objective.initial)

@@ -1,0 +1,282 @@
+"""What a saddle flow leaves behind: records over time, predictions, events, and frames that show where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from np_widgets.learning.network import HomogeneousNetwork
+
+Floats = NDArray[np.float64]
+
+PHASES = ("ready", "searching", "near the saddle", "escaping", "comparing", "finished")
+EVENTS = ("aligned", "escaped", "saddle")
+
+
+@dataclass(frozen=True, eq=False)
+class SaddleRecord:
+    """Arrays over time, of T points that are spread evenly over the time computed, and J initially dormant neurons.
+
+    Attributes
+    ----------
+    time
+        Of shape ``(T,)``; gradient descent with step h has made ``time / h`` steps.
+    loss
+        The training loss, ``(T,)``.
+    gradient_norm
+        The norm of its gradient; at a kink, of the one-sided one, ``(T,)``.
+    dormant_norm
+        ``‖w_z‖``, ``(T,)``: of all weights into and out of the neurons that were dormant at the start.
+    active_norm
+        ``‖w_n‖``, of all others, ``(T,)``; zero when the flow started at the origin.
+    active_shift
+        ``‖w_n − w̄_n‖``, how far they are from where they started, ``(T,)``.
+    drift
+        How much ``p‖out_j‖² − ‖in_j‖²`` has changed since the start, relative to the largest ``p‖out_j‖² + ‖in_j‖²``
+        that the neuron has had at any of these times; of all hidden neurons the largest, ``(T,)``. The exact flow
+        changes nothing, so this is the integrator's error.
+    neurons
+        ``(layer, index)`` of the J neurons.
+    neuron_norm
+        The norm of each one's incoming and outgoing weights together, ``(T, J)``.
+    neuron_value
+        The NCF of its unit direction, at the saddle left last, ``(T, J)``; NaN near the origin with more than one
+        hidden layer, where the NCF is one of all neurons together.
+    neuron_residual
+        ``‖∇N − (p+1)·N·(a, b)‖ / N`` of that direction, with kinks the smallest over the slopes there, ``(T, J)``; NaN
+        where ``neuron_value`` is NaN or not positive.
+    neuron_cosine
+        The cosine between its direction and the KKT point that it is going to, ``(T, J)``; NaN without one.
+    neuron_agreement
+        The cosine between its direction and the one that the flow of the NCF alone gives it at the same time,
+        ``(T, J)``; NaN where it is active, and after the escape that theory predicts.
+    correlation
+        The NCF of all weights near the origin, ``w/‖w‖``, ``(T,)``; NaN near another saddle.
+    """
+
+    time: Floats
+    loss: Floats
+    gradient_norm: Floats
+    dormant_norm: Floats
+    active_norm: Floats
+    active_shift: Floats
+    drift: Floats
+    neurons: tuple[tuple[int, int], ...]
+    neuron_norm: Floats
+    neuron_value: Floats
+    neuron_residual: Floats
+    neuron_cosine: Floats
+    neuron_agreement: Floats
+    correlation: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Destination:
+    """A KKT point of the NCF at a saddle, as plain arrays.
+
+    Attributes
+    ----------
+    layer
+        The hidden layer, 1 … L−1; 0 for a point at the origin with more than one hidden layer, a neuron in each.
+    value
+        Its value N* > 0.
+    residual
+        The residual of the KKT conditions, relative to the value.
+    incoming
+        From the active neurons (or inputs) below, of shape ``(k_{l-1},)``; for layer 0, of the first layer's neuron.
+    outgoing
+        To the active neurons (or outputs) above, ``(k_{l+1},)``; for layer 0, of the last hidden layer's neuron.
+    """
+
+    layer: int
+    value: float
+    residual: float
+    incoming: Floats
+    outgoing: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What theory says of the escape from one saddle.
+
+    Attributes
+    ----------
+    start
+        When the flow was at that saddle.
+    destinations
+        The KKT points found by search, best first.
+    neuron_destination
+        For each of the J neurons of the record the index of the KKT point that the flow of the NCF alone takes it to,
+        or −1.
+    time, dormant_norm, neuron_norm
+        That flow, from the same start: of shapes ``(S,)``, ``(S,)`` and ``(S, J)``. Its norm ends at ``escape_norm``,
+        or where it was left.
+    value
+        N* of the neuron that is largest at its end; None before the flow has led it to a KKT point, or without one.
+    degree
+        The degree of homogeneity of the NCF: p + 1, or D near the origin with more than one hidden layer. Along a KKT
+        point ``dρ/dt = degree · N* · ρ^(degree−1)``, so for degree 2 norms grow like ``exp(2N*t)``.
+    escape_norm
+        The norm of the dormant weights that counts as escaped: 3 % of the norm of the active weights; near the origin,
+        3 % of the norm on the best KKT point's ray where the loss is lowest. None if that is not known.
+    escape_time
+        When the flow of the NCF alone gets there; None if it has not, or never will.
+    """
+
+    start: float
+    destinations: tuple[Destination, ...]
+    neuron_destination: tuple[int, ...]
+    time: Floats
+    dormant_norm: Floats
+    neuron_norm: Floats
+    value: float | None
+    degree: int
+    escape_norm: float | None
+    escape_time: float | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened on the way.
+
+    Attributes
+    ----------
+    kind
+        ``"aligned"`` (the largest dormant neuron points along a KKT point, to a cosine of 0.999), ``"escaped"`` (the
+        dormant weights have reached ``escape_norm``) or ``"saddle"`` (the next saddle or minimum is reached).
+    time
+        When.
+    loss
+        The training loss then.
+    message
+        One sentence.
+    """
+
+    kind: str
+    time: float
+    loss: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Awakening:
+    """What came of an escape, once the next saddle is reached.
+
+    Attributes
+    ----------
+    escape_time, time
+        When the flow escaped, and when it reached the next saddle.
+    awake
+        ``(layer, index)`` of the neurons that woke up.
+    dormant_norm
+        The largest norm of a neuron that did not, over the whole way; 0 if all did.
+    stayed_dormant
+        Whether that is below 3 % of the norm of the active weights.
+    loss
+        The training loss at the next saddle.
+    pursuit_loss
+        The loss that Neuron Pursuit reaches from the saddle left when it adds the KKT points of the neurons that woke
+        up were going to; None until that is computed, or where none of them was going to one.
+    """
+
+    escape_time: float
+    time: float
+    awake: tuple[tuple[int, int], ...]
+    dormant_norm: float
+    stayed_dormant: bool
+    loss: float
+    pursuit_loss: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class SaddleFrame:
+    """Where a saddle flow stands: plain numbers and arrays that nothing will change.
+
+    Attributes
+    ----------
+    phase
+        ``"ready"`` (nothing done yet), ``"searching"`` (KKT points), ``"near the saddle"``, ``"escaping"`` (on the way
+        to the next saddle), ``"comparing"`` (training what Neuron Pursuit would have trained) or ``"finished"``.
+    message
+        One sentence that says what is happening.
+    progress
+        How much of the way to the goal is done, 0 … 1; None where that is not known.
+    time
+        The time reached.
+    steps
+        How many steps the integrator, or gradient descent, has made.
+    loss
+        The current training loss.
+    weights
+        ``W_1 … W_L`` as numpy arrays of shape ``(k_l, k_{l-1})``. In each hidden layer the neurons that were active at
+        the start come first, the dormant ones after them.
+    active
+        For each hidden layer which neurons belong to the saddle left last: boolean arrays of shape ``(k_l,)``.
+    started_active
+        For each hidden layer how many neurons were active at the start.
+    record
+        Arrays over time.
+    history
+        The weights at the times of the record: T tuples of L arrays.
+    predictions
+        One for each saddle so far, the current one last; empty before the first is known.
+    events
+        What has happened, in order.
+    awakenings
+        One for each saddle reached after the first.
+    origin
+        Whether the flow started at the origin.
+    power, leak
+        p and α of the activation.
+    scale
+        δ, the norm of the dormant weights at the start.
+    dormant
+        How many neurons of each hidden layer were dormant at the start.
+    seed
+        Of their weights, and of the search.
+    dynamics
+        ``"flow"`` or ``"descent"``.
+    step_size
+        Of gradient descent.
+    goal
+        ``"escape"``, ``"next saddle"``, the time to run to, or None to go on for ever.
+    finished
+        Why nothing is left to do, as a sentence, or None.
+    """
+
+    phase: str
+    message: str
+    progress: float | None
+    time: float
+    steps: int
+    loss: float
+    weights: tuple[Floats, ...]
+    active: tuple[NDArray[np.bool_], ...]
+    started_active: tuple[int, ...]
+    record: SaddleRecord
+    history: tuple[tuple[Floats, ...], ...]
+    predictions: tuple[Prediction, ...]
+    events: tuple[Event, ...]
+    awakenings: tuple[Awakening, ...]
+    origin: bool
+    power: int
+    leak: float
+    scale: float
+    dormant: tuple[int, ...]
+    seed: int
+    dynamics: str
+    step_size: float
+    goal: str | float | None
+    finished: str | None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The hidden widths, dormant neurons included."""
+        return tuple(weight.shape[0] for weight in self.weights[:-1])
+
+    @property
+    def network(self) -> HomogeneousNetwork:
+        """The current network, dormant neurons included, in float64 on the CPU."""
+        return HomogeneousNetwork(self.weights, power=self.power, leak=self.leak)

@@ -1,0 +1,230 @@
+"""Integrating an autonomous flow ``dy/dt = f(y)`` in small, resumable pieces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import DOP853, RK45, OdeSolver, Radau
+from scipy.optimize import brentq
+
+Floats = NDArray[np.float64]
+Field = Callable[[Floats], Floats]
+
+PIECEWISE, SMOOTH, STIFF = RK45, DOP853, Radau
+
+_CRAWLING = 0.25
+_COARSE_STEPS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Where an integration stands.
+
+    Attributes
+    ----------
+    time
+        t.
+    y
+        The state, of shape ``(P,)``; never changed in place.
+    step
+        The step that the integrator would try next; None to let it choose.
+    steps
+        How many steps were made.
+    sliding
+        How many steps of a fixed size are to come before small ones are tried again.
+    """
+
+    time: float
+    y: Floats
+    step: float | None = None
+    steps: int = 0
+    sliding: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One step of an integration.
+
+    Attributes
+    ----------
+    start, end
+        Its two ends.
+    between
+        The state at a time between them; None where that means nothing (gradient descent).
+    """
+
+    start: Point
+    end: Point
+    between: Callable[[float], Floats] | None
+
+
+class Integrator(Protocol):
+    """What follows a flow."""
+
+    def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
+        """Steps from ``point`` on, without end, or up to the time ``until``; taken together they are one solution.
+
+        Raises
+        ------
+        ArithmeticError
+            If the flow cannot be followed any further.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveIntegrator:
+    """A smooth flow, by a Runge–Kutta method of scipy with a step size that follows its error estimate.
+
+    Attributes
+    ----------
+    field
+        f.
+    method
+        The solver: explicit of order 8 where f is smooth, the implicit Radau method where it is stiff, too.
+    relative, absolute
+        The tolerances of the error estimate; the absolute one of each entry of y.
+    jacobian
+        ``∂f/∂y``, of shape ``(P, P)``; for the implicit method.
+
+    Notes
+    -----
+    Each call starts a solver afresh at the point and with the step size given: so these are all there is to keep.
+    """
+
+    field: Field
+    method: type[OdeSolver]
+    relative: float
+    absolute: Floats
+    jacobian: Callable[[Floats], Floats] | None = None
+
+    def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
+        if point.time >= until:
+            return
+        options = {} if self.jacobian is None else {"jac": lambda _, y: self.jacobian(y)}  # type: ignore[misc]
+        first = point.step
+        if first is not None and point.time + first > until:
+            first = until - point.time
+        solver = self.method(
+            lambda _, y: self.field(y),
+            point.time,
+            point.y,
+            until,
+            rtol=self.relative,
+            atol=self.absolute,
+            first_step=first,
+            **options,
+        )
+        while solver.status == "running":
+            message = solver.step()
+            if solver.status == "failed":
+                raise ArithmeticError(f"the flow could not be followed beyond t = {solver.t:.6g}: {message}")
+            # The last step before ``until`` may be cut short: what comes after should not begin with so small a one.
+            following = max(float(solver.h_abs), point.step or 0.0) if solver.t >= until else float(solver.h_abs)
+            end = Point(float(solver.t), solver.y.copy(), following, point.steps + 1)
+            yield Piece(point, end, solver.dense_output())
+            point = end
+
+
+@dataclass(frozen=True, eq=False)
+class SlidingIntegrator:
+    """A flow with kinks, along which it may slide: to each side of them it leads back to them.
+
+    Where no kink is met the flow is smooth, and a Runge–Kutta method of order 5 follows it with long steps. Along a
+    kink every error estimate finds the jump of f, and the steps become ever smaller; but the mean over many crossings
+    is the velocity along the kink, and a fixed step finds that, too. So where small steps begin to crawl, some hundred
+    steps of Heun's method follow. It is of second order where the flow is smooth, and what gradient flow conserves it
+    keeps to that order even across kinks.
+
+    Attributes
+    ----------
+    field
+        f.
+    relative, absolute
+        The tolerances of the error estimate where the flow is smooth; the absolute one of each entry of y.
+    coarse
+        The step of Heun's method at y.
+    """
+
+    field: Field
+    relative: float
+    absolute: Floats
+    coarse: Callable[[Floats], float]
+
+    def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
+        """Steps from ``point`` on, without end, or up to the time ``until``."""
+        step = self.coarse(point.y)
+        while point.time < until:
+            if point.sliding == 0:
+                smooth = AdaptiveIntegrator(self.field, PIECEWISE, self.relative, self.absolute)
+                first = max(point.step or 0.0, step)
+                for piece in smooth.pieces(replace(point, step=first), until):
+                    crawling = piece.end.time - piece.start.time < _CRAWLING * step and piece.end.time < until
+                    if crawling:
+                        piece = replace(piece, end=replace(piece.end, sliding=_COARSE_STEPS))  # noqa: PLW2901
+                    point = piece.end
+                    yield piece
+                    if crawling:
+                        break
+            else:
+                piece = self._heun(point, min(step, until - point.time))
+                point = piece.end
+                yield piece
+
+    def _heun(self, point: Point, step: float) -> Piece:
+        first = self.field(point.y)
+        bend = self.field(point.y + step * first) - first
+        y = point.y + step * first + (step / 2) * bend
+        end = Point(point.time + step, y, step, point.steps + 1, point.sliding - 1)
+
+        def between(time: float) -> Floats:
+            passed = time - point.time
+            return np.asarray(point.y + passed * first + (passed**2 / (2 * step)) * bend)
+
+        return Piece(point, end, between)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientDescent:
+    """Gradient descent, ``y ← y + h·f(y)``, with time ``h`` a step.
+
+    Attributes
+    ----------
+    field
+        f, minus the gradient.
+    step_size
+        h.
+    """
+
+    field: Field
+    step_size: float
+
+    def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
+        """Steps from ``point`` on, without end, or up to the first at or after the time ``until``."""
+        while point.time < until:
+            end = replace(
+                point,
+                time=point.time + self.step_size,
+                y=point.y + self.step_size * self.field(point.y),
+                steps=point.steps + 1,
+            )
+            yield Piece(point, end, None)
+            point = end
+
+
+def crossing(piece: Piece, exceeds: Callable[[Floats], float]) -> float:
+    """When ``exceeds(y)``, negative at the start of the piece and not at its end, is zero.
+
+    For gradient descent, when the step that led there was over.
+    """
+    between = piece.between
+    if between is None:
+        return piece.end.time
+    low, high = piece.start.time, piece.end.time
+    if exceeds(between(low)) >= 0:
+        return low
+    return float(brentq(lambda time: exceeds(between(time)), low, high, xtol=1e-12, rtol=1e-12))

@@ -1,0 +1,97 @@
+"""Where the weights of each neuron lie in the vector of all weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class Layout:
+    """The shape of a network, for vectors of all its weights: W_1 row by row, then W_2, ….
+
+    All methods take and return numpy arrays.
+
+    Parameters
+    ----------
+    shapes
+        ``(k_l, k_{l-1})`` of each weight matrix.
+    power
+        p of the activation.
+
+    Attributes
+    ----------
+    neurons
+        ``(layer, index)`` of all hidden neurons, layer by layer.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, int]], power: int) -> None:
+        self.shapes = tuple(shapes)
+        self.power = power
+        self.sizes = [rows * columns for rows, columns in shapes]
+        self.widths = tuple(rows for rows, _ in shapes[:-1])
+        self.neurons = tuple((layer, index) for layer, width in enumerate(self.widths, 1) for index in range(width))
+
+    @property
+    def size(self) -> int:
+        """The number of weights, P."""
+        return sum(self.sizes)
+
+    def matrices(self, theta: Floats) -> list[Floats]:
+        """``W_1 … W_L`` as views of a vector of shape ``(P,)``; ``(..., P)`` gives ``(..., k_l, k_{l-1})``."""
+        parts = np.split(theta, np.cumsum(self.sizes)[:-1], axis=-1)
+        return [part.reshape(*theta.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def vector(self, matrices: Sequence[Floats]) -> Floats:
+        """The vector of these matrices, a new array of shape ``(P,)``."""
+        return np.concatenate([np.asarray(matrix, dtype=np.float64).reshape(-1) for matrix in matrices])
+
+    def squares(self, theta: Floats) -> tuple[Floats, Floats]:
+        """``‖in_j‖²`` and ``‖out_j‖²`` of all hidden neurons, in the order of :attr:`neurons`."""
+        matrices = [matrix**2 for matrix in self.matrices(theta)]
+        incoming = np.concatenate([matrix.sum(axis=-1) for matrix in matrices[:-1]], axis=-1)
+        outgoing = np.concatenate([matrix.sum(axis=-2) for matrix in matrices[1:]], axis=-1)
+        return incoming, outgoing
+
+    def conserved(self, theta: Floats) -> tuple[Floats, Floats]:
+        """``p‖out_j‖² − ‖in_j‖²``, which gradient flow leaves as it is, and ``p‖out_j‖² + ‖in_j‖²``."""
+        incoming, outgoing = self.squares(theta)
+        return self.power * outgoing - incoming, self.power * outgoing + incoming
+
+    def active_entries(self, active: Sequence[Flags]) -> Flags:
+        """Which weights are between active neurons, inputs and outputs, of shape ``(P,)``.
+
+        ``active`` says of each hidden layer which of its neurons are.
+        """
+        inputs, outputs = np.ones(self.shapes[0][1], bool), np.ones(self.shapes[-1][0], bool)
+        layers = [inputs, *active, outputs]
+        return np.concatenate([np.outer(above, below).reshape(-1) for below, above in pairwise(layers)])
+
+    def directions(self, theta: Floats, active: Sequence[Flags], layer: int) -> tuple[Floats, Floats]:
+        """What the NCF sees of the dormant neurons of a layer.
+
+        Returns
+        -------
+        incoming, outgoing
+            From the active neurons (or inputs) below, of shape ``(J_l, active below)``, and to the active neurons (or
+            outputs) above, of shape ``(J_l, active above)``.
+        """
+        dormant, below, above = self._around(active, layer)
+        matrices = self.matrices(theta)
+        return matrices[layer - 1][np.ix_(dormant, below)], matrices[layer][np.ix_(above, dormant)].T
+
+    def positions(self, active: Sequence[Flags], layer: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the entries that :meth:`directions` returns lie in the vector, in arrays of the same shapes."""
+        dormant, below, above = self._around(active, layer)
+        places = [place.astype(np.intp) for place in self.matrices(np.arange(self.size, dtype=np.float64))]
+        return places[layer - 1][np.ix_(dormant, below)], places[layer][np.ix_(above, dormant)].T
+
+    def _around(self, active: Sequence[Flags], layer: int) -> tuple[NDArray[np.intp], ...]:
+        below = active[layer - 2] if layer > 1 else np.ones(self.shapes[0][1], bool)
+        above = active[layer] if layer < len(active) else np.ones(self.shapes[-1][0], bool)
+        return np.flatnonzero(~active[layer - 1]), np.flatnonzero(below), np.flatnonzero(above)

@@ -1,0 +1,103 @@
+"""What changes while a saddle flow goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from np_widgets.learning.saddles.frames import Awakening, Destination, Event, Prediction
+from np_widgets.learning.saddles.integration import Point
+from np_widgets.learning.saddles.layout import Flags
+from np_widgets.learning.saddles.prediction import Course
+from np_widgets.learning.saddles.recording import Series
+from np_widgets.learning.saddles.saddle import Place
+
+Floats = NDArray[np.float64]
+
+GOALS = ("escape", "next saddle")
+
+_NOTHING = Series()
+
+
+@dataclass(frozen=True, eq=False)
+class Slow:
+    """Where the flow was slowest: its speed, and what there was then of the fields of :class:`Now`."""
+
+    speed: float
+    point: Point
+    series: Series
+    highest: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Now:
+    """Everything that changes, in one value that is only ever replaced.
+
+    Attributes
+    ----------
+    point
+        Where the integration stands.
+    place
+        The saddle left last.
+    phase
+        ``"searching"`` KKT points, ``"predicting"``, ``"flowing"`` or ``"comparing"``.
+    series
+        What was measured.
+    goal, finished
+        Where to stop, and why it has stopped.
+    dead_end
+        Why no goal but a time can be reached, if that is so.
+    events, awakenings, predictions
+        What has happened, and what theory says of each saddle.
+    rounds
+        Of the search at this place.
+    destinations, escape_norm, course
+        What the search and the flow of the NCF alone have found.
+    going_to
+        For each initially dormant neuron an index into ``destinations`` or −1.
+    aligned, escaped
+        Whether the largest dormant neuron was aligned, and when the flow escaped.
+    fastest, slowest
+        The largest speed since the escape, and the lowest since that.
+    highest
+        The largest norm of each initially dormant neuron since the flow left the place.
+    next_active, added
+        At the next saddle: its active neurons, and the destinations of those that woke up.
+    comparison
+        The state of the minimizer that trains what Neuron Pursuit would have trained.
+    """
+
+    point: Point
+    place: Place
+    phase: str = "searching"
+    series: Series = _NOTHING
+    goal: str | float | None = "next saddle"
+    finished: str | None = None
+    dead_end: str | None = None
+    events: tuple[Event, ...] = ()
+    awakenings: tuple[Awakening, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    rounds: int = 0
+    destinations: tuple[Destination, ...] = ()
+    escape_norm: float | None = None
+    course: Course | None = None
+    going_to: tuple[int, ...] = ()
+    aligned: bool = False
+    escaped: float | None = None
+    fastest: float = 0.0
+    slowest: Slow | None = None
+    highest: Floats | None = None
+    next_active: tuple[Flags, ...] | None = None
+    added: tuple[int, ...] = ()
+    comparison: dict[str, Any] | None = None
+
+    def aiming(self, goal: str | float | None) -> Now:
+        """With another goal."""
+        return replace(self, goal=goal, finished=self.dead_end if goal in GOALS else None)
+
+    def at_dead_end(self, message: str) -> Now:
+        """As far as it goes: what remains to be reached is a time."""
+        return replace(self, dead_end=message, finished=message if self.goal in GOALS else self.finished)

@@ -1,0 +1,382 @@
+"""The way from one saddle to the next, quantum by quantum."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from np_widgets import arguments
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
+from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.saddles.fields import OriginFlow
+from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator
+from np_widgets.learning.saddles.frames import Awakening, Event
+from np_widgets.learning.saddles.integration import Integrator, Piece, crossing
+from np_widgets.learning.saddles.now import Now, Slow
+from np_widgets.learning.saddles.prediction import Course
+from np_widgets.learning.saddles.recording import Recorder, Sample, Series
+from np_widgets.learning.saddles.saddle import Place, Saddle
+from np_widgets.learning.saddles.settings import ESCAPED, SaddleSettings, Start
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+
+_ALIGNED = 0.999
+# The next saddle is where the flow is slowest before it becomes faster again, or as good as stands still: the speed
+# there is at most a share of the fastest since the escape, and rises again by a factor.
+_STANDING, _SLOW, _RISEN = 0.005, 0.3, 1.5
+_OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
+_COMPARISON, _COMPARISON_BATCH = "gradient_descent", 100
+_SAMPLES_TO_ESCAPE = 250
+_MOST_SAMPLES_IN_A_STEP = 8
+
+
+class Passage:
+    """Everything that the present place determines, and how one quantum of work leads from one ``Now`` to the next.
+
+    Parameters
+    ----------
+    problem, start, settings
+        Of the flow; the problem in float64.
+
+    Attributes
+    ----------
+    layout, objective, recorder
+        Of the whole network, dormant neurons included.
+    saddle
+        The saddle left last.
+    """
+
+    def __init__(self, problem: Problem, start: Start, settings: SaddleSettings) -> None:
+        self._problem, self._start, self._settings = problem, start, settings
+        self.layout = start.layout
+        self.objective = Objective(problem, self.network(start.theta))
+        self.recorder = Recorder(start.layout, self.objective, start.theta, start.active)
+        self.arrive(Place(0.0, start.theta, start.active), 0)
+
+    saddle: Saddle
+    _integrator: Integrator | None
+    _comparison: Minimizer | None
+
+    def network(self, theta: Floats) -> HomogeneousNetwork:
+        """The whole network with these weights, copied."""
+        weights = [torch.from_numpy(matrix.copy()).to(self._problem.inputs) for matrix in self.layout.matrices(theta)]
+        return HomogeneousNetwork._of(weights, self._start.activation)
+
+    def arrive(self, place: Place, number: int) -> None:
+        """Make everything that belongs to a place, the ``number``-th so far."""
+        seed = (self._settings.seed + number) % (arguments.LARGEST_SEED + 1)
+        self.saddle = Saddle(
+            place,
+            self.layout,
+            self._start.activation,
+            self._problem,
+            self.objective,
+            self._settings.starts,
+            seed,
+        )
+        self._dormant = ~self.layout.active_entries(place.active)
+        self._integrator = None
+        self._comparison = None
+
+    def resume(self, now: Now) -> None:
+        """Make everything as it was at ``now``."""
+        self.arrive(now.place, len(now.predictions) - (now.phase in ("flowing", "comparing")))
+        # A search follows from the place and the seed: to do it again up to here is exact and simple.
+        for _ in range(now.rounds):
+            self.saddle.search.directions.advance()
+
+    def advance(self, now: Now) -> Now:
+        """One quantum of work."""
+        steps = {
+            "searching": self._searched,
+            "predicting": self._predicted,
+            "flowing": self._flowed,
+            "comparing": self._compared,
+        }
+        return steps[now.phase](now)
+
+    def measure(self, now: Now, time: float, theta: Floats, *, lasting: bool = False) -> Sample:
+        """Measure the network on its way."""
+        predicted = None if now.course is None else now.course.at(time, self.saddle)
+        return self.recorder.measure(
+            time, theta, self.saddle, now.destinations, now.going_to, predicted, lasting=lasting
+        )
+
+    # near the saddle: what theory says
+
+    def _searched(self, now: Now) -> Now:
+        search = self.saddle.search.directions
+        search.advance()
+        now = replace(now, rounds=now.rounds + 1)
+        if not search.finished:
+            return now
+        return replace(
+            now,
+            destinations=self.saddle.destinations,
+            escape_norm=self.saddle.escape_norm(),
+            phase="predicting",
+            course=Course.starting(self.saddle),
+        )
+
+    def _predicted(self, now: Now) -> Now:
+        assert now.course is not None
+        if now.destinations:
+            integrator = correlation_integrator(
+                self.saddle.flow,
+                self._settings,
+                now.course.states[0],
+                now.destinations[0].value,
+                self.saddle.degree,
+                kinked=self._start.activation.has_kink,
+            )
+            now = replace(now, course=now.course.advanced(integrator, now.escape_norm))
+            assert now.course is not None
+            if not now.course.finished:
+                return now
+        course = now.course
+        assert course is not None
+        prediction = course.prediction(
+            self.saddle, now.destinations, self.recorder.neurons, self.layout, now.escape_norm
+        )
+        now = replace(
+            now,
+            going_to=prediction.neuron_destination,
+            predictions=(*now.predictions, prediction),
+            phase="flowing",
+        )
+        if not now.series.samples and course.escape_time is not None:
+            now = replace(now, series=Series((), course.escape_time / _SAMPLES_TO_ESCAPE))
+        sample = self.measure(now, now.point.time, now.point.y, lasting=True)
+        now = replace(now, series=now.series.with_sample(sample), highest=sample.neuron_norm)
+        if now.destinations:
+            return now
+        return now.at_dead_end(
+            "No KKT point has a positive value: nothing makes the dormant weights grow, so this is as far as the flow "
+            "goes."
+        )
+
+    # the flow
+
+    def _flowed(self, now: Now) -> Now:
+        until = now.goal if isinstance(now.goal, float) else math.inf
+        operations = 12.0 * self._problem.samples * self.layout.size
+        steps = int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))
+        for piece in islice(self._following(now).pieces(now.point, until), steps):
+            now = self._passed(now, piece)
+            if now.finished is not None or now.phase != "flowing":
+                return now
+        if now.point.time >= until:
+            sample = self.measure(now, now.point.time, now.point.y, lasting=True)
+            now = replace(now, series=now.series.with_sample(sample))
+            return replace(now, finished=f"Time {now.point.time:.4g} is reached.")
+        return now
+
+    def _following(self, now: Now) -> Integrator:
+        if self._integrator is None:
+            prediction = now.predictions[-1]
+            expected = None if prediction.escape_time is None else prediction.escape_time - prediction.start
+            found = self.saddle.stationarity
+            curvature = None if found is None else found.largest_curvature
+            small = ~self.recorder.entries
+            self._integrator = flow_integrator(self.objective, self._settings, small, curvature, expected)
+        return self._integrator
+
+    def _passed(self, now: Now, piece: Piece) -> Now:
+        """What one step leads to."""
+        for time in self._times_between(now, piece):
+            assert piece.between is not None
+            now = self._recorded(now, time, np.asarray(piece.between(time)))
+        escape_norm = now.escape_norm
+        if now.escaped is None and escape_norm is not None and self._dormant_norm(piece.end.y) >= escape_norm:
+            time = crossing(piece, lambda y: self._dormant_norm(y) - escape_norm)
+            y = piece.end.y if piece.between is None else np.asarray(piece.between(time))
+            now = self._at_escape(now, time, y)
+            if now.goal == "escape":
+                return replace(now, point=replace(piece.end, time=time, y=y), finished=now.events[-1].message)
+        now = replace(now, point=piece.end)
+        if now.series.due(piece.end.time):
+            now = self._recorded(now, piece.end.time, piece.end.y)
+            if now.escaped is not None and now.dead_end is None:
+                now = self._look_for_next_saddle(now)
+        return now
+
+    def _times_between(self, now: Now, piece: Piece) -> Floats:
+        """When to record inside a long step."""
+        if piece.between is None or not now.series.samples or now.series.interval <= 0:
+            return np.zeros(0)
+        last = now.series.samples[-1].time
+        count = min(int((piece.end.time - last) / now.series.interval), _MOST_SAMPLES_IN_A_STEP)
+        times = np.linspace(last, piece.end.time, count + 1)[1:-1] if count > 1 else np.zeros(0)
+        return np.asarray(times[times > piece.start.time])
+
+    def _recorded(self, now: Now, time: float, theta: Floats) -> Now:
+        sample = self.measure(now, time, theta)
+        highest = sample.neuron_norm if now.highest is None else np.maximum(now.highest, sample.neuron_norm)
+        now = replace(now, series=now.series.with_sample(sample), highest=highest)
+        if not now.aligned and now.escaped is None:
+            cosine, what = self._largest_cosine(now, sample)
+            if cosine >= _ALIGNED:
+                message = f"At time {time:.4g} {what} points along a KKT point: cosine {cosine:.4f}."
+                event = Event("aligned", time, sample.loss, message)
+                now = replace(now, aligned=True, events=(*now.events, event))
+        return now
+
+    def _largest_cosine(self, now: Now, sample: Sample) -> tuple[float, str]:
+        """How well the largest dormant neuron is aligned with a KKT point; near a deeper origin, all weights."""
+        if not now.destinations:
+            return -1.0, ""
+        if isinstance(self.saddle.flow, OriginFlow):
+            best = max(self.saddle.chain_cosine(sample.theta, each) for each in now.destinations)
+            return best, "the direction of all weights"
+        cosines = self.saddle.cosines(sample.theta, now.destinations)
+        norms = dict(zip(self.recorder.neurons, sample.neuron_norm, strict=True))
+        layer, index = max(cosines, key=lambda neuron: norms[neuron])
+        cosine = float(np.nan_to_num(cosines[layer, index], nan=-1.0).max())
+        return cosine, f"the largest dormant neuron (neuron {index + 1} of layer {layer})"
+
+    def _dormant_norm(self, theta: Floats) -> float:
+        return float(np.linalg.norm(theta[self._dormant]))
+
+    def _at_escape(self, now: Now, time: float, y: Floats) -> Now:
+        sample = self.measure(now, time, y, lasting=True)
+        predicted = now.predictions[-1].escape_time
+        beside = "" if predicted is None else f" (predicted: {predicted:.4g})"
+        message = (
+            f"Escaped at time {time:.4g}{beside}: the dormant weights have reached a norm of {now.escape_norm:.3g}."
+        )
+        return replace(
+            now,
+            events=(*now.events, Event("escaped", time, sample.loss, message)),
+            fastest=_speed(now.series.samples[-1], sample),
+            series=now.series.with_sample(sample),
+            escaped=time,
+        )
+
+    # the next saddle
+
+    def _look_for_next_saddle(self, now: Now) -> Now:
+        before, sample = now.series.samples[-2:]
+        speed = _speed(before, sample)
+        assert now.highest is not None
+        if speed > now.fastest:
+            return replace(now, fastest=speed, slowest=None)
+        slowest = now.slowest
+        if slowest is None or speed < slowest.speed:
+            slowest = Slow(speed, now.point, now.series, now.highest)
+        standing = speed <= _STANDING * now.fastest
+        rising = slowest.speed <= _SLOW * now.fastest and speed >= _RISEN * slowest.speed
+        if not standing and not rising:
+            return replace(now, slowest=slowest)
+        # Back to where it was slowest: that is the saddle, and what comes after belongs to the next stretch.
+        return self._at_next_saddle(
+            replace(now, point=slowest.point, series=slowest.series, highest=slowest.highest, slowest=None)
+        )
+
+    def _at_next_saddle(self, now: Now) -> Now:
+        sample = replace(now.series.samples[-1], lasting=True)
+        incoming, outgoing = self.layout.squares(sample.theta)
+        large = np.sqrt(incoming + outgoing) >= ESCAPED * np.linalg.norm(sample.theta)
+        before = np.concatenate(list(now.place.active))
+        active = tuple(np.split(before | large, np.cumsum(self.layout.widths)[:-1]))
+        awake = tuple(self.layout.neurons[index] for index in np.flatnonzero(large & ~before))
+        woken = set(awake)
+        assert now.highest is not None
+        assert now.escaped is not None
+        flags = dict(zip(self.layout.neurons, before | large, strict=True))
+        asleep = [high for neuron, high in zip(self.recorder.neurons, now.highest, strict=True) if not flags[neuron]]
+        rest = float(max(asleep, default=0.0))
+        active_norm = float(np.linalg.norm(sample.theta[self.layout.active_entries(active)]))
+        awakening = Awakening(
+            escape_time=now.escaped,
+            time=sample.time,
+            awake=awake,
+            dormant_norm=rest,
+            stayed_dormant=rest < ESCAPED * active_norm,
+            loss=sample.loss,
+            pursuit_loss=None,
+        )
+        message = f"The next saddle is reached at time {sample.time:.4g}, loss {sample.loss:.4g}: {_woken(awake)}."
+        now = replace(
+            now,
+            series=now.series.with_sample(sample),
+            events=(*now.events, Event("saddle", sample.time, sample.loss, message)),
+            awakenings=(*now.awakenings, awakening),
+            phase="comparing",
+            next_active=active,
+            added=tuple(
+                sorted(
+                    {
+                        index
+                        for neuron, index in zip(self.recorder.neurons, now.going_to, strict=True)
+                        if neuron in woken and index >= 0
+                    }
+                )
+            ),
+        )
+        self._comparison = self._pursuit_from(now)
+        return self._onward(now) if self._comparison is None else now
+
+    def _pursuit_from(self, now: Now) -> Minimizer | None:
+        """The training of what Neuron Pursuit would have trained: with the KKT points that awake neurons went to."""
+        # From the origin it takes one point, which is a neuron in every layer.
+        added = now.added if self.saddle.network is not None else now.added[:1]
+        network = self.saddle.grown([now.destinations[index] for index in added]) if added else None
+        if network is None:
+            return None
+        objective = Objective(self._problem, network)
+        return make_minimizer(_COMPARISON, objective, objective.initial, None)
+
+    def _compared(self, now: Now) -> Now:
+        training = self._comparison
+        if training is None:  # restored in the middle of it
+            training = self._comparison = self._pursuit_from(now)
+            assert training is not None
+            if now.comparison is not None:
+                training.restore(now.comparison)
+        training.advance(_COMPARISON_BATCH)
+        if training.finished is None and training.steps < STEP_BUDGETS[_COMPARISON]:
+            return replace(now, comparison=training.state())
+        awakening = replace(now.awakenings[-1], pursuit_loss=training.lowest_loss)
+        return self._onward(replace(now, awakenings=(*now.awakenings[:-1], awakening)))
+
+    def _onward(self, now: Now) -> Now:
+        """From the saddle reached on, as from a new place."""
+        assert now.next_active is not None
+        place = Place(now.point.time, now.point.y, now.next_active)
+        message = now.events[-1].message
+        onward = Now(
+            point=now.point,
+            place=place,
+            series=now.series,
+            goal=now.goal,
+            finished=message if now.goal == "next saddle" else None,
+            events=now.events,
+            awakenings=now.awakenings,
+            predictions=now.predictions,
+        )
+        if all(flags.all() for flags in place.active):
+            return replace(now, phase="flowing").at_dead_end(f"{message} No dormant neuron is left.")
+        self.arrive(place, len(now.predictions))
+        return onward
+
+
+def _speed(before: Sample, after: Sample) -> float:
+    """``√(−d𝓛/dt)`` between two samples, which for gradient flow is ``‖dw/dt‖``, kinks or not."""
+    passed = after.time - before.time
+    return math.sqrt(max(before.loss - after.loss, 0.0) / passed) if passed > 0 else 0.0
+
+
+def _woken(awake: tuple[tuple[int, int], ...]) -> str:
+    if not awake:
+        return "no neuron woke up"
+    names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
+    more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
+    return f"{names}{more} woke up"

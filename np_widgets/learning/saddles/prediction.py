@@ -1,0 +1,147 @@
+"""The flow of the neural correlation function alone: what theory predicts for the dormant neurons."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from np_widgets.learning.saddles.fields import OriginFlow
+from np_widgets.learning.saddles.frames import Destination, Prediction
+from np_widgets.learning.saddles.integration import Integrator, Point, crossing
+from np_widgets.learning.saddles.layout import Layout
+from np_widgets.learning.saddles.saddle import Saddle
+
+Floats = NDArray[np.float64]
+
+_STEPS_PER_QUANTUM = 60
+_MOST_STEPS = 20_000
+_CAPACITY = 400
+_ARRIVED = 0.9
+_FADED = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How far the flow of the NCF has been followed.
+
+    Attributes
+    ----------
+    point
+        Where it stands; its ``y`` are the weights at the flow's positions.
+    times, states
+        Where it has been, thinned.
+    stride
+        Every so many steps one is kept.
+    escape_time
+        When it had the norm that counts as escaped, or None.
+    finished
+        Whether it need not be followed any further.
+    """
+
+    point: Point
+    times: tuple[float, ...]
+    states: tuple[Floats, ...]
+    stride: int = 1
+    escape_time: float | None = None
+    finished: bool = False
+
+    @classmethod
+    def starting(cls, saddle: Saddle) -> Course:
+        """From the dormant weights at the saddle."""
+        place = saddle.place
+        y = place.theta[saddle.flow.positions]
+        return cls(Point(place.time, y), (place.time,), (y,))
+
+    def advanced(self, integrator: Integrator, escape_norm: float | None) -> Course:
+        """Some steps further; it ends where it has escaped, or has faded away, or gets nowhere."""
+        course, start_norm = self, float(np.linalg.norm(self.states[0]))
+        for piece, _ in zip(integrator.pieces(self.point), range(_STEPS_PER_QUANTUM), strict=False):
+            point, norm = piece.end, float(np.linalg.norm(piece.end.y))
+            if escape_norm is not None and norm >= escape_norm:
+                time = crossing(piece, lambda y: float(np.linalg.norm(y)) - escape_norm)
+                assert piece.between is not None
+                y = np.asarray(piece.between(time))
+                end = replace(point, time=time, y=y)
+                return replace(
+                    course,
+                    point=end,
+                    times=(*course.times, time),
+                    states=(*course.states, y),
+                    escape_time=time,
+                    finished=True,
+                )
+            course = course._with(point)
+            if norm <= _FADED * start_norm or point.steps >= _MOST_STEPS:
+                return replace(course, finished=True)
+        return course
+
+    def _with(self, point: Point) -> Course:
+        if point.steps % self.stride:
+            return replace(self, point=point)
+        times, states, stride = (*self.times, point.time), (*self.states, point.y), self.stride
+        if len(times) > _CAPACITY:
+            times, states, stride = times[::2], states[::2], 2 * stride
+        return replace(self, point=point, times=times, states=states, stride=stride)
+
+    def at(self, time: float, saddle: Saddle) -> Floats | None:
+        """All weights, of which those that flow are where it is at that time; None where it was not followed to."""
+        if not self.times[0] <= time <= self.times[-1]:
+            return None
+        after = min(bisect_left(self.times, time), len(self.times) - 1)
+        before = max(after - 1, 0)
+        length = self.times[after] - self.times[before]
+        share = (time - self.times[before]) / length if length > 0 else 0.0
+        theta = saddle.place.theta.copy()
+        theta[saddle.flow.positions] = (1 - share) * self.states[before] + share * self.states[after]
+        return theta
+
+    def prediction(
+        self,
+        saddle: Saddle,
+        destinations: Sequence[Destination],
+        neurons: Sequence[tuple[int, int]],
+        layout: Layout,
+        escape_norm: float | None,
+    ) -> Prediction:
+        """What it says of these neurons, and altogether."""
+        going_to = self._going_to(saddle, destinations, neurons)
+        norms = self._neuron_norms(saddle, neurons, layout)
+        index = going_to[int(norms[-1].argmax())]
+        if index < 0 and isinstance(saddle.flow, OriginFlow):  # inner neurons have no direction of their own
+            index = max(going_to, default=-1)
+        return Prediction(
+            start=saddle.place.time,
+            destinations=tuple(destinations),
+            neuron_destination=going_to,
+            time=np.array(self.times),
+            dormant_norm=np.linalg.norm(np.array(self.states), axis=1),
+            neuron_norm=norms,
+            value=destinations[index].value if index >= 0 else None,
+            degree=saddle.degree,
+            escape_norm=escape_norm,
+            escape_time=self.escape_time,
+        )
+
+    def _going_to(
+        self, saddle: Saddle, destinations: Sequence[Destination], neurons: Sequence[tuple[int, int]]
+    ) -> tuple[int, ...]:
+        """For each neuron the KKT point nearest to the direction that it has in the end, or −1 if none is near."""
+        theta = saddle.place.theta.copy()
+        theta[saddle.flow.positions] = self.point.y
+        cosines = saddle.cosines(theta, destinations) if destinations else {}
+        nearest = []
+        for neuron in neurons:
+            found = np.nan_to_num(cosines.get(neuron, np.zeros(0)), nan=-1.0)
+            nearest.append(int(found.argmax()) if len(found) and found.max() >= _ARRIVED else -1)
+        return tuple(nearest)
+
+    def _neuron_norms(self, saddle: Saddle, neurons: Sequence[tuple[int, int]], layout: Layout) -> Floats:
+        """Of shape ``(S, J)``."""
+        theta = np.tile(saddle.place.theta, (len(self.states), 1))
+        theta[:, saddle.flow.positions] = np.array(self.states)
+        incoming, outgoing = layout.squares(theta)
+        return np.asarray(np.sqrt(incoming + outgoing)[:, [layout.neurons.index(neuron) for neuron in neurons]])

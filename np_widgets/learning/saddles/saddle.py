@@ -1,0 +1,243 @@
+"""One saddle, and what theory says of the flow near it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.ray import best_scale
+from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
+from np_widgets.learning.saddles.frames import Destination
+from np_widgets.learning.saddles.layout import Flags, Layout
+from np_widgets.learning.saddles.minimum import Stationarity, stationarity
+from np_widgets.learning.saddles.settings import ESCAPED
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+
+_VALUE_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A saddle as plain arrays.
+
+    Attributes
+    ----------
+    time
+        When the flow was there.
+    theta
+        All weights, dormant ones included, of shape ``(P,)``.
+    active
+        For each hidden layer which neurons belong to it.
+    """
+
+    time: float
+    theta: Floats
+    active: tuple[Flags, ...]
+
+
+class Saddle:
+    """What surrounds a saddle.
+
+    Parameters
+    ----------
+    place
+        Where it is.
+    layout, activation, problem
+        Of the whole network; the problem in float64.
+    whole
+        The training loss of the whole network.
+    starts, seed
+        Of the search for KKT points.
+
+    Attributes
+    ----------
+    fields
+        The NCF of each hidden layer; none near the origin with more than one hidden layer, where neurons of different
+        layers do not decouple.
+    flow
+        The flow of the NCF alone.
+    stationarity
+        How far the active network is from a local minimum; None at the origin.
+    degree
+        The degree of homogeneity of the NCF.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        layout: Layout,
+        activation: Activation,
+        problem: Problem,
+        whole: Objective,
+        starts: int,
+        seed: int,
+    ) -> None:
+        self.place = place
+        self._layout, self._activation, self._problem = layout, activation, problem
+        self._whole = whole
+        self.degree = activation.power + 1
+        self.network: HomogeneousNetwork | None = None
+        self.stationarity: Stationarity | None = None
+        self.fields: dict[int, NeuronField] = {}
+        self.flow: CorrelationFlow | OriginFlow
+        self.search: LayerSearch | OriginSearch
+        layers = len(layout.widths)
+        # A layer without dormant neurons has nothing to search for.
+        wanting = tuple(layer for layer in range(1, layers + 1) if not place.active[layer - 1].all())
+        if any(flags.any() for flags in place.active):
+            self.network = self._active_network()
+            objective = Objective(problem, self.network)
+            self.stationarity = stationarity(objective, objective.initial)
+            slopes = self.stationarity.slopes
+            self.fields = neuron_fields(self.network, objective, slopes)
+            self.flow = CorrelationFlow(layout, place.active, self.fields)
+            self.search = LayerSearch(self.network, problem, wanting, starts, seed, _VALUE_TOLERANCE, slopes=slopes)
+        else:
+            self.search = OriginSearch(problem, layers, activation, starts, seed, _VALUE_TOLERANCE)
+            if layers == 1:
+                self.fields = {1: NeuronField(problem.inputs, self._residual_at_origin(), activation)}
+                self.flow = CorrelationFlow(layout, place.active, self.fields)
+            else:
+                self.flow = OriginFlow(whole)
+                self.degree = sum(activation.power**layer for layer in range(layers + 1))
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """The KKT points found, best first; complete once the search has finished."""
+        return tuple(map(self._destination, self.search.points))
+
+    def escape_norm(self) -> float | None:
+        """3 % of ``‖w_n‖``; at the origin, of the norm where the loss is lowest on the best KKT point's ray."""
+        if self.network is not None:
+            entries = self._layout.active_entries(self.place.active)
+            return ESCAPED * float(np.linalg.norm(self.place.theta[entries]))
+        for destination in self.destinations:
+            scale = best_scale(partial(self._loss_along, None, destination), 1.0)
+            if scale is not None:
+                return ESCAPED * scale
+        return None
+
+    def grown(self, destinations: Sequence[Destination]) -> HomogeneousNetwork | None:
+        """The active network with these KKT points as neurons, each where the loss is lowest along its ray.
+
+        That is how Neuron Pursuit goes on from here. A point along whose ray the loss is lower nowhere is left out;
+        None if that is true of all.
+        """
+        network = self.network
+        for destination in destinations:
+            losses = partial(self._loss_along, network, destination)
+            scale = best_scale(losses, 1e-2)
+            if scale is not None:
+                network = self._with(network, destination, scale)
+        return None if network is self.network else network
+
+    def directions(self, theta: Floats, layer: int) -> tuple[Floats, Floats]:
+        """The directions of the dormant neurons of a layer, normalized to ``‖a‖² + ‖b‖² = 1``; see the layout's."""
+        incoming, outgoing = self._layout.directions(theta, self.place.active, layer)
+        norm = np.sqrt((incoming**2).sum(axis=1) + (outgoing**2).sum(axis=1))
+        norm = np.maximum(norm, np.finfo(float).tiny)[:, None]
+        return incoming / norm, outgoing / norm
+
+    def cosines(self, theta: Floats, destinations: Sequence[Destination]) -> dict[tuple[int, int], Floats]:
+        """The cosine of each dormant neuron's direction with each destination; NaN with those of other layers.
+
+        Near the origin of a deeper network only the neurons of the first and the last hidden layer have directions of
+        their own: that of what comes from the inputs, and that of what goes to the outputs.
+        """
+        found: dict[tuple[int, int], Floats] = {}
+        for layer, flags in enumerate(self.place.active, start=1):
+            incoming, outgoing = self.directions(theta, layer)
+            for place, index in enumerate(np.flatnonzero(~flags)):
+                found[layer, int(index)] = np.array(
+                    [self._cosine(layer, incoming[place], outgoing[place], each) for each in destinations]
+                )
+        return found
+
+    def chain_cosine(self, theta: Floats, destination: Destination) -> float:
+        """How near all weights near the origin of a deeper network are to a KKT point's direction, at most 1.
+
+        Neurons of a layer may share what one neuron does: for p = 1 weights ``W_1 = u_1 b̂ᵀ``, ``W_l = u_l u_{l-1}ᵀ``,
+        ``W_L = â u_{L-1}ᵀ`` are a KKT point, too. So this is the cosine to the nearest of these.
+        """
+        matrices = self._layout.matrices(theta)
+        depth, power = len(matrices), self._activation.power
+        norms = np.sqrt(np.array([power ** (depth - layer) for layer in range(1, depth + 1)]) / self.degree)
+        along = np.maximum(matrices[0] @ _unit(destination.incoming), 0 if self._activation.leak >= 0 else -np.inf)
+        parts = [float(np.linalg.norm(along))]
+        for matrix in matrices[1:-1]:
+            along = matrix @ _unit(along)
+            if self._activation.leak >= 0:
+                along = np.maximum(along, 0)
+            parts.append(float(np.linalg.norm(along)))
+        parts.append(float(_unit(destination.outgoing) @ matrices[-1] @ _unit(along)))
+        return float(norms @ np.array(parts)) / max(float(np.linalg.norm(theta)), np.finfo(float).tiny)
+
+    def _cosine(self, layer: int, incoming: Floats, outgoing: Floats, destination: Destination) -> float:
+        if destination.layer == layer:
+            return float(incoming @ destination.incoming + outgoing @ destination.outgoing)
+        if destination.layer == 0:
+            if len(self.place.active) == 1:
+                norm = np.hypot(np.linalg.norm(destination.incoming), np.linalg.norm(destination.outgoing))
+                return float(incoming @ destination.incoming + outgoing @ destination.outgoing) / float(norm)
+            if layer == 1:
+                return float(_unit(incoming) @ _unit(destination.incoming))
+            if layer == len(self.place.active):
+                return float(_unit(outgoing) @ _unit(destination.outgoing))
+        return float("nan")
+
+    def _destination(self, point: KKTPoint | OriginPoint) -> Destination:
+        if isinstance(point, KKTPoint):
+            return Destination(point.layer, point.value, point.residual, _array(point.incoming), _array(point.outgoing))
+        layer = 1 if len(point.weights) == 2 else 0
+        incoming, outgoing = _array(point.weights[0]).reshape(-1), _array(point.weights[-1]).reshape(-1)
+        return Destination(layer, point.value, point.residual, incoming, outgoing)
+
+    def _active_network(self) -> HomogeneousNetwork:
+        matrices = self._layout.matrices(self.place.theta)
+        ends = [np.ones(self._problem.input_size, bool), *self.place.active, np.ones(self._problem.output_size, bool)]
+        weights = [
+            torch.from_numpy(matrix[np.ix_(above, below)]).to(self._problem.inputs)
+            for matrix, below, above in zip(matrices, ends, ends[1:], strict=False)
+        ]
+        return HomogeneousNetwork._of(weights, self._activation)
+
+    def _residual_at_origin(self) -> Tensor:
+        problem = self._problem
+        zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
+        return problem.loss.residual(zero, problem.targets)
+
+    def _with(self, network: HomogeneousNetwork | None, destination: Destination, scale: float) -> HomogeneousNetwork:
+        if network is not None:
+            below, above = network.weights[destination.layer - 1].shape[1], network.weights[destination.layer].shape[0]
+            # Neurons that were added before it know nothing of this one.
+            incoming, outgoing = np.zeros(below), np.zeros(above)
+            incoming[: len(destination.incoming)] = destination.incoming
+            outgoing[: len(destination.outgoing)] = destination.outgoing
+            return network.with_neuron(destination.layer, scale * incoming, scale * outgoing)
+        point = next(p for p in self.search.points if p.value == destination.value)
+        assert isinstance(point, OriginPoint)
+        return HomogeneousNetwork._of([scale * weight for weight in point.weights], self._activation)
+
+    def _loss_along(self, network: HomogeneousNetwork | None, destination: Destination, scale: float) -> float:
+        output = self._with(network, destination, scale).forward(self._problem.inputs).output
+        return float(self._problem.loss.value(output, self._problem.targets))
+
+
+def _unit(vector: Floats) -> Floats:
+    return vector / max(float(np.linalg.norm(vector)), np.finfo(float).tiny)
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.detach().double().cpu().numpy())

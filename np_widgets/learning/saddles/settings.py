@@ -1,0 +1,178 @@
+"""The settings of a saddle flow, and the weights that it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from np_widgets import arguments
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS, KKTPoint, OriginPoint
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.saddles.layout import Flags, Layout
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+Dormant = tuple[int, ...] | tuple[KKTPoint, ...] | OriginPoint
+
+DYNAMICS = ("flow", "descent")
+MOST_DORMANT = 10_000
+ESCAPED = 0.03
+"""‖w_z‖ as a share of ‖w_n‖ at which the dormant weights have escaped."""
+
+
+@dataclass(frozen=True)
+class SaddleSettings:
+    """What a saddle flow does; :class:`~np_widgets.learning.saddles.flow.SaddleFlow` describes each field."""
+
+    dormant: Dormant
+    scale: float = 1e-3
+    seed: int = 0
+    dynamics: str = "flow"
+    step_size: float = 0.02
+    tolerance: float | None = None
+    starts: int = 100
+
+    def __post_init__(self) -> None:
+        checked = {
+            "dormant": _checked_dormant(self.dormant),
+            "scale": arguments.real("scale", self.scale, above=0),
+            "seed": arguments.seed(self.seed),
+            "dynamics": arguments.choice("dynamics", self.dynamics, DYNAMICS),
+            "step_size": arguments.real("step_size", self.step_size, above=0),
+            "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
+        }
+        if self.tolerance is not None:
+            checked["tolerance"] = arguments.real("tolerance", self.tolerance, least=1e-12, most=0.1)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a flow begins.
+
+    Attributes
+    ----------
+    layout
+        Of the whole network, dormant neurons included.
+    activation
+        Its activation.
+    theta
+        All weights, of shape ``(P,)``.
+    active
+        For each hidden layer which neurons are active: those of the network come first, the dormant ones after them.
+    """
+
+    layout: Layout
+    activation: Activation
+    theta: Floats
+    active: tuple[Flags, ...]
+
+    @property
+    def is_origin(self) -> bool:
+        """Whether no neuron is active."""
+        return not any(flags.any() for flags in self.active)
+
+
+def start_near(
+    network: HomogeneousNetwork | None, problem: Problem, activation: Activation, settings: SaddleSettings
+) -> Start:
+    """The network with its dormant neurons; without a network only those.
+
+    Random weights are normally distributed. Either way all dormant weights together have the norm ``scale``.
+    """
+    counts = dormant_counts(settings.dormant, network)
+    before = (0,) * len(counts) if network is None else network.widths
+    widths = [problem.input_size, *(old + new for old, new in zip(before, counts, strict=True)), problem.output_size]
+    layout = Layout([(above, below) for below, above in pairwise(widths)], activation.power)
+    active = tuple(np.arange(old + new) < old for old, new in zip(before, counts, strict=True))
+    between_active = layout.active_entries(active)
+    matrices = [np.zeros(shape) for shape in layout.shapes]
+    if isinstance(settings.dormant, OriginPoint):
+        matrices = [np.asarray(weight.double().cpu().numpy()) for weight in settings.dormant.weights]
+    elif settings.dormant and isinstance(settings.dormant[0], KKTPoint):
+        _put_points(matrices, before, [point for point in settings.dormant if isinstance(point, KKTPoint)])
+    else:
+        generator = np.random.default_rng(settings.seed)
+        matrices = [generator.standard_normal(shape) for shape in layout.shapes]
+    theta = np.where(between_active, 0.0, layout.vector(matrices))
+    theta *= settings.scale / np.linalg.norm(theta)
+    if network is not None:
+        whole = layout.matrices(theta)
+        for matrix, weight in zip(whole, network.weights, strict=True):
+            matrix[: weight.shape[0], : weight.shape[1]] = weight.double().cpu().numpy()
+    return Start(layout, activation, theta, active)
+
+
+def dormant_counts(dormant: Dormant, network: HomogeneousNetwork | None) -> tuple[int, ...]:
+    """How many dormant neurons each hidden layer has.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit the network.
+    """
+    if isinstance(dormant, OriginPoint):
+        if network is not None:
+            raise TypeError("dormant must be integers or KKTPoints near a network, got an OriginPoint")
+        return (1,) * (len(dormant.weights) - 1)
+    if isinstance(dormant[0], KKTPoint):
+        if network is None:
+            raise TypeError("dormant must be integers or an OriginPoint without a network, got KKTPoints")
+        counts = [0] * network.hidden_layers
+        for index, point in enumerate(dormant):
+            assert isinstance(point, KKTPoint)
+            layer = arguments.whole(f"dormant[{index}].layer", point.layer, 1, network.hidden_layers)
+            wanted = (network.weights[layer - 1].shape[1], network.weights[layer].shape[0])
+            given = (point.incoming.numel(), point.outgoing.numel())
+            if given != wanted:
+                raise ValueError(
+                    f"dormant[{index}] must have {wanted[0]} incoming and {wanted[1]} outgoing weights to fit layer "
+                    f"{layer} of the network, got {given[0]} and {given[1]}"
+                )
+            counts[layer - 1] += 1
+        return tuple(counts)
+    widths = tuple(count for count in dormant if isinstance(count, int))
+    layers = len(widths) if network is None else network.hidden_layers
+    if len(widths) != layers:
+        raise ValueError(f"dormant must hold {layers} numbers, one for each hidden layer, got {len(widths)}")
+    if network is None and min(widths) == 0:
+        raise ValueError(f"dormant must be at least 1 in every hidden layer without a network, got {widths}")
+    return widths
+
+
+def _checked_dormant(value: Any) -> Dormant:
+    if isinstance(value, OriginPoint):
+        return value
+    if isinstance(value, Sequence) and value and all(isinstance(point, KKTPoint) for point in value):
+        return tuple(value)
+    accepted = "a number of neurons for each hidden layer, KKTPoints, or an OriginPoint"
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(f"dormant must be {accepted}, got {arguments.shown(value)}")
+    counts = arguments.wholes("dormant", value, 0)
+    for index, count in enumerate(counts):
+        arguments.whole(f"dormant[{index}]", count, 0, MOST_DORMANT)
+    if len(counts) > MOST_HIDDEN_LAYERS:
+        raise ValueError(f"dormant must hold at most {MOST_HIDDEN_LAYERS} numbers, got {len(counts)}")
+    if sum(counts) == 0:
+        raise ValueError(
+            f"dormant must be at least 1 in some hidden layer: without a dormant neuron nothing wakes up, got {counts}"
+        )
+    return counts
+
+
+def _put_points(matrices: list[Floats], before: tuple[int, ...], points: list[KKTPoint]) -> None:
+    place = list(before)
+    for point in points:
+        index, layer = place[point.layer - 1], point.layer
+        below = before[layer - 2] if layer > 1 else matrices[0].shape[1]
+        above = before[layer] if layer < len(before) else matrices[-1].shape[0]
+        matrices[layer - 1][index, :below] = point.incoming.double().cpu().numpy()
+        matrices[layer][:above, index] = point.outgoing.double().cpu().numpy()
+        place[layer - 1] += 1

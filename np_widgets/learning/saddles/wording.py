@@ -1,0 +1,61 @@
+"""What a saddle flow is doing, in words, and how far it is."""
+
+from __future__ import annotations
+
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS
+from np_widgets.learning.saddles.now import Now
+from np_widgets.learning.saddles.saddle import Saddle
+
+_COMPARISON_STEPS = STEP_BUDGETS["gradient_descent"]
+
+
+def phase(now: Now) -> str:
+    """One of :data:`~np_widgets.learning.saddles.frames.PHASES`."""
+    if now.finished is not None:
+        return "finished"
+    if now.phase in ("searching", "predicting"):
+        return "ready" if now.rounds == 0 and not now.predictions else "searching"
+    if now.phase == "comparing":
+        return "comparing"
+    return "near the saddle" if now.escaped is None else "escaping"
+
+
+def message(now: Now, saddle: Saddle, loss: float) -> str:
+    """One sentence; ``loss`` is the present one."""
+    if now.finished is not None:
+        return now.finished
+    where = "the origin" if saddle.network is None else "the saddle"
+    if phase(now) == "ready":
+        return f"Ready: near {where}, nothing has been computed yet."
+    if now.phase == "searching":
+        return f"Searching the KKT points at {where}: round {now.rounds}."
+    if now.phase == "predicting":
+        return f"Following the flow of the neural correlation function alone, from {where}."
+    if now.phase == "comparing":
+        return f"At the next saddle; training what Neuron Pursuit would have trained: step {_compared(now):,}."
+    if now.escaped is not None:
+        return f"On the way to the next saddle: time {now.point.time:.4g}, loss {loss:.4g}."
+    predicted = now.predictions[-1].escape_time
+    beside = "no escape is predicted" if predicted is None else f"escape is predicted at {predicted:.4g}"
+    return f"Near {where}: time {now.point.time:.4g}, {beside}."
+
+
+def progress(now: Now, saddle: Saddle) -> float | None:
+    """How much of the way to the goal, or of what has to be computed first, is done; None where nobody knows."""
+    if now.finished is not None:
+        return 1.0
+    if now.phase == "searching":
+        return saddle.search.directions.progress
+    if now.phase == "comparing":
+        return _compared(now) / _COMPARISON_STEPS
+    if isinstance(now.goal, float):
+        return min(now.point.time / now.goal, 1.0)
+    prediction = now.predictions[-1] if now.predictions else None
+    if now.phase == "flowing" and now.escaped is None and prediction and prediction.escape_time is not None:
+        length = max(prediction.escape_time - prediction.start, 1e-300)
+        return min((now.point.time - prediction.start) / length, 1.0)
+    return None
+
+
+def _compared(now: Now) -> int:
+    return 0 if now.comparison is None else int(now.comparison["steps"])
