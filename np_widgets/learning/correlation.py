@@ -15,7 +15,7 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.direction import DirectionalCorrelation, Profile, root_mean_square
+from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile, root_mean_square
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.search import DirectionSearch, FoundDirection
 from np_widgets.problems import Problem
@@ -86,6 +86,9 @@ class LayerSearch:
         pushed them there. By default they come from the negative side.
     slopes
         Of the activations of each hidden layer, ``(n, k_l)``, for the signals, whatever the side.
+    unseen
+        Take into account what a new neuron does at samples to which no neuron of its layer responds, see
+        :func:`find_kkt_points`.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class LayerSearch:
         *,
         upper: bool = False,
         slopes: Sequence[Tensor] | None = None,
+        unseen: bool = False,
     ) -> None:
         self.layers = layers
         self._power = network.power
@@ -113,9 +117,17 @@ class LayerSearch:
         signals = network.signals(forward, residual, upper=upper, slopes=slopes)
         profile = Profile.of(network.activation)
         # Layer l's neurons see h_{l-1} and send to z_{l+1}: positions l−1 and l of the two tuples.
-        self._fields = {
+        self._fields: dict[int, DirectionalCorrelation] = {
             layer: DirectionalCorrelation(forward.hidden[layer - 1], signals[layer], profile) for layer in layers
         }
+        below_last = network.hidden_layers - 1
+        if unseen and below_last in self._fields and network.power == 1 and network.leak == 0:
+            # Neurons of the last hidden layer respond to a push up as if they were linear.
+            silent = (forward.hidden[below_last] == 0).all(dim=1, keepdim=True)
+            pushed = torch.where(silent, residual @ network.weights[-1], signals[below_last])
+            self._fields[below_last] = OneSidedCorrelation(
+                forward.hidden[below_last - 1], signals[below_last], pushed, profile
+            )
         self.directions = DirectionSearch(self._fields, starts, seed)
 
     @property
@@ -262,6 +274,7 @@ def find_kkt_points(
     starts: int = 50,
     seed: int = 0,
     value_tolerance: float = 1e-7,
+    unseen: bool = False,
 ) -> list[KKTPoint]:
     """The KKT points of the constrained NCF that random starts lead to, best first; none if N vanishes.
 
@@ -277,6 +290,11 @@ def find_kkt_points(
         Of the starts; the same seed gives the same points.
     value_tolerance
         Values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
+    unseen
+        With ReLUs, a sample to which no neuron of the last hidden layer but one responds leaves all those of the last
+        at their kinks. By definition their signals are zero there; but they do respond to a new neuron that pushes them
+        up. With True the NCF of that layer includes this: it is what the loss really falls by, to leading order, and
+        what gradient flow follows, so it may have KKT points of much larger value.
 
     Raises
     ------
@@ -293,7 +311,8 @@ def find_kkt_points(
         layers = arguments.wholes("layers", layers, 1)
         for layer in layers:
             arguments.whole("layers", layer, 1, network.hidden_layers)
-    search = LayerSearch(network, problem, layers, starts, seed, value_tolerance)
+    unseen = arguments.flag("unseen", unseen)
+    search = LayerSearch(network, problem, layers, starts, seed, value_tolerance, unseen=unseen)
     search.directions.run()
     return search.points
 

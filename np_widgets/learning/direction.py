@@ -123,9 +123,71 @@ class DirectionalCorrelation:
         """``u(b)`` for one direction of shape ``(k,)``: shape ``(q,)``."""
         return self.signals.T @ self.profile.value(self.features @ direction)
 
+    def fixed(self, direction: Tensor) -> DirectionalCorrelation:
+        """A correlation with signals that do not depend on the direction, and the same φ near this one."""
+        return self
+
     def _blocks(self, starts: int) -> Iterator[tuple[Tensor, Tensor]]:
         size = max(1, _BLOCK_ENTRIES // max(starts, 1))
         return zip(self.features.split(size), self.signals.split(size), strict=True)
+
+
+class OneSidedCorrelation(DirectionalCorrelation):
+    """φ where the signals depend on the sign of the outgoing weights.
+
+    With ReLUs a sample to which no active neuron of a layer responds puts all neurons of the next layer on their kinks:
+    they respond to a neuron that pushes them up, and not to one that pulls them down. For given ``b`` each outgoing
+    weight then has the better of the two signs, or is zero.
+
+    Parameters
+    ----------
+    features
+        ``h_i``, of shape ``(n, k)``.
+    signals, pushed
+        ``s_i`` for negative and for positive outgoing weights, of shape ``(n, q)``.
+    profile
+        ``g``.
+    """
+
+    def __init__(self, features: Tensor, signals: Tensor, pushed: Tensor, profile: Profile) -> None:
+        outgoing = signals.shape[1]
+        # Together, so that they have one scale and the same samples.
+        super().__init__(features, torch.cat([signals, pushed], dim=1), profile)
+        self._down, self._up = (part.contiguous() for part in self.signals.split(outgoing, dim=1))
+
+    def evaluate(self, directions: Tensor) -> tuple[Tensor, Tensor]:
+        norms, gradients = [], []
+        for part in directions.split(max(1, _BLOCK_ENTRIES // max(len(self.features), 1)), dim=1):
+            z = self.features @ part
+            vector = self._vector(self.profile.value(z))
+            norm = vector.norm(dim=0)
+            outgoing = vector / norm.clamp(min=torch.finfo(norm.dtype).tiny)
+            signal = self._up @ outgoing.clamp(min=0) + self._down @ outgoing.clamp(max=0)
+            norms.append(norm)
+            gradients.append(self.features.T @ (signal * self.profile.derivative(z)))
+        return torch.cat(norms), torch.cat(gradients, dim=1)
+
+    def vector(self, direction: Tensor) -> Tensor:
+        return self._vector(self.profile.value(self.features @ direction).unsqueeze(1))[:, 0]
+
+    def fixed(self, direction: Tensor) -> DirectionalCorrelation:
+        vector = self.vector(direction)
+        signals = torch.where(vector > 0, self._up, self._down) * (vector != 0)
+        return _with_signals(self, signals)
+
+    def _vector(self, response: Tensor) -> Tensor:
+        """The best outgoing weights times φ, of shape ``(q, S)``, for ``g(bᵀh_i)`` of shape ``(n, S)``."""
+        up, down = self._up.T @ response, self._down.T @ response
+        rises, falls = up.clamp(min=0), (-down).clamp(min=0)
+        return torch.where(rises >= falls, rises, -falls)
+
+
+def _with_signals(field: DirectionalCorrelation, signals: Tensor) -> DirectionalCorrelation:
+    """The same features and scale with other (scaled) signals."""
+    fixed = DirectionalCorrelation.__new__(DirectionalCorrelation)
+    fixed.profile, fixed.samples, fixed.scale = field.profile, field.samples, field.scale
+    fixed.features, fixed.signals = field.features, signals
+    return fixed
 
 
 def root_mean_square(values: Tensor) -> float:

@@ -18,6 +18,7 @@ _SWEEPS = 10
 _POLISHES = 2
 _ALREADY_THERE = 1e-3
 _SAME_DIRECTION = 1e-8
+_MOST_REPOLISHES, _ROUNDING = 5, 1e-9
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class DirectionSearch:
                 for point in self._polished[key]
             )
             if not there:
-                self._polished[key].append(polish(field, direction))
+                self._polished[key].append(_polished(field, direction))
 
     def _merged(self) -> list[FoundDirection]:
         found = []
@@ -145,6 +146,18 @@ def _started(field: DirectionalCorrelation, starts: int, seed: int, key: int) ->
     directions = (directions / directions.norm(dim=0)).to(field.features)
     # Polishing is exact and monotone, so with a kink, where ascent zigzags, it is enough to come near.
     return Ascent(field, directions, 1e-4 if field.profile.has_kink else 1e-6)
+
+
+def _polished(field: DirectionalCorrelation, direction: Tensor) -> PolishedPoint:
+    """The KKT point near a direction."""
+    point = polish(field.fixed(direction), direction)
+    for _ in range(_MOST_REPOLISHES):
+        # Where signals depend on the direction, it may have left those it was polished with.
+        value = float(field.vector(point.direction).norm())
+        if abs(value - point.value) <= _ROUNDING * point.value:
+            break
+        point = polish(field.fixed(point.direction), point.direction)
+    return point
 
 
 def _same(field: DirectionalCorrelation, first: Tensor, second: Tensor, tolerance: float) -> bool:

@@ -91,7 +91,7 @@ class SaddleFlow(Engine):
     weights' norm count as awake, and the flow can go on from there with the rest as the dormant ones.
 
     Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
-    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of a quarter of one over the
+    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the
     largest curvature. ``record.drift`` tells the error.
     """
 

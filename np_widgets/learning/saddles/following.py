@@ -31,7 +31,7 @@ _SMALL = 1e-3
 _DIVERGED = 10.0
 # Steps along kinks, in units of one over the fastest rate: coarse where that is the rate of weights that are at rest,
 # fine where it is that of the growth itself.
-_COARSE, _FINE = 0.25, 0.02
+_COARSE, _FINE = 0.15, 0.02
 _POWER_ITERATIONS = 8
 
 

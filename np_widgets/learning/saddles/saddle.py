@@ -103,7 +103,9 @@ class Saddle:
             slopes = self.stationarity.slopes
             self.fields = neuron_fields(self.network, objective, slopes)
             self.flow = CorrelationFlow(layout, place.active, self.fields)
-            self.search = LayerSearch(self.network, problem, wanting, starts, seed, _VALUE_TOLERANCE, slopes=slopes)
+            self.search = LayerSearch(
+                self.network, problem, wanting, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
+            )
         else:
             self.search = OriginSearch(problem, layers, activation, starts, seed, _VALUE_TOLERANCE)
             if layers == 1:
