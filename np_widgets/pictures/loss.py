@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.growth import PursuitFrame
+from np_widgets.pictures.limits import round_above, round_below
 
 Floats = NDArray[np.float64]
 
@@ -67,8 +67,8 @@ def loss(frame: PursuitFrame) -> Loss:
         addition_layers=tuple(layer for _, layer in additions),
         test_steps=test_steps,
         test_losses=test_losses,
-        low=_round_below(float(values.min()) / 1.1) if len(values) else 0.1,
-        high=_round_above(float(values.max()) * 1.1) if len(values) else 1.0,
+        low=round_below(float(values.min()) / 1.1) if len(values) else 0.1,
+        high=round_above(float(values.max()) * 1.1) if len(values) else 1.0,
     )
 
 
@@ -96,13 +96,3 @@ def _at(marks: Floats, steps: Floats, losses: Floats) -> Floats:
     if len(steps) == 0:
         return np.full(len(marks), 1.0)
     return np.exp(np.interp(marks, steps, np.log(losses)))
-
-
-def _round_below(value: float) -> float:
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (5, 2, 1, 0.5) if factor * power <= value)
-
-
-def _round_above(value: float) -> float:
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 5, 10, 20) if factor * power >= value)

@@ -1,5 +1,18 @@
-"""Pictures of a pursuit as matplotlib figures: for a paper, a PDF, or a page that runs no kernel."""
+"""Pictures of a pursuit or a saddle flow as matplotlib figures: for a paper, a PDF, or a page that runs no kernel."""
 
 from np_widgets.plots.figures import architecture, candidates, function, loss, overview, weights
+from np_widgets.plots.saddle import directions, norms, plateaus, saddle_overview, saddle_weights
 
-__all__ = ["architecture", "candidates", "function", "loss", "overview", "weights"]
+__all__ = [
+    "architecture",
+    "candidates",
+    "directions",
+    "function",
+    "loss",
+    "norms",
+    "overview",
+    "plateaus",
+    "saddle_overview",
+    "saddle_weights",
+    "weights",
+]

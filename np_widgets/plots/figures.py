@@ -11,10 +11,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.pictures.architecture import architecture as architecture_picture
 from np_widgets.pictures.candidates import candidates as candidates_picture
 from np_widgets.pictures.function import function as function_picture
@@ -25,6 +23,7 @@ from np_widgets.pictures.weights import weights as weights_picture
 from np_widgets.plots import style
 from np_widgets.plots.function import draw_function
 from np_widgets.plots.network import draw_architecture, draw_weights
+from np_widgets.plots.sources import frame_of, named
 from np_widgets.plots.training import draw_candidates, draw_loss
 from np_widgets.problems import Problem
 
@@ -188,16 +187,7 @@ def _title(frame: PursuitFrame, problem: Problem) -> str:
 
 
 def _frame(source: Any) -> PursuitFrame:
-    if isinstance(source, PursuitFrame):
-        return source
-    if isinstance(source, NeuronPursuit):
-        # Another thread may be changing it.
-        source.require_free("be drawn")
-        return source.frame()
-    frame = getattr(getattr(source, "session", source), "frame", None)
-    if not isinstance(frame, PursuitFrame):
-        raise TypeError(f"source must be a NeuronPursuit, a session or widget of one, or a frame, got {_name(source)}")
-    return frame
+    return frame_of(source, PursuitFrame, "NeuronPursuit")
 
 
 def _problem(source: Any, frame: PursuitFrame, problem: Problem | None) -> Problem:
@@ -207,7 +197,7 @@ def _problem(source: Any, frame: PursuitFrame, problem: Problem | None) -> Probl
         if problem is None:
             raise ValueError("problem must be given with a frame: a frame does not know what is learned")
     if not isinstance(problem, Problem):
-        raise TypeError(f"problem must be a Problem, got {_name(problem)}")
+        raise TypeError(f"problem must be a Problem, got {named(problem)}")
     if frame.weights:
         wanted = (problem.input_size, problem.output_size)
         found = (frame.weights[0].shape[1], frame.weights[-1].shape[0])
@@ -216,7 +206,3 @@ def _problem(source: Any, frame: PursuitFrame, problem: Problem | None) -> Probl
                 f"problem must have as many inputs and outputs as the network of source, {found}, got {wanted}"
             )
     return problem
-
-
-def _name(value: object) -> str:
-    return f"{arguments.shown(value)} of type {type(value).__name__}"
