@@ -13,13 +13,25 @@ from torch import Tensor
 from tqdm import tqdm
 
 from np_widgets import arguments
+from np_widgets.learning.correlation import fitting
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.following import batch_integrator
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.integration import Piece, Point, crossing
+from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE, at_minimum
+from np_widgets.learning.saddles.now import Now
+from np_widgets.learning.saddles.passage import Passage
+from np_widgets.learning.saddles.saddle import Place
+from np_widgets.learning.saddles.settings import (
+    SaddleSettings,
+    Start,
+    check_start,
+    dormant_counts,
+    everywhere,
+    start_near,
+)
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -99,16 +111,23 @@ def escape_ensemble(
         until = arguments.real("until", until, above=0)
     if not isinstance(network, HomogeneousNetwork):
         raise TypeError(f"network must be a HomogeneousNetwork, got {type(network).__name__}")
-    first = SaddleFlow(network, problem, dormant, scale, seed, starts=starts, polish=polish)
+    polish = arguments.flag("polish", polish)
+    settings = SaddleSettings(everywhere(dormant, network), scale, seed, starts=starts)
+    dormant_counts(settings.dormant, network)
+    network, problem, found = at_minimum(
+        network, fitting(network, problem), polish, GRADIENT_TOLERANCE, CURVATURE_TOLERANCE
+    )
+    first = start_near(network, problem, network.activation, settings)
+    check_start(first, settings, found.largest_curvature)
     with torch.no_grad(), own_torch_threads(1):
-        batch = _Batch(first, until)
-        seeds = first.settings.seed + np.arange(members)
+        batch = _Batch(network, problem, first, settings, until)
+        seeds = settings.seed + np.arange(members)
         with tqdm(total=members, disable=not progress, desc="escaped") as bar:
             for begin in range(0, members, batch.size):
                 for _ in batch.escapes(seeds[begin : begin + batch.size], begin):
                     bar.update()
-    found = [batch.found.get(index, (math.nan, 0, -1, -1, math.nan)) for index in range(members)]
-    times, layers, neurons, destinations, cosines = zip(*found, strict=True)
+    outcomes = [batch.found.get(index, (math.nan, 0, -1, -1, math.nan)) for index in range(members)]
+    times, layers, neurons, destinations, cosines = zip(*outcomes, strict=True)
     return EscapeEnsemble(
         seeds=seeds,
         escape_time=np.array(times, dtype=np.float64),
@@ -123,25 +142,32 @@ def escape_ensemble(
 class _Batch:
     """Follows batches of members; ``found`` has for each that escaped its time, neuron, KKT point and cosine."""
 
-    def __init__(self, first: SaddleFlow, until: float | None) -> None:
-        prediction = first.predict()
-        self._first, self._saddle, self._layout = first, first.saddle, first.layout
+    def __init__(
+        self, network: HomogeneousNetwork, problem: Problem, first: Start, settings: SaddleSettings, until: float | None
+    ) -> None:
+        self._network, self._problem, self._settings = network, problem, settings
+        passage = Passage(problem, first, settings)
+        now = Now(Point(0.0, first.theta), Place(0.0, first.theta, first.active))
+        while not now.predictions:
+            now = passage.advance(now)
+        prediction = now.predictions[-1]
+        self._saddle, self._layout, self._objective = passage.saddle, passage.layout, passage.objective
         self.destinations = prediction.destinations
         if prediction.escape_time is None or prediction.escape_norm is None:
             raise ValueError("network must have a KKT point of positive value to escape along, got one without")
         self._until = 10 * prediction.escape_time if until is None else until
         self._escape_norm = prediction.escape_norm
-        self._dormant = ~self._layout.active_entries(self._saddle.place.active)
-        self.size = max(1, _BATCH_ENTRIES // (max(self._layout.widths) * first.problem.samples))
+        self._dormant = ~self._layout.active_entries(first.active)
+        self.size = max(1, _BATCH_ENTRIES // (max(self._layout.widths) * problem.samples))
         self.found: dict[int, tuple[float, int, int, int, float]] = {}
 
     def escapes(self, seeds: Integers, offset: int) -> Iterator[None]:
         """Follow the members of these seeds; once for each that escapes."""
-        first, size = self._first, self._layout.size
-        field = BatchGradient(first.objective)
-        integrator = batch_integrator(field, first.objective, first.settings, self._dormant)
+        size = self._layout.size
+        field = BatchGradient(self._objective)
+        integrator = batch_integrator(field, self._objective, self._settings, self._dormant)
         members = np.arange(len(seeds))
-        point = Point(0.0, np.concatenate([first.start_with(int(seed)) for seed in seeds]))
+        point = Point(0.0, np.concatenate([self._start(int(seed)) for seed in seeds]))
         while len(members) and point.time < self._until:
             escaped: dict[int, tuple[float, Floats]] = {}
             pieces = integrator(len(members)).pieces(point, self._until)
@@ -158,6 +184,10 @@ class _Batch:
                 kept = [place for place in range(len(members)) if place not in escaped]
                 members = members[kept]
                 point = replace(point, y=point.y.reshape(-1, size)[kept].reshape(-1))
+
+    def _start(self, seed: int) -> Floats:
+        settings = replace(self._settings, seed=seed)
+        return start_near(self._network, self._problem, self._network.activation, settings).theta
 
     def _crossed(self, piece: Piece, place: int) -> tuple[float, Floats]:
         size = self._layout.size

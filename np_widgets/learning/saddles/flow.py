@@ -16,17 +16,23 @@ from np_widgets.learning.correlation import fitting
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
 from np_widgets.learning.saddles.integration import Point
-from np_widgets.learning.saddles.layout import Layout
-from np_widgets.learning.saddles.minimum import polished, require_minimum
+from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE, at_minimum
 from np_widgets.learning.saddles.now import GOALS, Now
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
-from np_widgets.learning.saddles.saddle import Place, Saddle
-from np_widgets.learning.saddles.settings import ESCAPED, Dormant, SaddleSettings, Start, dormant_counts, start_near
+from np_widgets.learning.saddles.saddle import Place
+from np_widgets.learning.saddles.settings import (
+    Dormant,
+    SaddleSettings,
+    Start,
+    check_start,
+    dormant_counts,
+    everywhere,
+    start_near,
+)
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -91,8 +97,11 @@ class SaddleFlow(Engine):
     weights' norm count as awake, and the flow can go on from there with the rest as the dormant ones.
 
     Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
-    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the
-    largest curvature. ``record.drift`` tells the error.
+    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the largest curvature.
+    ``record.drift`` tells the error.
+
+    The NCF, and the search for its KKT points, is the one that gradient flow follows also where samples are seen by no
+    neuron of a ReLU layer: that of ``find_kkt_points(..., unseen=True)``.
     """
 
     settings: SaddleSettings
@@ -112,8 +121,8 @@ class SaddleFlow(Engine):
         tolerance: float | None = None,
         starts: int = 100,
         polish: bool = False,
-        gradient_tolerance: float = 1e-3,
-        curvature_tolerance: float = 2e-3,
+        gradient_tolerance: float = GRADIENT_TOLERANCE,
+        curvature_tolerance: float = CURVATURE_TOLERANCE,
     ) -> None:
         polish = arguments.flag("polish", polish)
         gradient_tolerance = arguments.real("gradient_tolerance", gradient_tolerance, least=0)
@@ -126,18 +135,13 @@ class SaddleFlow(Engine):
         else:
             if power is not None or leak is not None:
                 raise TypeError("power and leak belong to the network: they can be given only without one")
-            problem = fitting(network, problem).to(dtype=torch.float64)
-            network = network.to(dtype=torch.float64)
+            problem = fitting(network, problem)
             activation = network.activation
-        settings = SaddleSettings(_everywhere(dormant, network), scale, seed, dynamics, step_size, tolerance, starts)
+        settings = SaddleSettings(everywhere(dormant, network), scale, seed, dynamics, step_size, tolerance, starts)
         dormant_counts(settings.dormant, network)
         self._curvature: float | None = None
         if network is not None:
-            with torch.no_grad():
-                if polish:
-                    objective = Objective(problem, network)
-                    network = objective.network(polished(objective, objective.initial)).copy()
-                found = require_minimum(network, problem, gradient_tolerance, curvature_tolerance)
+            network, problem, found = at_minimum(network, problem, polish, gradient_tolerance, curvature_tolerance)
             self._curvature = found.largest_curvature
         self.problem = problem
         self._network, self._activation = network, activation
@@ -275,7 +279,7 @@ class SaddleFlow(Engine):
             old,
             seed=old.seed if seed is None else seed,
             scale=old.scale if scale is None else scale,
-            dormant=old.dormant if dormant is None else _everywhere(dormant, self._network, len(self._start.active)),
+            dormant=old.dormant if dormant is None else everywhere(dormant, self._network, len(self._start.active)),
             dynamics=old.dynamics if dynamics is None else dynamics,
             step_size=old.step_size if step_size is None else step_size,
         )
@@ -336,35 +340,6 @@ class SaddleFlow(Engine):
             self._passage.resume(state["now"])
         self._now = state["now"]
 
-    # for the rooms beside this one
-
-    @property
-    def layout(self) -> Layout:
-        """Where the weights of each neuron lie."""
-        return self._passage.layout
-
-    @property
-    def objective(self) -> Objective:
-        """The training loss of the whole network."""
-        return self._passage.objective
-
-    @property
-    def saddle(self) -> Saddle:
-        """The saddle left last."""
-        return self._passage.saddle
-
-    def start_with(self, seed: int) -> Floats:
-        """All weights at the start for another seed, of shape ``(P,)``."""
-        settings = replace(self.settings, seed=seed)
-        return start_near(self._network, self.problem, self._activation, settings).theta
-
-    def predict(self) -> Prediction:
-        """Search the KKT points and follow the flow of the NCF alone, without anything else."""
-        with torch.no_grad():
-            while not self._now.predictions:
-                self._now = self._passage.advance(self._now)
-        return self._now.predictions[-1]
-
     # inside
 
     _start: Start
@@ -373,28 +348,12 @@ class SaddleFlow(Engine):
 
     def _begin(self, settings: SaddleSettings) -> None:
         start = start_near(self._network, self.problem, self._activation, settings)
-        self._check(settings, start)
+        check_start(start, settings, self._curvature)
         with torch.no_grad():
             passage = Passage(self.problem, start, settings)
         self.settings, self._start, self._passage = settings, start, passage
         self._now = Now(Point(0.0, start.theta), Place(0.0, start.theta, start.active))
         self._kept: tuple[Now, tuple[Sample, ...]] | None = None
-
-    def _check(self, settings: SaddleSettings, start: Start) -> None:
-        if settings.dynamics == "descent" and self._curvature is not None:
-            most = 2 / self._curvature
-            if settings.step_size >= most:
-                raise ValueError(
-                    f"step_size must be smaller than {most:.3g}, 2 over the largest curvature of the loss at this "
-                    f"minimum, got {settings.step_size:g}: gradient descent would diverge"
-                )
-        if not start.is_origin:
-            most = ESCAPED * float(np.linalg.norm(start.theta[start.layout.active_entries(start.active)]))
-            if settings.scale >= most:
-                raise ValueError(
-                    f"scale must be smaller than {most:.3g}, 3 % of the norm of the network's weights, where the "
-                    f"dormant weights count as escaped; got {settings.scale:g}"
-                )
 
     @property
     def _samples(self) -> tuple[Sample, ...]:
@@ -421,17 +380,3 @@ class SaddleFlow(Engine):
             return "Interrupted; run it again to go on."
         assert self._now.finished is not None
         return self._now.finished
-
-
-def _everywhere(dormant: Any, network: HomogeneousNetwork | None, layers: int | None = None) -> Any:
-    """The same number of dormant neurons in every layer, if only one is given."""
-    if isinstance(dormant, (int, np.integer)) and not isinstance(dormant, bool):
-        if network is not None:
-            layers = network.hidden_layers
-        if layers is None:
-            raise TypeError(
-                "dormant must hold a number for each hidden layer without a network, which says how many there are, "
-                f"got {dormant}"
-            )
-        return (int(dormant),) * layers
-    return dormant

@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 _KINK_TOLERANCES = (1e-9, 1e-6, 1e-4, 1e-3)
 _AS_SHORT = 1.05
 _MOST_DENSE = 400
+GRADIENT_TOLERANCE, CURVATURE_TOLERANCE = 1e-3, 2e-3
 _DIFFERENCE = 1e-4
 _POLISH = StoppingRule(gradient_tolerance=1e-14, patience=100, least_decrease=1e-12)
 _POLISH_STEPS = 1000
@@ -162,6 +163,24 @@ def polished(objective: Objective, theta: Tensor) -> Tensor:
         if objective.loss(candidate) <= objective.loss(lowest):
             lowest = candidate
     return lowest
+
+
+def at_minimum(
+    network: HomogeneousNetwork, problem: Problem, polish: bool, gradient_tolerance: float, curvature_tolerance: float
+) -> tuple[HomogeneousNetwork, Problem, Stationarity]:
+    """The network and the problem in float64, the network polished if that is wanted, and where it stands.
+
+    Raises
+    ------
+    ValueError
+        As :func:`require_minimum` does.
+    """
+    with torch.no_grad():
+        network, problem = network.to(dtype=torch.float64), problem.to(dtype=torch.float64)
+        if polish:
+            objective = Objective(problem, network)
+            network = objective.network(polished(objective, objective.initial)).copy()
+        return network, problem, require_minimum(network, problem, gradient_tolerance, curvature_tolerance)
 
 
 def require_minimum(

@@ -110,6 +110,44 @@ def start_near(
     return Start(layout, activation, theta, active)
 
 
+def check_start(start: Start, settings: SaddleSettings, curvature: float | None) -> None:
+    """Refuse a scale at which the dormant weights would have escaped already, and steps that diverge at once.
+
+    ``curvature`` is the largest at the saddle, None at the origin.
+
+    Raises
+    ------
+    ValueError
+        That names ``scale`` or ``step_size``.
+    """
+    if settings.dynamics == "descent" and curvature is not None and settings.step_size >= 2 / curvature:
+        raise ValueError(
+            f"step_size must be smaller than {2 / curvature:.3g}, 2 over the largest curvature of the loss at this "
+            f"minimum, got {settings.step_size:g}: gradient descent would diverge"
+        )
+    if not start.is_origin:
+        most = ESCAPED * float(np.linalg.norm(start.theta[start.layout.active_entries(start.active)]))
+        if settings.scale >= most:
+            raise ValueError(
+                f"scale must be smaller than {most:.3g}, 3 % of the norm of the network's weights, where the dormant "
+                f"weights count as escaped; got {settings.scale:g}"
+            )
+
+
+def everywhere(dormant: Any, network: HomogeneousNetwork | None, layers: int | None = None) -> Any:
+    """The same number of dormant neurons in every layer, if only one is given."""
+    if isinstance(dormant, (int, np.integer)) and not isinstance(dormant, bool):
+        if network is not None:
+            layers = network.hidden_layers
+        if layers is None:
+            raise TypeError(
+                "dormant must hold a number for each hidden layer without a network, which says how many there are, "
+                f"got {dormant}"
+            )
+        return (int(dormant),) * layers
+    return dormant
+
+
 def dormant_counts(dormant: Dormant, network: HomogeneousNetwork | None) -> tuple[int, ...]:
     """How many dormant neurons each hidden layer has.
 
