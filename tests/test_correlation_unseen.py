@@ -70,4 +70,4 @@ def test_nothing_changes_where_every_sample_is_seen_or_the_layer_is_the_last(sil
 
 def test_unseen_is_a_flag(silent_case):
     with pytest.raises(TypeError, match="unseen must be True or False, got 1"):
-        npw.find_kkt_points(*silent_case, unseen=1)
+        npw.find_kkt_points(*silent_case, unseen=1)  # type: ignore[arg-type]

@@ -18,6 +18,8 @@ Field = Callable[[Floats], Floats]
 PIECEWISE, SMOOTH, STIFF = RK45, DOP853, Radau
 
 _CRAWLING = 0.25
+# Where nothing moves any more every step is longer than the one before: this keeps times finite.
+_LONGEST_STEP = 1e100
 _COARSE_STEPS = 200
 
 
@@ -117,6 +119,7 @@ class AdaptiveIntegrator:
             rtol=self.relative,
             atol=self.absolute,
             first_step=first,
+            max_step=_LONGEST_STEP,
             **options,
         )
         while solver.status == "running":

@@ -11,19 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets import arguments
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, awoken, message, pursuit_from
 from np_widgets.learning.saddles.fields import OriginFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator
-from np_widgets.learning.saddles.frames import Awakening, Event
+from np_widgets.learning.saddles.frames import Event
 from np_widgets.learning.saddles.integration import Integrator, Piece, crossing
 from np_widgets.learning.saddles.now import Now, Slow
-from np_widgets.learning.saddles.prediction import Course
+from np_widgets.learning.saddles.prediction import Course, ray_time
 from np_widgets.learning.saddles.recording import Recorder, Sample, Series
 from np_widgets.learning.saddles.saddle import Place, Saddle
-from np_widgets.learning.saddles.settings import ESCAPED, SaddleSettings, Start
+from np_widgets.learning.saddles.settings import SaddleSettings, Start
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -33,8 +33,10 @@ _ALIGNED = 0.999
 # there is at most a share of the fastest since the escape, and rises again by a factor.
 _STANDING, _SLOW, _RISEN = 0.005, 0.3, 1.5
 _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
-_COMPARISON, _COMPARISON_BATCH = "gradient_descent", 100
+_COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
+# A flow that has not escaped after so many times as long as predicted is not expected to escape any more.
+_OVERDUE = 10.0
 _MOST_SAMPLES_IN_A_STEP = 8
 
 
@@ -137,7 +139,7 @@ class Passage:
                 self.saddle.degree,
                 kinked=self._start.activation.has_kink,
             )
-            now = replace(now, course=now.course.advanced(integrator, now.escape_norm))
+            now = replace(now, course=now.course.advanced(integrator, now.escape_norm, self._ray_time(now)))
             assert now.course is not None
             if not now.course.finished:
                 return now
@@ -205,8 +207,26 @@ class Passage:
         if now.series.due(piece.end.time):
             now = self._recorded(now, piece.end.time, piece.end.y)
             if now.escaped is not None and now.dead_end is None:
-                now = self._look_for_next_saddle(now)
+                return self._look_for_next_saddle(now)
+        if now.escaped is None and now.dead_end is None and now.point.time >= self._overdue(now):
+            predicted = now.predictions[-1].escape_time
+            beside = "theory predicts none" if predicted is None else f"theory predicts it at {predicted:.4g}"
+            text = f"No escape by time {now.point.time:.4g} ({beside}): none is expected any more."
+            return now.at_dead_end(text)
         return now
+
+    def _overdue(self, now: Now) -> float:
+        """When an escape that has not come is not expected any more."""
+        predicted = now.predictions[-1].escape_time
+        length = self._ray_time(now) if predicted is None else predicted - now.place.time
+        return now.place.time + _OVERDUE * length
+
+    def _ray_time(self, now: Now) -> float:
+        """How long the escape along the ray of the best KKT point takes."""
+        start = self._dormant_norm(now.place.theta)
+        if not now.destinations or now.escape_norm is None or start == 0:
+            return math.inf
+        return ray_time(now.destinations[0].value, self.saddle.degree, start, now.escape_norm)
 
     def _times_between(self, now: Now, piece: Piece) -> Floats:
         """When to record inside a long step."""
@@ -224,8 +244,8 @@ class Passage:
         if not now.aligned and now.escaped is None:
             cosine, what = self._largest_cosine(now, sample)
             if cosine >= _ALIGNED:
-                message = f"At time {time:.4g} {what} points along a KKT point: cosine {cosine:.4f}."
-                event = Event("aligned", time, sample.loss, message)
+                text = f"At time {time:.4g} {what} points along a KKT point: cosine {cosine:.4f}."
+                event = Event("aligned", time, sample.loss, text)
                 now = replace(now, aligned=True, events=(*now.events, event))
         return now
 
@@ -249,15 +269,16 @@ class Passage:
         sample = self.measure(now, time, y, lasting=True)
         predicted = now.predictions[-1].escape_time
         beside = "" if predicted is None else f" (predicted: {predicted:.4g})"
-        message = (
+        text = (
             f"Escaped at time {time:.4g}{beside}: the dormant weights have reached a norm of {now.escape_norm:.3g}."
         )
         return replace(
             now,
-            events=(*now.events, Event("escaped", time, sample.loss, message)),
+            events=(*now.events, Event("escaped", time, sample.loss, text)),
             fastest=_speed(now.series.samples[-1], sample),
             series=now.series.with_sample(sample),
             escaped=time,
+            dead_end=None,
         )
 
     # the next saddle
@@ -282,57 +303,22 @@ class Passage:
 
     def _at_next_saddle(self, now: Now) -> Now:
         sample = replace(now.series.samples[-1], lasting=True)
-        incoming, outgoing = self.layout.squares(sample.theta)
-        large = np.sqrt(incoming + outgoing) >= ESCAPED * np.linalg.norm(sample.theta)
-        before = np.concatenate(list(now.place.active))
-        active = tuple(np.split(before | large, np.cumsum(self.layout.widths)[:-1]))
-        awake = tuple(self.layout.neurons[index] for index in np.flatnonzero(large & ~before))
-        woken = set(awake)
-        assert now.highest is not None
-        assert now.escaped is not None
-        flags = dict(zip(self.layout.neurons, before | large, strict=True))
-        asleep = [high for neuron, high in zip(self.recorder.neurons, now.highest, strict=True) if not flags[neuron]]
-        rest = float(max(asleep, default=0.0))
-        active_norm = float(np.linalg.norm(sample.theta[self.layout.active_entries(active)]))
-        awakening = Awakening(
-            escape_time=now.escaped,
-            time=sample.time,
-            awake=awake,
-            dormant_norm=rest,
-            stayed_dormant=rest < ESCAPED * active_norm,
-            loss=sample.loss,
-            pursuit_loss=None,
-        )
-        message = f"The next saddle is reached at time {sample.time:.4g}, loss {sample.loss:.4g}: {_woken(awake)}."
+        found = awoken(sample, now, self.layout, self.recorder.neurons)
+        event = Event("saddle", sample.time, sample.loss, message(found.awakening))
         now = replace(
             now,
             series=now.series.with_sample(sample),
-            events=(*now.events, Event("saddle", sample.time, sample.loss, message)),
-            awakenings=(*now.awakenings, awakening),
+            events=(*now.events, event),
+            awakenings=(*now.awakenings, found.awakening),
             phase="comparing",
-            next_active=active,
-            added=tuple(
-                sorted(
-                    {
-                        index
-                        for neuron, index in zip(self.recorder.neurons, now.going_to, strict=True)
-                        if neuron in woken and index >= 0
-                    }
-                )
-            ),
+            next_active=found.active,
+            added=found.added,
         )
         self._comparison = self._pursuit_from(now)
         return self._onward(now) if self._comparison is None else now
 
     def _pursuit_from(self, now: Now) -> Minimizer | None:
-        """The training of what Neuron Pursuit would have trained: with the KKT points that awake neurons went to."""
-        # From the origin it takes one point, which is a neuron in every layer.
-        added = now.added if self.saddle.network is not None else now.added[:1]
-        network = self.saddle.grown([now.destinations[index] for index in added]) if added else None
-        if network is None:
-            return None
-        objective = Objective(self._problem, network)
-        return make_minimizer(_COMPARISON, objective, objective.initial, None)
+        return pursuit_from(self.saddle, [now.destinations[index] for index in now.added], self._problem)
 
     def _compared(self, now: Now) -> Now:
         training = self._comparison
@@ -342,7 +328,7 @@ class Passage:
             if now.comparison is not None:
                 training.restore(now.comparison)
         training.advance(_COMPARISON_BATCH)
-        if training.finished is None and training.steps < STEP_BUDGETS[_COMPARISON]:
+        if training.finished is None and training.steps < COMPARISON_STEPS:
             return replace(now, comparison=training.state())
         awakening = replace(now.awakenings[-1], pursuit_loss=training.lowest_loss)
         return self._onward(replace(now, awakenings=(*now.awakenings[:-1], awakening)))
@@ -351,19 +337,19 @@ class Passage:
         """From the saddle reached on, as from a new place."""
         assert now.next_active is not None
         place = Place(now.point.time, now.point.y, now.next_active)
-        message = now.events[-1].message
+        reached = now.events[-1].message
         onward = Now(
             point=now.point,
             place=place,
             series=now.series,
             goal=now.goal,
-            finished=message if now.goal == "next saddle" else None,
+            finished=reached if now.goal == "next saddle" else None,
             events=now.events,
             awakenings=now.awakenings,
             predictions=now.predictions,
         )
         if all(flags.all() for flags in place.active):
-            return replace(now, phase="flowing").at_dead_end(f"{message} No dormant neuron is left.")
+            return replace(now, phase="flowing").at_dead_end(f"{reached} No dormant neuron is left.")
         self.arrive(place, len(now.predictions))
         return onward
 
@@ -372,11 +358,3 @@ def _speed(before: Sample, after: Sample) -> float:
     """``√(−d𝓛/dt)`` between two samples, which for gradient flow is ``‖dw/dt‖``, kinks or not."""
     passed = after.time - before.time
     return math.sqrt(max(before.loss - after.loss, 0.0) / passed) if passed > 0 else 0.0
-
-
-def _woken(awake: tuple[tuple[int, int], ...]) -> str:
-    if not awake:
-        return "no neuron woke up"
-    names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
-    more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
-    return f"{names}{more} woke up"

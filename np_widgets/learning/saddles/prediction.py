@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,15 @@ _MOST_STEPS = 20_000
 _CAPACITY = 400
 _ARRIVED = 0.9
 _FADED = 1e-3
+# So many times as long as along the ray of the best KKT point.
+_NEVER = 1e4
+
+
+def ray_time(value: float, degree: int, start: float, end: float) -> float:
+    """How long ``dρ/dt = degree·value·ρ^(degree−1)`` takes from one norm to another."""
+    if degree == 2:
+        return max(math.log(end / start), 0.0) / (2 * value)
+    return max(start ** (2 - degree) - end ** (2 - degree), 0.0) / (degree * (degree - 2) * value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +66,13 @@ class Course:
         y = place.theta[saddle.flow.positions]
         return cls(Point(place.time, y), (place.time,), (y,))
 
-    def advanced(self, integrator: Integrator, escape_norm: float | None) -> Course:
-        """Some steps further; it ends where it has escaped, or has faded away, or gets nowhere."""
+    def advanced(self, integrator: Integrator, escape_norm: float | None, ray_time: float) -> Course:
+        """Some steps further; it ends where it has escaped, or has faded away, or gets nowhere.
+
+        ``ray_time`` is how long an escape along the ray of the best KKT point takes.
+        """
         course, start_norm = self, float(np.linalg.norm(self.states[0]))
+        latest = self.times[0] + _NEVER * ray_time
         for piece, _ in zip(integrator.pieces(self.point), range(_STEPS_PER_QUANTUM), strict=False):
             point, norm = piece.end, float(np.linalg.norm(piece.end.y))
             if escape_norm is not None and norm >= escape_norm:
@@ -75,7 +89,7 @@ class Course:
                     finished=True,
                 )
             course = course._with(point)
-            if norm <= _FADED * start_norm or point.steps >= _MOST_STEPS:
+            if norm <= _FADED * start_norm or point.steps >= _MOST_STEPS or point.time >= latest:
                 return replace(course, finished=True)
         return course
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS
+from np_widgets.learning.saddles.awakening import COMPARISON_STEPS
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.saddle import Saddle
-
-_COMPARISON_STEPS = STEP_BUDGETS["gradient_descent"]
 
 
 def phase(now: Now) -> str:
@@ -47,7 +45,7 @@ def progress(now: Now, saddle: Saddle) -> float | None:
     if now.phase == "searching":
         return saddle.search.directions.progress
     if now.phase == "comparing":
-        return _compared(now) / _COMPARISON_STEPS
+        return _compared(now) / COMPARISON_STEPS
     if isinstance(now.goal, float):
         return min(now.point.time / now.goal, 1.0)
     prediction = now.predictions[-1] if now.predictions else None
