@@ -10,9 +10,12 @@ from np_widgets import problems
 from np_widgets.learning.correlation import KKTPoint, OriginPoint, correlation, find_kkt_points, find_origin_points
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.saddles.ensemble import EscapeEnsemble, escape_ensemble
+from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.pursuit import PursuitWidget
+from np_widgets.widgets.saddle import SaddleWidget
 
 if TYPE_CHECKING:
     from np_widgets import plots
@@ -20,14 +23,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "EscapeEnsemble",
     "HomogeneousNetwork",
     "KKTPoint",
     "NeuronPursuit",
     "OriginPoint",
     "Problem",
     "PursuitWidget",
+    "SaddleFlow",
+    "SaddleWidget",
     "Session",
     "correlation",
+    "escape_ensemble",
     "find_kkt_points",
     "find_origin_points",
     "plots",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, cast
 
@@ -31,17 +30,24 @@ from np_widgets.widgets.pursuit import PANELS, PursuitWidget
 from np_widgets.widgets.tree import close_tree
 from np_widgets.widgets.writing import together, update
 from tests.session_engines import Counter
-
-PATIENCE = 60.0
+from tests.widget_looks import (
+    PATIENCE,
+    control,
+    differ,
+    figures,
+    names,
+    nothing_left_behind,
+    parts,
+    shown,
+    text,
+    until,
+)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
-    """Every test closes what it makes: then registry and threads are as they were."""
-    widgets, threads = set(_instances), set(threading.enumerate())
-    yield
-    assert set(_instances) == widgets
-    assert [thread for thread in threading.enumerate() if thread not in threads] == []
+    with nothing_left_behind():
+        yield
 
 
 @pytest.fixture
@@ -56,46 +62,6 @@ def problem() -> Problem:
     """What two ReLUs of one hidden layer can be."""
     x = np.random.default_rng(0).normal(size=(40, 3))
     return Problem(x, np.maximum(x[:, 0], 0) + 0.5 * np.maximum(-x[:, 1], 0), name="two ReLUs")
-
-
-def parts(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
-    """Yield what a user sees of a widget, in order."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from parts(child)
-
-
-def control(widget: PursuitWidget, name: str) -> Any:
-    """The control of this name, as the user finds it."""
-    widget.catch_up()
-    return next(part for part in parts(widget) if getattr(part, "description", None) == name)
-
-
-def names(widget: PursuitWidget) -> set[str]:
-    return {part.description for part in parts(widget) if getattr(part, "description", None)}
-
-
-def text(widget: PursuitWidget) -> str:
-    return "\n".join(part.value for part in parts(widget) if isinstance(part, ipywidgets.HTML))
-
-
-def figures(widget: PursuitWidget) -> list[bqplot.Figure]:
-    return [part for part in parts(widget) if isinstance(part, bqplot.Figure)]
-
-
-def shown(widget: PursuitWidget) -> dict[str, Any]:
-    """Everything the marks of a widget hold, copied."""
-    widget.catch_up()
-    marks = [mark for figure in figures(widget) for mark in figure.marks]
-    return {f"{i}.{name}": np.array(getattr(mark, name)) for i, mark in enumerate(marks) for name in ("x", "y")}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread brings about."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
 
 
 def to_first_network(widget: PursuitWidget) -> None:
@@ -134,8 +100,7 @@ class TestState:
     def test_pictures_follow(self, widget):
         before = shown(widget)
         to_first_network(widget)
-        after = shown(widget)
-        assert [key for key in before if not np.array_equal(before[key], after[key])]
+        assert differ(before, shown(widget))
 
     def test_marks_get_new_arrays_of_floats(self, widget):
         to_first_network(widget)
@@ -273,7 +238,7 @@ class TestControls:
         to_first_network(widget)
         before = shown(widget)
         control(widget, "Weights of").value = 2
-        until(lambda: any(not np.array_equal(before[key], value) for key, value in shown(widget).items()))
+        until(lambda: bool(differ(before, shown(widget))))
         assert "neuron of layer 1" in {axis.label for figure in figures(widget) for axis in figure.axes}
 
     def test_every_control_is_labeled(self, widget):
@@ -293,11 +258,11 @@ class TestControls:
 
     def test_without_reset_its_settings_are_gone(self, problem):
         widget = PursuitWidget(problem, hide=["reset"])
-        assert names(widget) == {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer"}
+        assert names(widget) == {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Inspect this saddle"}
         widget.close()
 
     def test_everything_can_be_hidden(self, problem):
-        hide = ("play", "step", "add_neuron", "speed", "minimizer", "reset", *PANELS)
+        hide = ("play", "step", "add_neuron", "speed", "minimizer", "inspect", "reset", *PANELS)
         widget = PursuitWidget(problem, hide=hide)
         assert names(widget) == set()
         widget.session.step(3)
@@ -342,7 +307,7 @@ class TestTrouble:
         to_first_network(widget)
         assert widget.loss == widget.session.frame.loss
         assert "Not everything could be shown: ZeroDivisionError: no such picture" in text(widget)
-        assert any(not np.array_equal(before[key], value) for key, value in shown(widget).items())
+        assert differ(before, shown(widget))
 
     def test_an_observer_that_raises_is_shown(self, widget):
         def fail(change):
@@ -385,8 +350,7 @@ class TestTrouble:
             (lambda p: PursuitWidget(p, rate=0), ValueError, "rate must be a finite number greater than 0"),
             (lambda p: PursuitWidget(p, rate=1000), ValueError, "rate must be .* at most 60"),
             (lambda p: PursuitWidget(p, rate=cast(Any, "fast")), TypeError, "rate must be"),
-            (lambda p: PursuitWidget(p.inputs), TypeError, "source must be a Problem or a Session, got Tensor"),
-            (lambda p: PursuitWidget(cast(Any, NeuronPursuit(p))), TypeError, r"source must .* Session\(pursuit\)"),
+            (lambda p: PursuitWidget(cast(Any, p.inputs)), TypeError, "must be a Problem, a NeuronPursuit.*got Tensor"),
         ],
     )
     def test_wrong_arguments_are_named_before_anything_is_made(self, problem, call, error, message):
@@ -396,9 +360,16 @@ class TestTrouble:
     def test_a_session_brings_its_own_options(self, problem):
         with (
             Session(NeuronPursuit(problem)) as session,
-            pytest.raises(TypeError, match="'seed' belongs to a new pursuit"),
+            pytest.raises(TypeError, match="'seed' belongs to a new NeuronPursuit"),
         ):
             PursuitWidget(session, seed=1)
+
+    def test_a_pursuit_is_released_with_the_widget(self, problem):
+        pursuit = NeuronPursuit(problem, hidden_layers=1)
+        widget = PursuitWidget(pursuit)
+        assert widget.session.engine is pursuit
+        widget.close()
+        pursuit.run(max_additions=0)
 
     def test_a_session_of_another_engine_is_refused(self):
         with Session(Counter()) as session, pytest.raises(TypeError, match="a NeuronPursuit, got one of a Counter"):
@@ -603,7 +574,8 @@ class TestPublisher:
     def test_a_change_of_view_is_published_without_a_new_frame(self, stage):
         _, _, moments, publisher = stage
         publisher.refresh()
-        until(lambda: len(moments) == 2)
+        publisher.catch_up()
+        assert len(moments) == 2
         assert moments[0].frame is moments[1].frame
 
 

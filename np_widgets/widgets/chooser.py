@@ -68,3 +68,8 @@ class Chooser:
         )
         dropdown.observe(lambda _: self._on_choice(), "value")
         return dropdown
+
+
+def weight_matrices(count: int) -> list[tuple[str, int]]:
+    """``(label, layer)`` of the weight matrices of a network, for a chooser."""
+    return [(f"layer {layer}" if layer < count else "the output", layer) for layer in range(1, count + 1)]

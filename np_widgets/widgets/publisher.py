@@ -71,7 +71,8 @@ class Publisher:
         self._drawn = 0
         self._asked = -math.inf
         self._drawing = 0.0
-        self._stale = True
+        self._wanted = 0  # how often a refresh was asked for, and how many of those are served
+        self._served = 0
         self._hurry = False
         self._stopping = False
         self._abandoned = False
@@ -96,14 +97,14 @@ class Publisher:
     def refresh(self) -> None:
         """Publish at once, although it is not time yet or the session has not moved: the user has done something."""
         with self._changed:
-            self._stale = True
+            self._wanted += 1
             self._changed.notify_all()
 
     def catch_up(self) -> None:
         """Wait until the session's present is published; of a running session, until it is shown as running.
 
-        So whoever waited for the session finds in the widget what the session shows. It returns at once on the
-        publisher's own thread.
+        So whoever waited for the session finds in the widget what the session shows, and whoever set an input what
+        that changes. It returns at once on the publisher's own thread.
         """
         if threading.current_thread() is self._thread:
             return
@@ -135,7 +136,7 @@ class Publisher:
 
     def _publish_now(self) -> None:
         with self._changed:
-            self._stale = False
+            wanted = self._wanted
         session = self._session
         moment = Moment(session.frame, session.status, session.error)
         errors = []
@@ -148,12 +149,13 @@ class Publisher:
             self._report(moment, errors)
         with self._changed:
             self._shown = moment
+            self._served = wanted
             self._changed.notify_all()
 
     def _wait_for_news(self) -> bool:
         """Wait until there is something to publish; False if it is time to stop."""
         while not self._stopping:
-            if self._stale or not self._is_shown():
+            if self._is_stale() or not self._is_shown():
                 return True
             if self._session.status == "closed":
                 self._pause(_FOREVER)
@@ -165,8 +167,13 @@ class Publisher:
         shown, session = self._shown, self._session
         return shown is not None and (shown.frame is session.frame) and (shown.status == session.status)
 
+    def _is_stale(self) -> bool:
+        return self._served != self._wanted
+
     def _has_caught_up(self) -> bool:
         shown = self._shown
+        if self._is_stale():
+            return False
         return self._is_shown() or (shown is not None and shown.status == self._session.status == "running")
 
     def _wait_for_browser(self) -> None:
@@ -186,7 +193,7 @@ class Publisher:
         """Let time pass, unless it is enough or somebody wants to see something."""
         if seconds > 0:
             with self._changed:
-                self._changed.wait_for(lambda: enough() or self._stale or self._hurry or self._stopping, seconds)
+                self._changed.wait_for(lambda: enough() or self._is_stale() or self._hurry or self._stopping, seconds)
 
     def _on_drawn(self, drawn: int) -> None:
         with self._changed:

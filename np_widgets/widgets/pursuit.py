@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-import base64
-import difflib
-import inspect
-import io
-from collections.abc import Callable, Container, Iterable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from np_widgets import arguments
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.pictures.labels import number
 from np_widgets.pictures.probe import probe
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
-from np_widgets.widgets.controls import CONTROLS, Controls
-from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple, LiveUnicode
-from np_widgets.widgets.pacer import Pacer
+from np_widgets.widgets.inspection import Inspection
+from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple
+from np_widgets.widgets.live_widget import LiveWidget
 from np_widgets.widgets.panels.architecture import ArchitecturePanel
 from np_widgets.widgets.panels.candidates import CandidatesPanel
 from np_widgets.widgets.panels.function import FunctionPanel
 from np_widgets.widgets.panels.loss import LossPanel
 from np_widgets.widgets.panels.panel import Panel
 from np_widgets.widgets.panels.weights import WeightsPanel
-from np_widgets.widgets.publisher import Moment, Publisher
-from np_widgets.widgets.status import StatusLines
+from np_widgets.widgets.pursuit_controls import CONTROLS, PursuitControls
+from np_widgets.widgets.saddle import SaddleWidget
+from np_widgets.widgets.sources import Sources
 from np_widgets.widgets.tree import close_tree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PANELS = ("architecture", "weights", "function", "loss", "candidates")
 
 
-class PursuitWidget(ipywidgets.VBox):
+class PursuitWidget(LiveWidget):
     """Neuron Pursuit, live: its pictures, and controls to steer it.
 
     Parameters
     ----------
     source
-        A :class:`~np_widgets.problems.Problem` to learn, or the :class:`~np_widgets.sessions.session.Session` of a
-        :class:`~np_widgets.learning.pursuit.NeuronPursuit` to show.
+        A :class:`~np_widgets.problems.Problem` to learn, a :class:`~np_widgets.learning.pursuit.NeuronPursuit`, or the
+        :class:`~np_widgets.sessions.session.Session` of one.
     hide
-        Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"reset"``,
-        ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``, ``"weights"``,
-        ``"function"``, ``"loss"``, ``"candidates"``) to leave out. Without ``"reset"`` the settings that it would apply
-        go, too.
+        Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"inspect"``,
+        ``"reset"``, ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``,
+        ``"weights"``, ``"function"``, ``"loss"``, ``"candidates"``) to leave out. Without ``"reset"`` the settings that
+        it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options
@@ -55,7 +54,7 @@ class PursuitWidget(ipywidgets.VBox):
     Attributes
     ----------
     session
-        The session: every button is a method of it. A session made for a problem is closed with the widget.
+        The session: every button is a method of it. One that was made for this widget is closed with it.
     status
         ``"paused"``, ``"running"``, ``"finished"``, ``"failed"`` or ``"closed"``.
     iteration
@@ -80,150 +79,103 @@ class PursuitWidget(ipywidgets.VBox):
     is shown in the widget.
     """
 
-    status = LiveUnicode("paused", read_only=True)
+    _subject = "Neuron Pursuit"
+    _sources = Sources("PursuitWidget", NeuronPursuit)
+    _control_names = CONTROLS
+    _panel_names = PANELS
+
     iteration = LiveInt(0, read_only=True)
     widths = LiveTuple(read_only=True)
     loss = LiveFloat(None, allow_none=True, read_only=True)
-    message = LiveUnicode("", read_only=True)
-
-    _publisher: Publisher | None = None
 
     def __init__(
-        self, source: Problem | Session, *, hide: Iterable[str] = (), rate: float = 10.0, **options: Any
+        self,
+        source: Problem | NeuronPursuit | Session,
+        *,
+        hide: Iterable[str] = (),
+        rate: float = 10.0,
+        **options: Any,
     ) -> None:
-        hidden = _checked_hidden(hide)
-        rate = arguments.real("rate", rate, above=0, most=60)
-        self.session = _session(source, options)
-        self._owned = isinstance(source, Problem)
-        self._refusal: BaseException | None = None
-        problem: Problem = self.session.engine.problem  # type: ignore[attr-defined]
-        self._problem = problem
-        self._lines = StatusLines(problem.name)
-        self._controls = Controls(self.session, hidden, self._refresh, self._on_refusal)
-        panels = self._made_panels(hidden)
-        grid = ipywidgets.Box([panel.box for panel in panels])
-        grid.add_class("npw-grid")
-        pacer = Pacer()
-        super().__init__(
-            [self._lines.heading, *self._controls.rows, self._lines.sentence, self._lines.notice, grid, pacer]
-        )
-        self.add_class("npw")
-        parts: list[Callable[[Moment], None]] = [self._show_readouts]
-        parts += [*(partial(_show_panel, panel) for panel in panels), self._show_traits]
-        self._publisher = Publisher(self.session, parts, self._report, pacer, rate)
-        self._publisher.start()
+        super().__init__(source, hide, rate, options)
+        self._inspection = Inspection(self._problem, rate, self._show_instead)
+
+    @property
+    def inspected(self) -> SaddleWidget | None:
+        """The widget of the saddle that is inspected, in the place of the pursuit's pictures; else None."""
+        return self._inspection.widget
+
+    def inspect_saddle(self, **options: Any) -> SaddleWidget:
+        """Pause the pursuit, and show the saddle that its network is at, in the place of the pursuit's pictures.
+
+        Before the first network it is the saddle at the origin.
+
+        Parameters
+        ----------
+        **options
+            What :class:`~np_widgets.learning.saddles.flow.SaddleFlow` takes, such as ``scale`` and ``dormant``; with
+            ``polish=True`` a network that is still being trained is first brought to the minimum nearby.
+
+        Returns
+        -------
+        SaddleWidget
+            Also to be found in :attr:`inspected`. It has a session of its own, and nothing in it changes the pursuit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the network is not at a minimum, or an option is wrong.
+        RuntimeError
+            If the session or the widget is closed.
+        """
+        self.session.pause()
+        return self._inspection.begin(self.session.frame, **options)
+
+    def end_inspection(self) -> None:
+        """Close the inspected saddle, and show the pursuit again; no effect without one."""
+        self._inspection.end()
 
     def close(self) -> None:
         """Stop drawing, close a session that was made for this widget, and take everything out of the registry."""
-        publisher, self._publisher = self._publisher, None
-        if publisher is None:
-            return
-        if self._owned:
-            self.session.close()
-        publisher.stop()
-        close_tree(self, *self._controls.widgets)
+        if self._publisher is not None:
+            self._inspection.close()
+            super().close()
+            close_tree(*self._inspection.parts)
 
-    def __repr__(self) -> str:
-        return f"<PursuitWidget of {self._problem.name!r}>"
+    def _made_controls(self, hidden: frozenset[str]) -> PursuitControls:
+        return PursuitControls(self.session, hidden, self._refresh, self._on_refusal, self._inspect)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
-        """What a notebook keeps: the live widget, and a picture for where there is no kernel."""
-        bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle["text/plain"] = repr(self)
-            bundle["image/png"] = base64.b64encode(_png(self.session.frame, self._problem)).decode()
-        return bundle
+    def _inspect(self) -> None:
+        try:
+            self._inspection.begin(self.session.frame)
+        except Exception as error:  # noqa: BLE001 (on this thread nobody else would show it to the user)
+            self._on_refusal(error)
 
-    def _made_panels(self, hidden: Container[str]) -> list[Panel]:
-        makers: dict[str, Callable[[], Panel]] = {
+    def _show_instead(self, widgets: Sequence[ipywidgets.Widget] | None) -> None:
+        self._body.children = self._content if widgets is None else [widgets[0], self._lines.notice, *widgets[1:]]
+
+    def _panel_makers(self) -> Mapping[str, Callable[[], Panel[Any]]]:
+        return {
             "architecture": ArchitecturePanel,
             "weights": lambda: WeightsPanel(self._refresh),
             "function": lambda: FunctionPanel(probe(self._problem), self._refresh),
             "loss": LossPanel,
             "candidates": CandidatesPanel,
         }
-        return [make() for name, make in makers.items() if name not in hidden]
 
-    def _show_readouts(self, moment: Moment) -> None:
-        self._lines.show(moment.frame, moment.status)
-        self._controls.show(moment.frame, moment.status)
+    def _traits_of(self, frame: PursuitFrame) -> Mapping[str, Any]:
+        return {"iteration": frame.iteration, "widths": frame.widths, "loss": frame.loss}
 
-    def _show_traits(self, moment: Moment) -> None:
-        frame: PursuitFrame = moment.frame
-        self.set_trait("iteration", frame.iteration)
-        self.set_trait("widths", frame.widths)
-        self.set_trait("loss", frame.loss)
-        self.set_trait("message", frame.message)
-        self.set_trait("status", moment.status)
+    def _main_numbers(self, frame: PursuitFrame) -> Sequence[tuple[str, str]]:
+        numbers = [("iteration", str(frame.iteration))]
+        if frame.weights:
+            numbers.append(("widths", f"({', '.join(str(width) for width in frame.widths)})"))
+        if frame.loss is not None:
+            numbers.append(("loss", number(frame.loss)))
+        if frame.test_loss is not None:
+            numbers.append(("test loss", number(frame.test_loss)))
+        return numbers
 
-    def _report(self, moment: Moment, errors: Sequence[Exception]) -> None:
-        refusal = self._refusal
-        if moment.status == "failed" and moment.error is not None:
-            text = (
-                f"The session failed: {_named(moment.error)}. Play goes on from the last good state, Reset starts over."
-            )
-        elif refusal is not None:
-            text = f"Not done: {refusal}"
-        elif errors:
-            text = f"Not everything could be shown: {_named(errors[0])}"
-        else:
-            text = ""
-        self._lines.tell(text)
+    def _figure(self) -> Figure:
+        from np_widgets.plots import overview  # noqa: PLC0415 (matplotlib is heavy, and needed only for a display)
 
-    def _on_refusal(self, error: BaseException | None) -> None:
-        self._refusal = error
-        self._refresh()
-
-    def _refresh(self) -> None:
-        if self._publisher is not None:
-            self._publisher.refresh()
-
-    def catch_up(self) -> None:
-        """Wait until the traits and pictures show the session's present; reading one of the traits does that, too."""
-        if self._publisher is not None:
-            self._publisher.catch_up()
-
-
-def _show_panel(panel: Panel, moment: Moment) -> None:
-    panel.show(moment.frame)
-
-
-def _png(frame: PursuitFrame, problem: Problem) -> bytes:
-    from np_widgets.plots import overview  # noqa: PLC0415 (matplotlib is heavy, and needed only when something is displayed)
-
-    buffer = io.BytesIO()
-    overview(frame, problem).savefig(buffer, format="png", dpi=72)
-    return buffer.getvalue()
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _checked_hidden(hide: Iterable[str]) -> frozenset[str]:
-    if isinstance(hide, str) or not isinstance(hide, Iterable):
-        raise TypeError(f"hide must be a list of names such as ['reset', 'seed'], got {hide!r}")
-    return frozenset(arguments.choice("hide", name, (*CONTROLS, *PANELS)) for name in hide)
-
-
-def _session(source: Any, options: dict[str, Any]) -> Session:
-    """The session to show: the given one, or a new one of a pursuit with these options."""
-    accepted = list(inspect.signature(NeuronPursuit).parameters)[1:]
-    for name in options:
-        if name not in accepted:
-            close = difflib.get_close_matches(name, [*accepted, "hide", "rate"], 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise TypeError(
-                f"PursuitWidget does not know {name!r}{hint} (it takes hide, rate, and with a problem what "
-                f"NeuronPursuit takes: {', '.join(accepted)})"
-            )
-    if isinstance(source, Problem):
-        return Session(NeuronPursuit(source, **options))
-    if not isinstance(source, Session):
-        hint = "; show it as Session(pursuit)" if isinstance(source, NeuronPursuit) else ""
-        raise TypeError(f"source must be a Problem or a Session, got {type(source).__name__}{hint}")
-    if options:
-        raise TypeError(f"{next(iter(options))!r} belongs to a new pursuit: it cannot be given with a session")
-    if not isinstance(source.engine, NeuronPursuit):
-        raise TypeError(f"source must be a session of a NeuronPursuit, got one of a {type(source.engine).__name__}")
-    return source
+        return overview(self.session.frame, self._problem)

@@ -1,26 +1,65 @@
-"""Inputs for the settings with which a pursuit starts over."""
+"""Inputs for the settings with which an engine starts over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+import math
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
 
-from np_widgets.learning.growth import PursuitFrame
 
-_LARGEST_SEED = 2**31 - 1  # what a browser's integers carry safely
+@dataclass(frozen=True)
+class Setting:
+    """One setting and its inputs.
+
+    Attributes
+    ----------
+    name
+        As the engine's ``reset``, its frames and ``hide`` know it.
+    label
+        What messages call it.
+    inputs
+        Where the user sets it.
+    several
+        Whether its value is a tuple, with one item for each input.
+    applies
+        Whether it matters, given what the other inputs say; it is sent and spoken of only then.
+    """
+
+    name: str
+    label: str
+    inputs: tuple[ipywidgets.Widget, ...]
+    several: bool = False
+    applies: Callable[[], bool] = lambda: True
+
+    @property
+    def value(self) -> Any:
+        """What the user wants."""
+        values = tuple(widget.value for widget in self.inputs)
+        return values if self.several else values[0]
+
+    def differs(self, frame: Any) -> bool:
+        """Whether the user wants another value than the one in force."""
+        value, other = self.value, getattr(frame, self.name)
+        # A browser may hand back a number rounded in its last digit.
+        return not (math.isclose(value, other, rel_tol=1e-9) if isinstance(value, float) else value == other)
+
+    def __str__(self) -> str:
+        value = self.value
+        return f"{self.label} {value:g}" if isinstance(value, (int, float)) else f"{self.label} {value}"
 
 
-class SettingControls:
-    """Inputs whose values take effect at the next reset.
+class Settings:
+    """Settings whose values take effect at the next reset.
 
     Parameters
     ----------
-    frame
-        Gives the values to begin with.
+    settings
+        All there are.
     hidden
-        Names of inputs to leave out.
+        Names of settings to leave out.
     on_change
         Called when the user has changed one.
 
@@ -32,49 +71,13 @@ class SettingControls:
         All of them.
     """
 
-    def __init__(self, frame: PursuitFrame, hidden: Container[str], on_change: Callable[[], None]) -> None:
-        inputs = {
-            "seed": _whole("Seed", "Of all random starts", frame.seed, 0, _LARGEST_SEED, "130px"),
-            "hidden_layers": _whole("Hidden layers", "How deep the network is", frame.hidden_layers, 1, 8, "140px"),
-            "power": _whole("Power p", "Of the activation max(z, αz)^p: 1, 2, …", frame.power, 1, 6, "110px"),
-            "leak": ipywidgets.BoundedFloatText(
-                value=frame.leak,
-                min=-1.0,
-                max=1.0,
-                step=0.1,
-                description="Leak α",
-                tooltip="Of the activation max(z, αz)^p, from −1 to 1: 0 is a ReLU",
-                style={"description_width": "initial"},
-                layout={"width": "110px"},
-            ),
-        }
-        self._shown = {name: widget for name, widget in inputs.items() if name not in hidden}
-        self.shown = list(self._shown.values())
-        self.widgets = list(inputs.values())
+    def __init__(self, settings: Sequence[Setting], hidden: Container[str], on_change: Callable[[], None]) -> None:
+        self._shown = [setting for setting in settings if setting.name not in hidden]
+        self.shown: list[ipywidgets.Widget] = [widget for setting in self._shown for widget in setting.inputs]
+        self.widgets: list[ipywidgets.Widget] = [widget for setting in settings for widget in setting.inputs]
         for widget in self.shown:
             widget.observe(lambda _: on_change(), "value")
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """What the user wants, by the names that ``reset`` knows."""
-        return {name: widget.value for name, widget in self._shown.items()}
-
-    def pending(self, frame: PursuitFrame) -> list[str]:
-        """Which settings the next reset would change, in words."""
-        return [
-            f"{widget.description.lower()} {widget.value:g}"
-            for name, widget in self._shown.items()
-            if widget.value != getattr(frame, name)
-        ]
-
-
-def _whole(name: str, tooltip: str, value: int, least: int, most: int, width: str) -> ipywidgets.BoundedIntText:
-    return ipywidgets.BoundedIntText(
-        value=value,
-        min=least,
-        max=max(most, value),
-        description=name,
-        tooltip=tooltip,
-        style={"description_width": "initial"},
-        layout={"width": width},
-    )
+    def changes(self, frame: Any) -> list[Setting]:
+        """What the next reset would change; ``frame`` has the settings in force."""
+        return [setting for setting in self._shown if setting.applies() and setting.differs(frame)]

@@ -61,10 +61,13 @@ STYLESHEET = """
   --npw-brown: #f0e442;
   --npw-error: #ff8a80;
 }
+.npw .npw-body { overflow: visible; }
+.npw .npw-body .npw { margin-top: 6px; }
 .npw .npw-row { flex-flow: row wrap; align-items: center; gap: 4px 8px; overflow: visible; }
 .npw .npw-row > * { margin: 2px 0; }
 .npw .npw-group { align-items: center; overflow: visible; gap: 4px; }
 .npw .npw-group > * { margin: 0; }
+.npw .npw-time { gap: 14px; }
 .npw .npw-title { font-size: 15px; font-weight: 600; line-height: 1.5; }
 .npw .npw-title .npw-of { font-weight: 400; color: var(--npw-muted); }
 .npw .npw-status { font-size: 13px; line-height: 1.5; white-space: nowrap; }
@@ -85,7 +88,7 @@ STYLESHEET = """
 }
 .npw .npw-panel.npw-wide { flex-basis: max(45%, 270px); }
 .npw .npw-panel-head { align-items: baseline; justify-content: space-between; flex-flow: row wrap; overflow: visible; }
-.npw .npw-panel-head { min-height: 24px; --jp-widgets-inline-height: 22px; }
+.npw .npw-panel-head { gap: 0 8px; min-height: 24px; --jp-widgets-inline-height: 22px; }
 .npw .npw-panel-head > *, .npw .npw-panel-head .widget-dropdown { margin: 0; }
 .npw .widget-html, .npw .widget-html-content { line-height: 1.4; height: auto; min-height: 0; }
 .npw .npw-panel > * { margin: 0; }

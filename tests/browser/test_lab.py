@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Notebook
-
-PATIENCE = 60_000  # milliseconds
+from tests.browser.widget_looks import (
+    PATIENCE,
+    button,
+    drawn,
+    look_at_both_themes,
+    panel,
+    status,
+    wait_until_drawn_otherwise,
+)
 
 IMPORTS = """
 from np_widgets.learning.pursuit import NeuronPursuit
@@ -26,36 +32,6 @@ widget = PursuitWidget(
 widget
 """
 
-# All that the widget draws, as text.
-DRAWN = """
-widget => Array.from(widget.querySelectorAll("svg path, svg circle, svg text, .progress-bar"))
-  .map(e => [e.getAttribute("d"), e.getAttribute("transform"), e.getAttribute("style"), e.textContent].join())
-  .join("\\n")
-"""
-
-# Whether all figures have taken the width that the page gives them. Their margins are less than 90 pixels wide, and
-# bqplot ignores some changes of few pixels.
-LAID_OUT = """
-widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
-  const excess = figure.clientWidth - figure.querySelector("rect.plotarea_events").width.baseVal.value;
-  return 0 < excess && excess < 120;
-})
-"""
-
-LEAST_CONTRAST = Path(__file__).with_name("least_contrast.js").read_text(encoding="utf-8")
-
-
-def button(widget: Locator, name: str) -> Locator:
-    return widget.get_by_role("button", name=name)
-
-
-def status(widget: Locator) -> Locator:
-    return widget.get_by_role("status")
-
-
-def panel(widget: Locator, title: str) -> Locator:
-    return widget.locator(".npw-panel", has=widget.page.get_by_text(title))
-
 
 def iteration(widget: Locator) -> int:
     return int(re.findall(r"iteration (\d+)", figures(widget))[0])
@@ -68,16 +44,6 @@ def widths(widget: Locator) -> list[int]:
 
 def figures(widget: Locator) -> str:
     return widget.locator(".npw-figures").inner_text()
-
-
-def drawn(widget: Locator) -> str:
-    return str(widget.evaluate(DRAWN))
-
-
-def wait_until_drawn_otherwise(widget: Locator, before: str) -> None:
-    widget.page.wait_for_function(
-        f"([widget, before]) => ({DRAWN})(widget) !== before", arg=[widget.element_handle(), before], timeout=PATIENCE
-    )
 
 
 def play_until(widget: Locator, what: str) -> None:
@@ -219,13 +185,4 @@ def test_a_failure_is_shown(server, open_notebook):
 def test_every_text_can_be_read_in_both_themes(endless, screenshots):
     widget = endless.widget
     play_until(widget, "widths (1, 1)")
-    endless.command("application:toggle-left-area")
-    for theme in ("Light", "Dark"):
-        endless.set_theme(f"JupyterLab {theme}")
-        for width in (1400, 800):
-            endless.page.set_viewport_size({"width": width, "height": 1100})
-            endless.page.wait_for_function(LAID_OUT, arg=widget.element_handle())
-            ratio, where = widget.evaluate(LEAST_CONTRAST)
-            assert ratio >= 4.5, where
-            widget.screenshot(path=screenshots / f"pursuit-{theme.lower()}-{width}.png")
-    endless.set_theme("JupyterLab Light")
+    look_at_both_themes(endless, widget, "pursuit", screenshots)

@@ -22,7 +22,7 @@ _DOT_FROM = 0.2
 _MOST_LARGE_NAMES = 14
 
 
-class ArchitecturePanel(Panel):
+class ArchitecturePanel(Panel[PursuitFrame]):
     """The network as a drawing."""
 
     def __init__(self) -> None:

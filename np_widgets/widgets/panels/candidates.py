@@ -15,7 +15,7 @@ from np_widgets.widgets.panels.panel import Panel, axis
 from np_widgets.widgets.writing import update
 
 
-class CandidatesPanel(Panel):
+class CandidatesPanel(Panel[PursuitFrame]):
     """What a new neuron could be worth, and which was taken."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class Drawing(Protocol):
         """Draw, and return the legend."""
 
 
-class FunctionPanel(Panel):
+class FunctionPanel(Panel[PursuitFrame]):
     """What the network computes, in the kind of picture that suits the problem.
 
     Parameters

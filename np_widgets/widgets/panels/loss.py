@@ -14,7 +14,7 @@ from np_widgets.widgets.panels.panel import Panel, axis
 from np_widgets.widgets.writing import update
 
 
-class LossPanel(Panel):
+class LossPanel(Panel[PursuitFrame]):
     """Loss over all minimizer steps."""
 
     def __init__(self) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import bqplot
 import ipywidgets
 
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.widgets.elements import text_widget
 from np_widgets.widgets.writing import update
 
+Shown = TypeVar("Shown")
 
-class Panel(ABC):
-    """One picture.
+
+class Panel(ABC, Generic[Shown]):
+    """One picture of something: of a frame, say.
 
     Parameters
     ----------
@@ -66,20 +68,13 @@ class Panel(ABC):
             self.box.add_class("npw-wide")
 
     @abstractmethod
-    def show(self, frame: PursuitFrame) -> None:
-        """Draw a frame; on the publisher's thread."""
+    def show(self, shown: Shown, /) -> None:
+        """Draw it; on the publisher's thread."""
 
     def tell(self, legend: str = "", *notes: str) -> None:
         """Set the legend, as HTML, and the lines of the note, as plain text."""
         update(self._legend, value=legend)
         update(self._note, value="<br>".join(escape(note) for note in notes if note))
-
-
-def text_widget(css_class: str, value: str = "") -> ipywidgets.HTML:
-    """A readout that the stylesheet knows by a class."""
-    widget = ipywidgets.HTML(value)
-    widget.add_class(css_class)
-    return widget
 
 
 def axis(scale: bqplot.Scale, label: str = "", *, vertical: bool = False, **options: Any) -> bqplot.Axis:

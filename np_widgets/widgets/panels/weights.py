@@ -10,7 +10,7 @@ import numpy as np
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.pictures.weights import Weights, weights
 from np_widgets.widgets import theme
-from np_widgets.widgets.chooser import Chooser
+from np_widgets.widgets.chooser import Chooser, weight_matrices
 from np_widgets.widgets.panels import legend
 from np_widgets.widgets.panels.limits import round_limits, round_ticks, snapped
 from np_widgets.widgets.panels.panel import Panel, axis
@@ -20,7 +20,7 @@ from np_widgets.widgets.writing import update
 _MOST_MARKERS = 64
 
 
-class WeightsPanel(Panel):
+class WeightsPanel(Panel[PursuitFrame]):
     """A line for each neuron of a chosen layer over what it listens to; the other matrices are written below.
 
     Parameters
@@ -30,7 +30,7 @@ class WeightsPanel(Panel):
     """
 
     def __init__(self, on_choice: Callable[[], None]) -> None:
-        self._chooser = Chooser("Weights of", "Which weight matrix to show", on_choice, "170px")
+        self._chooser = Chooser("Weights of", "Which weight matrix to show", on_choice, "185px")
         self._x, self._y = bqplot.LinearScale(), bqplot.LinearScale()
         scales = {"x": self._x, "y": self._y}
         # A dash pattern and a marker belong to a mark: neuron i is drawn by mark i modulo their number.
@@ -62,8 +62,7 @@ class WeightsPanel(Panel):
 
     def show(self, frame: PursuitFrame) -> None:
         """Draw the chosen layer of the frame's network."""
-        count = len(frame.weights)
-        self._chooser.offer([(_layer_name(layer, count), layer) for layer in range(1, count + 1)])
+        self._chooser.offer(weight_matrices(len(frame.weights)))
         picture = weights(frame, self._chooser.value or 1)
         self._show_lines(picture)
         marked = len(picture.x) <= _MOST_MARKERS
@@ -104,7 +103,3 @@ class WeightsPanel(Panel):
             if len(x) == 1:  # one point a line: bqplot would take the column for one line
                 x, rows = np.repeat(x, 2), np.repeat(rows, 2, axis=1)
             update(mark, x=x, y=np.squeeze(rows), marker=marker, visible=True)
-
-
-def _layer_name(layer: int, layers: int) -> str:
-    return f"layer {layer}" if layer < layers else "the output"

@@ -1,0 +1,176 @@
+"""What the widgets share: a session that is shown live, controls that steer it, and pictures of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ipywidgets
+
+from np_widgets import arguments
+from np_widgets.problems import Problem
+from np_widgets.widgets.controls import Controls
+from np_widgets.widgets.live import LiveUnicode
+from np_widgets.widgets.pacer import Pacer
+from np_widgets.widgets.panels.panel import Panel
+from np_widgets.widgets.publisher import Moment, Publisher
+from np_widgets.widgets.sources import Sources, checked_names
+from np_widgets.widgets.status import StatusLines
+from np_widgets.widgets.tree import close_tree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class LiveWidget(ipywidgets.VBox):
+    """A session, live: its pictures, and controls to steer it.
+
+    Parameters
+    ----------
+    source
+        A session, or what one can be made of.
+    hide
+        Names of controls and pictures to leave out.
+    rate
+        How many times a second the pictures are drawn at most. They wait for a slower browser.
+    options
+        With what a new engine is made.
+
+    Attributes
+    ----------
+    session
+        The session: every button is a method of it. One that was made for this widget is closed with it.
+    status
+        ``"paused"``, ``"running"``, ``"finished"``, ``"failed"`` or ``"closed"``.
+    message
+        One sentence that says what is happening.
+    """
+
+    _subject: ClassVar[str]
+    _sources: ClassVar[Sources]
+    _control_names: ClassVar[Sequence[str]]
+    _panel_names: ClassVar[Sequence[str]]
+
+    status = LiveUnicode("paused", read_only=True)
+    message = LiveUnicode("", read_only=True)
+
+    _publisher: Publisher | None = None
+
+    def __init__(self, source: Any, hide: Iterable[str], rate: float, options: dict[str, Any]) -> None:
+        hidden = checked_names(hide, (*self._control_names, *self._panel_names))
+        rate = arguments.real("rate", rate, above=0, most=60)
+        self.session = self._sources.session(source, options)
+        self._owned = self.session is not source
+        self._refusal: BaseException | None = None
+        self._problem: Problem = self.session.engine.problem  # type: ignore[attr-defined]
+        self._lines = StatusLines(self._subject, self._problem.name)
+        self._controls = self._made_controls(hidden)
+        panels = [make() for name, make in self._panel_makers().items() if name not in hidden]
+        grid = ipywidgets.Box([panel.box for panel in panels])
+        grid.add_class("npw-grid")
+        pacer = Pacer()
+        self._content = [*self._controls.rows, self._lines.sentence, self._lines.notice, grid]
+        self._body = ipywidgets.VBox(self._content)
+        self._body.add_class("npw-body")
+        super().__init__([self._lines.heading, self._body, pacer])
+        self.add_class("npw")
+        parts: list[Callable[[Moment], None]] = [self._show_readouts]
+        parts += [*(partial(self._show_panel, panel) for panel in panels), self._show_traits]
+        self._publisher = Publisher(self.session, parts, self._report, pacer, rate)
+        self._publisher.start()
+
+    def close(self) -> None:
+        """Stop drawing, close a session that was made for this widget, and take everything out of the registry."""
+        publisher, self._publisher = self._publisher, None
+        if publisher is None:
+            return
+        if self._owned:
+            self.session.close()
+        publisher.stop()
+        close_tree(self, *self._content, *self._controls.widgets)
+
+    def catch_up(self) -> None:
+        """Wait until the traits and pictures show the session's present; reading one of the traits does that, too."""
+        if self._publisher is not None:
+            self._publisher.catch_up()
+
+    @abstractmethod
+    def _made_controls(self, hidden: frozenset[str]) -> Controls:
+        """The controls, without those that are hidden."""
+
+    @abstractmethod
+    def _panel_makers(self) -> Mapping[str, Callable[[], Panel[Any]]]:
+        """What makes each picture, by its name."""
+
+    @abstractmethod
+    def _traits_of(self, frame: Any) -> Mapping[str, Any]:
+        """The values of the traits beside ``status`` and ``message``."""
+
+    @abstractmethod
+    def _main_numbers(self, frame: Any) -> Sequence[tuple[str, str]]:
+        """``(name, value)`` of what the line above the pictures says."""
+
+    @abstractmethod
+    def _figure(self) -> Figure:
+        """A picture for where there is no kernel."""
+
+    def _looked_at(self, frame: Any) -> Any:
+        """What the pictures show."""
+        return frame
+
+    def _show_readouts(self, moment: Moment) -> None:
+        # Once for all pictures: what is looked at may be the user's choice, and change meanwhile.
+        self._look = self._looked_at(moment.frame)
+        self._lines.show(moment.frame, moment.status, self._main_numbers(moment.frame))
+        self._controls.show(moment.frame, moment.status)
+
+    def _show_panel(self, panel: Panel[Any], moment: Moment) -> None:
+        panel.show(self._look)
+
+    def _show_traits(self, moment: Moment) -> None:
+        values = {**self._traits_of(moment.frame), "message": moment.frame.message, "status": moment.status}
+        for name, value in values.items():
+            self.set_trait(name, value)
+
+    def _report(self, moment: Moment, errors: Sequence[Exception]) -> None:
+        refusal = self._refusal
+        if moment.status == "failed" and moment.error is not None:
+            text = (
+                f"The session failed: {_named(moment.error)}. Play goes on from the last good state, Reset starts over."
+            )
+        elif refusal is not None:
+            text = f"Not done: {refusal}"
+        elif errors:
+            text = f"Not everything could be shown: {_named(errors[0])}"
+        else:
+            text = ""
+        self._lines.tell(text)
+
+    def _on_refusal(self, error: BaseException | None) -> None:
+        self._refusal = error
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._publisher is not None:
+            self._publisher.refresh()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._problem.name!r}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
+        """What a notebook keeps: the live widget, and a picture for where there is no kernel."""
+        bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None:
+            buffer = io.BytesIO()
+            self._figure().savefig(buffer, format="png", dpi=72)
+            bundle["text/plain"] = repr(self)
+            bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+        return bundle
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,158 @@
+"""The controls of a saddle flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets
+
+from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.pictures.labels import number
+from np_widgets.sessions.session import Session
+from np_widgets.widgets.controls import Controls, OnRefusal
+from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, real, whole
+from np_widgets.widgets.panels.limits import power_of_ten
+from np_widgets.widgets.saddle_view import SaddleView
+from np_widgets.widgets.settings import Setting, Settings
+from np_widgets.widgets.time_slider import TimeSlider
+from np_widgets.widgets.writing import update
+
+CONTROLS = (
+    "play",
+    "step",
+    "to_escape",
+    "to_next_saddle",
+    "time",
+    "reset",
+    "scale",
+    "dormant",
+    "dynamics",
+    "step_size",
+    "seed",
+)
+
+_DYNAMICS = {"gradient flow": "flow", "gradient descent": "descent"}
+
+
+class SaddleControls(Controls):
+    """Beside what every session has: goals to run to, and the time slider.
+
+    Play and Step go on without a goal, so also from a goal that is reached. All that makes time pass, and Reset, bring
+    the time slider to the present: what they do would not be seen otherwise.
+
+    Parameters
+    ----------
+    session
+        The session of a saddle flow.
+    hidden
+        Names from :data:`CONTROLS` to leave out.
+    on_change
+        Called when the user has changed an input, so that what depends on it be shown again.
+    on_refusal
+        Called with what made a command be refused, or with None when a command was accepted.
+    """
+
+    def __init__(
+        self, session: Session, hidden: frozenset[str], on_change: Callable[[], None], on_refusal: OnRefusal
+    ) -> None:
+        super().__init__(session, Settings(_settings(session.frame), hidden, on_change), on_refusal)
+        self._goals = {
+            "to_escape": button(
+                "To escape", "sign-out", "Run until the dormant weights have grown", lambda: self._run_to("escape")
+            ),
+            "to_next_saddle": button(
+                "To next saddle",
+                "fast-forward",
+                "Run until the loss is level again",
+                lambda: self._run_to("next saddle"),
+            ),
+        }
+        self._time = TimeSlider(on_change)
+        self._arrange(hidden, {"play": self._play, "step": self._step, **self._goals, "time": self._time.box})
+
+    def view(self, frame: SaddleFrame) -> SaddleView:
+        """The frame, at the moment that the user looks at."""
+        return SaddleView(frame, self._time.index(frame.record.time))
+
+    def show(self, frame: SaddleFrame, status: str) -> None:
+        super().show(frame, status)
+        over = self._is_over(frame, status)
+        for goal in self._goals.values():
+            update(goal, disabled=over)
+        self._time.show(frame.record.time, self._time.index(frame.record.time))
+
+    def _is_over(self, frame: SaddleFrame, status: str) -> bool:
+        # Of a flow that has reached its goal there is more to see.
+        return super()._is_over(frame, status) and (status == "closed" or frame.goal is None)
+
+    def _go_on(self) -> None:
+        self._run_to(None)
+
+    def _one_step(self) -> None:
+        self._time.to_newest()
+        self._send("aim", None, then=lambda: self._send("step"))
+
+    def _start_over(self) -> None:
+        self._time.to_newest()
+        super()._start_over()
+
+    def _run_to(self, goal: str | None) -> None:
+        self._time.to_newest()
+        self._send("aim", goal, then=lambda: self._send("resume"))
+
+
+def _scales(present: float) -> list[tuple[str, float]]:
+    """``(label, value)`` of scales in even steps of a log scale, with the present one among them.
+
+    A slider of numbers would move what lies between its steps to one of them, in the browser and unasked.
+    """
+    labels = {}
+    for exponent in range(-8, 0):
+        labels[float(f"1e{exponent}")] = power_of_ten(exponent)
+        labels[float(f"3e{exponent}")] = f"3·{power_of_ten(exponent)}"
+    labels.setdefault(present, number(present))
+    return [(labels[value], value) for value in sorted(labels)]
+
+
+def _settings(frame: SaddleFrame) -> list[Setting]:
+    scale = ipywidgets.SelectionSlider(
+        options=_scales(frame.scale),
+        value=frame.scale,
+        description="Scale δ",
+        tooltip="The norm of all dormant weights at the start",
+        style={"description_width": "initial"},
+        layout={"width": "230px"},
+    )
+    layers = range(1, len(frame.dormant) + 1)
+    dormant = tuple(
+        whole(
+            "Dormant neurons" if len(layers) == 1 else "Dormant in layer 1" if layer == 1 else f"layer {layer}",
+            f"How many neurons of hidden layer {layer} are dormant at the start",
+            count,
+            0,
+            1000,
+            "180px" if layer == 1 else "110px",
+        )
+        for layer, count in zip(layers, frame.dormant, strict=True)
+    )
+    dynamics = dropdown(
+        "Dynamics", _DYNAMICS, frame.dynamics, "Gradient flow, or gradient descent with a fixed step", "225px"
+    )
+    step_size = real("Step size", "Of gradient descent", frame.step_size, 1e-6, 10.0, 0.005, "140px")
+
+    def descends() -> bool:
+        return bool(dynamics.value == "descent")
+
+    def show_step_size() -> None:
+        step_size.layout.display = "" if descends() else "none"
+
+    dynamics.observe(lambda _: show_step_size(), "value")
+    show_step_size()
+    seed = whole("Seed", "Of the dormant weights and of the search", frame.seed, 0, LARGEST_SEED, "130px")
+    return [
+        Setting("scale", "scale δ", (scale,)),
+        Setting("dormant", "dormant neurons", dormant, several=True),
+        Setting("dynamics", "dynamics", (dynamics,)),
+        Setting("step_size", "step size", (step_size,), applies=descends),
+        Setting("seed", "seed", (seed,)),
+    ]

@@ -1,0 +1,72 @@
+"""What a browser shows of a widget, found the way that its user finds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Locator
+
+from tests.browser.lab import Notebook
+
+PATIENCE = 60_000  # milliseconds
+
+# All that the widget draws, as text; of images a sum, as they are long.
+DRAWN = """
+widget => {
+  const sum = text => Array.from(text).reduce((s, c) => (31 * s + c.charCodeAt(0)) | 0, 0);
+  return Array.from(widget.querySelectorAll("svg path, svg circle, svg text, svg image, .progress-bar"))
+    .map(e => [
+      e.getAttribute("d"), e.getAttribute("transform"), e.getAttribute("style"), e.textContent,
+      sum(e.getAttribute("href") ?? ""),
+    ].join())
+    .join("\\n");
+}
+"""
+
+# Whether all figures have taken the width that the page gives them. Their margins are less than 90 pixels wide, and
+# bqplot ignores some changes of few pixels.
+LAID_OUT = """
+widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
+  const excess = figure.clientWidth - figure.querySelector("rect.plotarea_events").width.baseVal.value;
+  return 0 < excess && excess < 120;
+})
+"""
+
+LEAST_CONTRAST = Path(__file__).with_name("least_contrast.js").read_text(encoding="utf-8")
+
+
+def button(widget: Locator, name: str) -> Locator:
+    return widget.get_by_role("button", name=name)
+
+
+def status(widget: Locator) -> Locator:
+    return widget.get_by_role("status")
+
+
+def panel(widget: Locator, title: str) -> Locator:
+    return widget.locator(".npw-panel", has=widget.page.get_by_text(title))
+
+
+def drawn(widget: Locator) -> str:
+    return str(widget.evaluate(DRAWN))
+
+
+def wait_until_drawn_otherwise(widget: Locator, before: str) -> None:
+    widget.page.wait_for_function(
+        f"([widget, before]) => ({DRAWN})(widget) !== before", arg=[widget.element_handle(), before], timeout=PATIENCE
+    )
+
+
+def look_at_both_themes(notebook: Notebook, widget: Locator, name: str, folder: Path) -> None:
+    """Check that every text can be read in both themes and at two widths, and keep screenshots."""
+    notebook.command("application:toggle-left-area")
+    for theme in ("Light", "Dark"):
+        notebook.set_theme(f"JupyterLab {theme}")
+        for width in (1400, 800):
+            # High enough for all of it: bqplot lays out no figure that is out of sight.
+            notebook.page.set_viewport_size({"width": width, "height": 2000})
+            notebook.page.wait_for_function(LAID_OUT, arg=widget.element_handle())
+            ratio, where = widget.evaluate(LEAST_CONTRAST)
+            assert ratio >= 4.5, where
+            widget.screenshot(path=folder / f"{name}-{theme.lower()}-{width}.png")
+    notebook.set_theme("JupyterLab Light")

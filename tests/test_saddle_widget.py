@@ -1,0 +1,576 @@
+"""SaddleWidget without a browser, alone and in the place of a pursuit's pictures."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+import ipywidgets
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances
+
+from np_widgets.learning.engine import Engine
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.saddles.flow import SaddleFlow
+from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.problems import Problem
+from np_widgets.sessions.session import Session
+from np_widgets.widgets.panels.alignment import AlignmentPanel
+from np_widgets.widgets.panels.heatmap import HeatmapPanel
+from np_widgets.widgets.panels.norms import NormsPanel
+from np_widgets.widgets.panels.plane import PlanePanel
+from np_widgets.widgets.panels.plateaus import PlateausPanel
+from np_widgets.widgets.pursuit import PursuitWidget
+from np_widgets.widgets.saddle import PANELS, SaddleWidget
+from np_widgets.widgets.saddle_controls import CONTROLS
+from np_widgets.widgets.saddle_view import SaddleView
+from np_widgets.widgets.tree import close_tree
+from tests import saddle_frames
+from tests.session_engines import Counter
+from tests.widget_looks import (
+    PATIENCE,
+    control,
+    differ,
+    figures,
+    names,
+    nothing_left_behind,
+    parts,
+    shown,
+    text,
+    until,
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    """What two ReLUs of one hidden layer can be."""
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    return Problem(x, np.maximum(x[:, 0], 0) + 0.5 * np.maximum(-x[:, 1], 0), name="two ReLUs")
+
+
+@pytest.fixture(scope="module")
+def network(problem) -> HomogeneousNetwork:
+    """The best one of a single ReLU."""
+    pursuit = NeuronPursuit(problem, hidden_layers=1)
+    pursuit.run(max_additions=0)
+    assert pursuit.network is not None
+    return pursuit.network
+
+
+@pytest.fixture
+def flow(network, problem) -> SaddleFlow:
+    return SaddleFlow(network, problem, dormant=3, starts=10)
+
+
+@pytest.fixture
+def widget(flow) -> Iterator[SaddleWidget]:
+    made = SaddleWidget(flow)
+    yield made
+    made.close()
+
+
+def rest(widget: SaddleWidget) -> SaddleFrame:
+    """The frame once nothing is going on any more."""
+    assert widget.session.wait(PATIENCE)
+    widget.session.raise_if_failed()
+    frame: SaddleFrame = widget.session.frame
+    return frame
+
+
+def press(widget: SaddleWidget, name: str, goal: str | None) -> SaddleFrame:
+    """Press a button that sets a goal, and wait for the end if it is to be reached."""
+    control(widget, name).click()
+    until(lambda: widget.session.frame.goal == goal)
+    if goal is not None:
+        until(lambda: widget.session.frame.finished is not None)
+    return rest(widget)
+
+
+def slide(widget: SaddleWidget, share: float) -> None:
+    control(widget, "Time").value = share
+    widget.catch_up()
+
+
+def time_readout(widget: SaddleWidget) -> str:
+    return next(part.value for part in parts(widget) if isinstance(part, ipywidgets.HTML) and "t = " in part.value)
+
+
+class TestState:
+    def test_before_anything_happened(self, widget):
+        assert (widget.status, widget.phase, widget.time) == ("paused", "ready", 0.0)
+        assert "Saddle dynamics" in text(widget)
+        assert "two ReLUs" in text(widget)
+        assert "press Play, Step or To escape" in text(widget)
+        assert "KKT points are not known yet" in text(widget)
+        assert "Not everything" not in text(widget)
+
+    def test_traits_equal_the_frame_after_every_step(self, widget):
+        for _ in range(10):
+            control(widget, "Step").click()
+            frame = rest(widget)
+            assert widget.status == "paused"
+            assert (widget.time, widget.loss, widget.phase, widget.message) == (
+                frame.time,
+                frame.loss,
+                frame.phase,
+                frame.message,
+            )
+
+    def test_pictures_follow_to_the_escape(self, widget):
+        before = shown(widget)
+        press(widget, "To escape", "escape")
+        assert differ(before, shown(widget))
+        assert "predicted escape at time" in text(widget)
+        assert "escaped at" in text(widget)
+        for figure in figures(widget):
+            for mark in figure.marks:
+                assert np.asarray(mark.x).dtype == np.asarray(mark.y).dtype == np.float64
+                # Where a line ends bqplot writes its label: in a gap it would complain.
+                assert not np.isnan(np.asarray(mark.y).ravel()[-1:]).any()
+
+    def test_without_a_kernel_there_is_a_picture(self, widget):
+        bundle = widget._repr_mimebundle_()
+        assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+        assert bundle["text/plain"] == "<SaddleWidget of 'two ReLUs'>"
+
+    def test_a_problem_starts_at_the_origin(self, problem):
+        widget = SaddleWidget(problem, dormant=(3, 2), starts=5, leak=0.5)
+        frame = widget.session.frame
+        assert frame.origin
+        assert (frame.dormant, frame.leak) == ((3, 2), 0.5)
+        assert {"Dormant in layer 1", "layer 2"} <= names(widget)
+        widget.session.step(60)
+        widget.catch_up()
+        assert "Not everything" not in text(widget)
+        widget.close()
+
+
+class TestControls:
+    def test_to_escape_and_to_next_saddle_and_on(self, widget):
+        frame = press(widget, "To escape", "escape")
+        assert widget.status == "finished"
+        assert [event.kind for event in frame.events][-1] == "escaped"
+        assert not control(widget, "Play").disabled
+        frame = press(widget, "To next saddle", "next saddle")
+        assert len(frame.awakenings) == 1
+        assert "next saddle" in text(widget)
+        steps = frame.steps
+        control(widget, "Step").click()
+        until(lambda: widget.session.frame.goal is None)
+        assert rest(widget).steps >= steps
+        assert widget.status == "paused"
+
+    def test_play_goes_on_from_a_goal_and_pauses(self, widget):
+        assert control(widget, "Play").icon == "play"
+        press(widget, "To escape", "escape")
+        control(widget, "Play").click()
+        until(lambda: widget.status == "running")
+        assert widget.session.frame.goal is None
+        control(widget, "Pause").click()
+        rest(widget)
+        assert control(widget, "Play")
+
+    def test_settings_wait_for_reset_and_say_so(self, widget):
+        widget.session.step(3)
+        control(widget, "Scale δ").value = 1e-5
+        control(widget, "Dormant neurons").value = 5
+        control(widget, "Seed").value = 7
+        until(lambda: "scale δ 1e-05, dormant neurons (5,), seed 7" in text(widget))
+        assert widget.session.frame.seed == 0
+        control(widget, "Reset").click()
+        until(lambda: widget.session.frame.seed == 7)
+        frame = rest(widget)
+        assert (frame.scale, frame.dormant, frame.seed, frame.phase) == (1e-5, (5,), 7, "ready")
+        widget.catch_up()
+        assert "Reset will" not in text(widget)
+
+    def test_the_step_size_is_shown_with_gradient_descent(self, widget):
+        step_size = control(widget, "Step size")
+        assert step_size.layout.display == "none"
+        step_size.value = 0.01
+        widget.catch_up()
+        assert "step size" not in text(widget)
+        control(widget, "Dynamics").value = "descent"
+        assert step_size.layout.display != "none"
+        until(lambda: "dynamics descent, step size 0.01" in text(widget))
+        control(widget, "Reset").click()
+        until(lambda: widget.session.frame.dynamics == "descent")
+        assert rest(widget).step_size == 0.01
+
+    def test_every_control_is_labeled(self, widget):
+        kinds = (
+            ipywidgets.Button,
+            ipywidgets.Dropdown,
+            ipywidgets.BoundedIntText,
+            ipywidgets.BoundedFloatText,
+            ipywidgets.FloatSlider,
+            ipywidgets.SelectionSlider,
+        )
+        controls = [part for part in parts(widget) if isinstance(part, kinds)]
+        assert len(controls) >= 11
+        assert all(part.description and part.tooltip for part in controls)
+
+    def test_a_scale_far_from_the_usual_has_its_place(self, network, problem):
+        widget = SaddleWidget(SaddleFlow(network, problem, dormant=2, scale=3e-11))
+        assert control(widget, "Scale δ").value == 3e-11
+        assert "Reset will" not in text(widget)
+        widget.close()
+
+    @pytest.mark.parametrize("name", [*CONTROLS, *PANELS])
+    def test_each_control_and_picture_can_be_hidden(self, flow, name):
+        widget = SaddleWidget(flow, hide=[name])
+        lacking = {
+            "dormant": "Dormant neurons",
+            "to_escape": "To escape",
+            "to_next_saddle": "To next saddle",
+            "scale": "Scale δ",
+            "step_size": "Step size",
+        }.get(name, name.capitalize())
+        assert len(figures(widget)) == 5 - (name in PANELS)
+        if name in CONTROLS:
+            assert lacking not in names(widget)
+        widget.session.step(30)
+        widget.catch_up()
+        assert "Not everything" not in text(widget)
+        widget.close()
+
+    def test_everything_can_be_hidden(self, flow):
+        widget = SaddleWidget(flow, hide=(*CONTROLS, *PANELS))
+        assert names(widget) == set()
+        widget.session.step(3)
+        assert widget.message == widget.session.frame.message
+        widget.close()
+
+
+class TestTimeSlider:
+    def test_the_right_end_is_the_present(self, widget):
+        assert time_readout(widget) == "t = <b>0</b>, now"
+        frame = press(widget, "To escape", "escape")
+        widget.catch_up()
+        assert time_readout(widget) == f"t = <b>{frame.time:.3g}</b>, now"
+
+    def test_pictures_go_back_and_traits_do_not(self, widget):
+        frame = press(widget, "To escape", "escape")
+        now = shown(widget)
+        slide(widget, 50.0)
+        assert widget.time == frame.time
+        middle = shown(widget)
+        assert differ(now, middle)
+        assert f"of <b>{frame.time:.3g}</b>" in time_readout(widget)
+        slide(widget, 0.0)
+        assert differ(middle, shown(widget))
+        assert time_readout(widget).startswith("t = <b>0</b> of")
+        slide(widget, 100.0)
+        assert not differ(now, shown(widget))
+
+    def test_what_is_shown_is_the_moment(self, widget):
+        frame = press(widget, "To escape", "escape")
+        slide(widget, 50.0)
+        index = widget._controls.view(frame).index
+        assert index is not None
+        assert abs(frame.record.time[index] - frame.time / 2) <= np.diff(frame.record.time).max()
+        cells = next(mark for mark in figures(widget)[-1].marks if hasattr(mark, "color"))
+        weights = frame.history[index][0]
+        dormant = weights[1:] / np.abs(weights[1:]).max()
+        assert cells.color[1:] == pytest.approx(dormant, abs=2e-3)
+
+    def test_while_it_runs(self, widget):
+        control(widget, "To next saddle").click()
+        until(lambda: len(widget.session.frame.record.time) > 5)
+        slide(widget, 20.0)
+        frame = rest(widget)
+        widget.catch_up()
+        assert f"of <b>{frame.time:.3g}</b>" in time_readout(widget)
+
+    @pytest.mark.parametrize("name", ["Play", "Step", "To escape", "Reset"])
+    def test_what_makes_time_pass_comes_back_to_the_present(self, widget, name):
+        widget.session.step(60)
+        slide(widget, 20.0)
+        control(widget, name).click()
+        assert control(widget, "Time").value == 100.0
+        widget.session.pause()
+
+    def test_before_there_is_a_record(self, widget):
+        control(widget, "Time").value = 30.0
+        widget.catch_up()
+        assert "now" in time_readout(widget)
+
+
+class TestTrouble:
+    def test_a_refused_reset_is_shown_and_changes_nothing(self, widget):
+        widget.session.step(40)
+        before = widget.session.frame
+        control(widget, "Dormant neurons").value = 0
+        control(widget, "Reset").click()
+        until(lambda: "Not done: dormant" in text(widget))
+        assert widget.session.frame.time == before.time
+        control(widget, "Dormant neurons").value = 3
+        control(widget, "Step").click()
+        until(lambda: "Not done" not in text(widget))
+
+    def test_a_failure_is_shown_and_play_goes_on(self, widget, monkeypatch):
+        def fail(self):
+            raise ArithmeticError("the sky <fell>")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SaddleFlow, "advance", fail)
+            control(widget, "To escape").click()
+            until(lambda: widget.status == "failed")
+            assert "The session failed: ArithmeticError: the sky &lt;fell&gt;" in text(widget)
+        press(widget, "To escape", "escape")
+        assert widget.status == "finished"
+        assert "failed" not in text(widget)
+
+    def test_a_picture_that_fails_is_named(self, widget, monkeypatch):
+        def fail(self, shown):
+            raise ZeroDivisionError("no such picture")
+
+        monkeypatch.setattr(NormsPanel, "show", fail)
+        widget.session.step(3)
+        widget.catch_up()
+        assert "Not everything could be shown: ZeroDivisionError: no such picture" in text(widget)
+
+    def test_a_closed_session_leaves_its_last_state(self, flow):
+        session = Session(flow)
+        widget = SaddleWidget(session)
+        session.step(40)
+        session.close()
+        assert widget.status == "closed"
+        assert widget.loss == session.frame.loss
+        for name in ("Play", "Step", "To escape", "To next saddle", "Reset"):
+            assert control(widget, name).disabled
+        slide(widget, 10.0)
+        control(widget, "Step").click()
+        until(lambda: "Not done: the session is closed" in text(widget))
+        widget.close()
+
+    @pytest.mark.parametrize(
+        ("call", "error", "message"),
+        [
+            (lambda p: SaddleWidget(p, dormnt=(2,)), TypeError, "does not know 'dormnt'; did you mean 'dormant'"),
+            (lambda p: SaddleWidget(p, hid=["seed"]), TypeError, "'hid'; did you mean 'hide'"),
+            (lambda p: SaddleWidget(p, dormant=(0,)), ValueError, "dormant"),
+            (lambda p: SaddleWidget(p, dormant=(2,), scale=0.0), ValueError, "scale must be"),
+            (lambda p: SaddleWidget(p, dormant=(2,), scale=-1.0), ValueError, "scale must be"),
+            (SaddleWidget, TypeError, "dormant must hold a number for each hidden layer"),
+            (lambda p: SaddleWidget(p, hide=["minimizer"]), ValueError, "hide must be one of 'play'.*got 'minimizer'"),
+            (lambda p: SaddleWidget(p, hide="reset"), TypeError, "hide must be a list of names"),
+            (lambda p: SaddleWidget(p, rate=0), ValueError, "rate must be"),
+            (
+                lambda p: SaddleWidget(cast(Any, 3)),
+                TypeError,
+                "must be a Problem, a SaddleFlow or a Session of one, got i",
+            ),
+            (lambda p: SaddleWidget(cast(Any, NeuronPursuit(p))), TypeError, "got NeuronPursuit"),
+        ],
+    )
+    def test_wrong_arguments_are_named_before_anything_is_made(self, problem, call, error, message):
+        with pytest.raises(error, match=message):
+            call(problem)
+
+    def test_a_flow_brings_its_own_options(self, flow):
+        with pytest.raises(TypeError, match="'seed' belongs to a new SaddleFlow"):
+            SaddleWidget(flow, seed=1)
+
+    @pytest.mark.parametrize("engine", [Counter, lambda: NeuronPursuit(Problem([[1.0]], [1.0]))])
+    def test_a_session_of_another_engine_is_refused(self, engine):
+        made: Engine = engine()
+        with Session(made) as session, pytest.raises(TypeError, match="a SaddleFlow, got one of a"):
+            SaddleWidget(session)
+
+
+class TestClosing:
+    def test_a_flow_is_released_and_a_session_stays_open(self, flow):
+        widget = SaddleWidget(flow)
+        widget.session.resume()
+        widget.close()
+        widget.close()
+        with Session(flow) as session:
+            widget = SaddleWidget(session)
+            session.step(3)
+            widget.close()
+            assert session.step() == 1
+
+    def test_after_the_drop_downs_came(self, problem):
+        widget = SaddleWidget(problem, dormant=(2, 2), starts=5)
+        widget.session.step(60)
+        assert {"Layer", "Weights of"} <= names(widget)
+        control(widget, "Weights of").value = 3
+        control(widget, "Layer").value = 2
+        widget.catch_up()
+        widget.close()
+
+    def test_several_displays_of_one_session_scrub_on_their_own(self, flow):
+        with Session(flow) as session:
+            first, second = SaddleWidget(session), SaddleWidget(session, hide=["reset"])
+            press(first, "To escape", "escape")
+            slide(first, 40.0)
+            second.catch_up()
+            assert "now" in time_readout(second)
+            assert first.time == second.time
+            first.close()
+            second.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        saddle_frames.near_a_saddle,
+        saddle_frames.between_saddles,
+        lambda: saddle_frames.at_the_origin(1),
+        lambda: saddle_frames.at_the_origin(2),
+        lambda: saddle_frames.at_the_origin(3),
+        lambda: saddle_frames.at_the_start(1),
+        lambda: saddle_frames.at_the_start(0),
+        lambda: saddle_frames.near_a_saddle(phase="searching", predictions=()),
+    ],
+    ids=["one saddle", "two saddles", "origin 1", "origin 2", "origin 3", "start", "nothing", "searching"],
+)
+def test_every_panel_draws_every_kind_of_frame(make):
+    frame = make()
+    panels: list[Any] = [
+        NormsPanel(),
+        AlignmentPanel(),
+        PlateausPanel(),
+        PlanePanel(lambda: None),
+        HeatmapPanel(lambda: None),
+    ]
+    points = len(frame.record.time)
+    for panel in panels:
+        for index in {None, *([0, points // 2, points - 1] if points else [])}:
+            panel.show(SaddleView(frame, index))
+        for mark in panel.figure.marks:
+            assert not np.isnan(np.asarray(mark.y, dtype=float).ravel()[-1:]).any()
+        close_tree(panel.box)
+
+
+class TestInspecting:
+    @pytest.fixture
+    def pursuit(self, problem) -> Iterator[PursuitWidget]:
+        made = PursuitWidget(problem, hidden_layers=1, starts=10)
+        yield made
+        made.close()
+
+    def to_the_end(self, pursuit: PursuitWidget) -> None:
+        pursuit.session.resume()
+        assert pursuit.session.wait(PATIENCE)
+
+    def to_a_search(self, pursuit: PursuitWidget) -> None:
+        while pursuit.session.frame.phase != "searching":
+            assert pursuit.session.step() == 1
+
+    def test_the_saddle_takes_the_place_of_the_pictures(self, pursuit):
+        self.to_a_search(pursuit)
+        before = figures(pursuit)
+        control(pursuit, "Inspect this saddle").click()
+        until(lambda: pursuit.inspected is not None and pursuit.inspected in set(parts(pursuit)))
+        saddle = pursuit.inspected
+        assert saddle is not None
+        assert "The saddle of network 1, widths (1), at loss" in text(pursuit)
+        assert not set(before) & set(figures(pursuit))
+        assert saddle.session.frame.started_active == (1,)
+        press(saddle, "To escape", "escape")
+        control(pursuit, "Back to the pursuit").click()
+        assert pursuit.inspected is None
+        assert saddle.session.status == "closed"
+        assert figures(pursuit) == before
+        pursuit.session.step()
+
+    def test_a_running_pursuit_is_paused(self, pursuit):
+        self.to_a_search(pursuit)
+        pursuit.session.speed = 2.0
+        control(pursuit, "Play").click()
+        until(lambda: pursuit.status == "running")
+        control(pursuit, "Inspect this saddle").click()
+        until(lambda: pursuit.inspected is not None)
+        assert pursuit.status == "paused"
+
+    def test_before_the_first_network_it_is_the_origin(self, pursuit):
+        saddle = pursuit.inspect_saddle(starts=5)
+        assert pursuit.inspected is saddle
+        assert saddle.session.frame.origin
+        assert "The saddle at the origin" in text(pursuit)
+        assert pursuit.inspect_saddle() is saddle
+        pursuit.end_inspection()
+        pursuit.end_inspection()
+
+    def test_a_network_in_training_is_refused_and_nothing_is_lost(self, problem):
+        pursuit = PursuitWidget(problem, hidden_layers=1, method="paper", starts=10)
+        while pursuit.session.frame.phase != "minimizing":
+            pursuit.session.step()
+        before = pursuit.session.frame
+        control(pursuit, "Inspect this saddle").click()
+        until(lambda: "Not done: network must be at a local minimum" in text(pursuit))
+        assert "gradient of norm" in text(pursuit)
+        assert "still being trained" in text(pursuit)
+        assert pursuit.inspected is None
+        assert pursuit.loss == before.loss
+        with pytest.raises(ValueError, match="at a local minimum"):
+            pursuit.inspect_saddle()
+        assert pursuit.inspect_saddle(polish=True).session.frame.loss < before.loss
+        pursuit.end_inspection()
+        pursuit.session.step()
+        pursuit.close()
+
+    def test_a_finished_pursuit_and_one_in_single_precision(self, problem):
+        import torch
+
+        pursuit = PursuitWidget(problem.to(dtype=torch.float32), hidden_layers=1, starts=10, max_additions=0)
+        self.to_the_end(pursuit)
+        assert pursuit.status == "finished"
+        saddle = pursuit.inspect_saddle(dormant=2)
+        assert saddle.session.frame.dormant == (2,)
+        assert pursuit.status == "finished"
+        pursuit.close()
+
+    def test_closing_the_pursuit_closes_the_inspection(self, problem):
+        registered = set(_instances)
+        pursuit = PursuitWidget(problem, hidden_layers=1)
+        saddle = pursuit.inspect_saddle()
+        saddle.session.resume()
+        pursuit.close()
+        assert saddle.session.status == "closed"
+        assert set(_instances) == registered
+        with pytest.raises(RuntimeError, match="closed"):
+            pursuit.inspect_saddle()
+
+    def test_a_click_while_the_widget_is_closed(self, problem):
+        with Session(NeuronPursuit(problem, hidden_layers=1)) as session:
+            for _ in range(5):
+                pursuit = PursuitWidget(session)
+                inspect = control(pursuit, "Inspect this saddle")
+                hand = threading.Thread(target=inspect.click)
+                hand.start()
+                pursuit.close()
+                hand.join()
+                session.wait(PATIENCE)
+
+    def test_a_closed_session_says_so(self, problem):
+        session = Session(NeuronPursuit(problem))
+        pursuit = PursuitWidget(session)
+        inspect = control(pursuit, "Inspect this saddle")
+        session.close()
+        pursuit.catch_up()
+        assert inspect.disabled
+        inspect.click()
+        until(lambda: "Not done: the session is closed" in text(pursuit))
+        pursuit.close()
+
+    def test_all_widgets_at_once(self, problem):
+        registered = set(_instances)
+        pursuit = PursuitWidget(problem, hidden_layers=1)
+        saddle = pursuit.inspect_saddle()
+        for key in set(_instances) - registered:
+            if key in _instances:
+                _instances[key].close()
+        assert pursuit.session.status == saddle.session.status == "closed"
