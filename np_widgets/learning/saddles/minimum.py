@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
+from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.stopping import StoppingRule
@@ -29,7 +30,7 @@ _MOST_DENSE = 400
 GRADIENT_TOLERANCE, CURVATURE_TOLERANCE = 1e-3, 2e-3
 _DIFFERENCE = 1e-4
 _POLISH = StoppingRule(gradient_tolerance=1e-14, patience=100, least_decrease=1e-12)
-_POLISH_STEPS = 1000
+_POLISH_STEPS, _SLIDING_STEPS, _SLIDING_RATE = 1000, 6000, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,10 @@ def extreme_curvatures(objective: Objective, theta: Tensor, slopes: tuple[Tensor
 
 
 def polished(objective: Objective, theta: Tensor) -> Tensor:
-    """The minimum that Levenberg–Marquardt and L-BFGS descend to from ``theta``, of shape ``(P,)``."""
+    """The minimum that Levenberg–Marquardt and L-BFGS descend to from ``theta``, of shape ``(P,)``.
+
+    Both stop at the first kink that the minimum lies on; from there Adam in turn with them slides along it.
+    """
     lowest = theta
     for kind in (LevenbergMarquardt, LBFGS, LevenbergMarquardt):
         minimizer = kind(objective, lowest, stopping=_POLISH)
@@ -162,6 +166,11 @@ def polished(objective: Objective, theta: Tensor) -> Tensor:
         candidate = minimizer.lowest_theta
         if objective.loss(candidate) <= objective.loss(lowest):
             lowest = candidate
+    if objective.activation.has_kink:
+        sliding = Hybrid(objective, lowest, learning_rate=_SLIDING_RATE, least_decrease=1e-9)
+        sliding.advance(_SLIDING_STEPS)
+        if objective.loss(sliding.lowest_theta) <= objective.loss(lowest):
+            lowest = sliding.lowest_theta
     return lowest
 
 

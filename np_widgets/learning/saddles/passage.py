@@ -31,12 +31,12 @@ Floats = NDArray[np.float64]
 _ALIGNED = 0.999
 # The next saddle is where the flow is slowest before it becomes faster again, or as good as stands still: the speed
 # there is at most a share of the fastest since the escape, and rises again by a factor.
-_STANDING, _SLOW, _RISEN = 0.005, 0.3, 1.5
+_STANDING, _SLOW, _RISEN = 0.005, 0.5, 1.3
 _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
 _COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
 # A flow that has not escaped after so many times as long as predicted is not expected to escape any more.
-_OVERDUE = 10.0
+_OVERDUE = 4.0
 _MOST_SAMPLES_IN_A_STEP = 8
 
 
@@ -217,9 +217,12 @@ class Passage:
 
     def _overdue(self, now: Now) -> float:
         """When an escape that has not come is not expected any more."""
-        predicted = now.predictions[-1].escape_time
-        length = self._ray_time(now) if predicted is None else predicted - now.place.time
-        return now.place.time + _OVERDUE * length
+        start, predicted = now.place.time, now.predictions[-1].escape_time
+        if predicted is not None:
+            return start + _OVERDUE * (predicted - start)
+        # Active weights that are not quite at rest may still change the NCF: as much time again as it took so far.
+        ray_time = self._ray_time(now)
+        return start + (min(ray_time, start) if start > 0 else ray_time)
 
     def _ray_time(self, now: Now) -> float:
         """How long the escape along the ray of the best KKT point takes."""
