@@ -229,7 +229,8 @@ class SaddleFlow(Engine):
         RuntimeError
             If a session drives it.
         """
-        return self._drive(arguments.real("until", until), progress, callback, torch_threads)
+        until = arguments.real("until", until, above=self._now.point.time)
+        return self._drive(until, progress, callback, torch_threads)
 
     def run_to(
         self,

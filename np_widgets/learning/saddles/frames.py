@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,9 @@ class Destination:
     incoming: Floats
     outgoing: Floats
 
+    def __post_init__(self) -> None:
+        _seal(self.incoming, self.outgoing)
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -135,6 +139,9 @@ class Prediction:
     degree: int
     escape_norm: float | None
     escape_time: float | None
+
+    def __post_init__(self) -> None:
+        _seal(self.time, self.dormant_norm, self.neuron_norm)
 
 
 @dataclass(frozen=True)
@@ -271,6 +278,9 @@ class SaddleFrame:
     goal: str | float | None
     finished: str | None
 
+    def __post_init__(self) -> None:
+        _seal(*self.weights, *self.active, *(matrix for moment in self.history for matrix in moment))
+
     @property
     def widths(self) -> tuple[int, ...]:
         """The hidden widths, dormant neurons included."""
@@ -280,3 +290,9 @@ class SaddleFrame:
     def network(self) -> HomogeneousNetwork:
         """The current network, dormant neurons included, in float64 on the CPU."""
         return HomogeneousNetwork(self.weights, power=self.power, leak=self.leak)
+
+
+def _seal(*arrays: NDArray[Any]) -> None:
+    """Frames share their arrays with the engine, and with one another: so nobody may write to them."""
+    for array in arrays:
+        array.flags.writeable = False

@@ -160,7 +160,7 @@ class SlidingIntegrator:
 
     def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
         """Steps from ``point`` on, without end, or up to the time ``until``."""
-        step = self.coarse(point.y)
+        step = min(self.coarse(point.y), _LONGEST_STEP)
         while point.time < until:
             if point.sliding == 0:
                 smooth = AdaptiveIntegrator(self.field, PIECEWISE, self.relative, self.absolute)

@@ -29,6 +29,7 @@ _AS_SHORT = 1.05
 _MOST_DENSE = 400
 GRADIENT_TOLERANCE, CURVATURE_TOLERANCE = 1e-3, 2e-3
 _DIFFERENCE = 1e-4
+_NEWTON_STEPS = 6
 _POLISH = StoppingRule(gradient_tolerance=1e-14, patience=100, least_decrease=1e-12)
 _POLISH_STEPS, _SLIDING_STEPS, _SLIDING_RATE = 1000, 6000, 1e-3
 
@@ -171,7 +172,21 @@ def polished(objective: Objective, theta: Tensor) -> Tensor:
         sliding.advance(_SLIDING_STEPS)
         if objective.loss(sliding.lowest_theta) <= objective.loss(lowest):
             lowest = sliding.lowest_theta
-    return lowest
+    return _newton(objective, lowest) if len(theta) <= _MOST_DENSE else lowest
+
+
+def _newton(objective: Objective, theta: Tensor) -> Tensor:
+    """Newton's method from next to a minimum, where the loss cannot tell any more which weights are better."""
+    _, gradient = objective.loss_and_gradient(theta)
+    for _ in range(_NEWTON_STEPS):
+        # Along the flat directions of rescaling there is nothing to gain.
+        inverse = np.linalg.pinv(hessian(objective, theta, slopes_at(objective, theta)), rcond=1e-7, hermitian=True)
+        trial = theta - torch.from_numpy(inverse @ _array(gradient)).to(theta)
+        _, trial_gradient = objective.loss_and_gradient(trial)
+        if not float(trial_gradient.norm()) < 0.5 * float(gradient.norm()):
+            break
+        theta, gradient = trial, trial_gradient
+    return theta
 
 
 def at_minimum(

@@ -168,14 +168,17 @@ class Passage:
     # the flow
 
     def _flowed(self, now: Now) -> Now:
-        until = now.goal if isinstance(now.goal, float) else math.inf
+        goal = now.goal if isinstance(now.goal, float) else math.inf
+        # Where nothing moves one step may be longer than anybody waits.
+        overdue = self._overdue(now) if now.escaped is None and now.dead_end is None else math.inf
+        until = min(goal, overdue) if overdue > now.point.time else goal
         operations = 12.0 * self._problem.samples * self.layout.size
         steps = int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))
         for piece in islice(self._following(now).pieces(now.point, until), steps):
             now = self._passed(now, piece)
             if now.finished is not None or now.phase != "flowing":
                 return now
-        if now.point.time >= until:
+        if now.point.time >= goal:
             sample = self.measure(now, now.point.time, now.point.y, lasting=True)
             now = replace(now, series=now.series.with_sample(sample))
             return replace(now, finished=f"Time {now.point.time:.4g} is reached.")
@@ -272,9 +275,7 @@ class Passage:
         sample = self.measure(now, time, y, lasting=True)
         predicted = now.predictions[-1].escape_time
         beside = "" if predicted is None else f" (predicted: {predicted:.4g})"
-        text = (
-            f"Escaped at time {time:.4g}{beside}: the dormant weights have reached a norm of {now.escape_norm:.3g}."
-        )
+        text = f"Escaped at time {time:.4g}{beside}: the dormant weights have reached a norm of {now.escape_norm:.3g}."
         return replace(
             now,
             events=(*now.events, Event("escaped", time, sample.loss, text)),

@@ -96,13 +96,21 @@ def start_near(
     matrices = [np.zeros(shape) for shape in layout.shapes]
     if isinstance(settings.dormant, OriginPoint):
         matrices = [np.asarray(weight.double().cpu().numpy()) for weight in settings.dormant.weights]
+        for index, (matrix, shape) in enumerate(zip(matrices, layout.shapes, strict=True)):
+            if matrix.shape != shape:
+                raise ValueError(
+                    f"dormant.weights[{index}] must have shape {shape} to fit the problem, got {matrix.shape}"
+                )
     elif settings.dormant and isinstance(settings.dormant[0], KKTPoint):
         _put_points(matrices, before, [point for point in settings.dormant if isinstance(point, KKTPoint)])
     else:
         generator = np.random.default_rng(settings.seed)
         matrices = [generator.standard_normal(shape) for shape in layout.shapes]
     theta = np.where(between_active, 0.0, layout.vector(matrices))
-    theta *= settings.scale / np.linalg.norm(theta)
+    norm = float(np.linalg.norm(theta))
+    if not 0 < norm < np.inf:
+        raise ValueError(f"dormant must have weights that are finite and not all zero, got some of norm {norm:g}")
+    theta *= settings.scale / norm
     if network is not None:
         whole = layout.matrices(theta)
         for matrix, weight in zip(whole, network.weights, strict=True):
@@ -159,6 +167,8 @@ def dormant_counts(dormant: Dormant, network: HomogeneousNetwork | None) -> tupl
     if isinstance(dormant, OriginPoint):
         if network is not None:
             raise TypeError("dormant must be integers or KKTPoints near a network, got an OriginPoint")
+        if len(dormant.weights) < 2:
+            raise ValueError(f"dormant.weights must hold at least two matrices, got {len(dormant.weights)}")
         return (1,) * (len(dormant.weights) - 1)
     if isinstance(dormant[0], KKTPoint):
         if network is None:
