@@ -16,5 +16,10 @@ def count(number: int, noun: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits with a true minus sign, ``"0"`` for zero."""
-    return "0" if value == 0 else f"{value:.3g}".replace("-", "−")
+    """Three significant digits with a true minus sign, ``"0"`` for zero, ``"12,300"`` for 12345."""
+    if value == 0:
+        return "0"
+    digits = f"{value:.3g}"
+    if 1e3 <= abs(value) < 1e6:
+        digits = f"{float(digits):,.0f}"
+    return digits.replace("-", "−")

@@ -12,7 +12,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from np_widgets.pictures.alignment import Alignment
-from np_widgets.pictures.labels import number
 from np_widgets.pictures.norms import Growth, Norms
 from np_widgets.pictures.plateaus import Plateaus
 from np_widgets.plots import style
@@ -178,4 +177,4 @@ def _over_time(axes: Axes, left: float, right: float, now: float | None) -> None
     room = 0.02 * (right - left)
     axes.set_xlim(left - room, right + room)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: number(time)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: f"{time:,.6g}"))
