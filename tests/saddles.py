@@ -57,6 +57,13 @@ def best_point(hidden: int = 1, power: int = 1, leak: float = 0.0, seed: int = 0
     return npw.find_kkt_points(network, problem, starts=30, seed=91)[0]
 
 
+def fitted() -> tuple[npw.HomogeneousNetwork, npw.Problem]:
+    """A network of one neuron, and a problem that it fits."""
+    x = double(np.random.default_rng(0).standard_normal((30, 2)))
+    network = npw.HomogeneousNetwork([[[1.0, -0.5]], [[1.25**0.5]]])
+    return network, npw.Problem(x, network(x))
+
+
 def small_flow(seed: int = 0, **options: Any) -> npw.SaddleFlow:
     """A flow that escapes within a second, near the saddle of a ReLU network with one hidden layer."""
     defaults: dict[str, Any] = {"dormant": 2, "scale": 1e-3, "starts": 8}

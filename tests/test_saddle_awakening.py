@@ -109,15 +109,8 @@ def test_relu_neurons_leave_the_origin_one_kkt_point_after_the_other():
 # --------------------------------------------------------------------------------------------- nothing to wait for
 
 
-def fitted():
-    """A problem that one neuron fits, and that neuron."""
-    x = double(np.random.default_rng(0).standard_normal((30, 2)))
-    network = npw.HomogeneousNetwork([[[1.0, -0.5]], [[1.25**0.5]]])
-    return network, npw.Problem(x, network(x))
-
-
 def test_where_the_loss_is_zero_nothing_ever_escapes():
-    network, problem = fitted()
+    network, problem = saddles.fitted()
     flow = npw.SaddleFlow(network, problem, 3, 1e-3, starts=8)
     reason = flow.run_to("escape")
     assert "No KKT point has a positive value" in reason

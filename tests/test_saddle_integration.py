@@ -37,8 +37,8 @@ def logistic_solution(start, time):
 
 
 def absolute(y):
-    """Pulled to zero from both sides, and along it at a rate that Filippov's mean gives."""
-    return 0.3 - np.sign(y)
+    """Pulled to one from both sides."""
+    return 0.3 - np.sign(y - 1)
 
 
 INTEGRATORS = {
@@ -59,12 +59,12 @@ def test_logistic_growth_is_followed(name):
 
 @pytest.mark.parametrize("name", INTEGRATORS)
 def test_pieces_follow_one_another_and_end_exactly_at_until(name):
-    start = Point(0.5, np.array([0.2]), steps=7)
+    start = Point(0.5, np.array([0.2]), steps=500)
     pieces = list(INTEGRATORS[name].pieces(start, 3.03125))
     assert pieces[0].start.time == 0.5
     assert all(one.end.time == other.start.time for one, other in pairwise(pieces))
     assert all(one.end.y is other.start.y for one, other in pairwise(pieces))
-    assert [piece.end.steps for piece in pieces] == list(range(8, 8 + len(pieces)))
+    assert [piece.end.steps for piece in pieces] == list(range(501, 501 + len(pieces)))
     if name == "descent":
         assert 3.03125 <= pieces[-1].end.time < 3.03125 + 1e-3
     else:
@@ -103,6 +103,12 @@ def test_resumed_after_any_step_an_integration_follows_the_same_solution(name, s
     assert point.steps <= 2 * len(whole)
 
 
+def test_many_steps_of_descent_take_their_number_times_the_step():
+    pieces = list(GradientDescent(logistic, 0.1).pieces(Point(0.0, np.array([0.5])), 250.0))
+    assert len(pieces) == 2500
+    assert pieces[-1].end.time == 250.0
+
+
 def test_descent_resumed_after_any_step_has_the_same_bits():
     descent = GradientDescent(logistic, 0.01)
     whole = [piece.end.y[0] for piece in descent.pieces(Point(0.0, np.array([0.1])), 2.0)]
@@ -133,8 +139,8 @@ def test_a_stiff_flow_takes_few_steps_of_the_implicit_method():
 
 def test_a_flow_that_is_pulled_to_a_kink_arrives_and_stays():
     step = 1e-3
-    for piece in sliding(absolute, step).pieces(Point(0.0, np.array([0.7])), 3.0):
-        exact = max(0.7 - 0.7 * piece.end.time, 0.0)
+    for piece in sliding(absolute, step).pieces(Point(0.0, np.array([1.7])), 3.0):
+        exact = 1 + max(0.7 - 0.7 * piece.end.time, 0.0)
         assert piece.end.y[0] == pytest.approx(exact, abs=2 * step)
 
 
@@ -148,18 +154,18 @@ def test_a_flow_that_crosses_a_kink_goes_on_on_the_other_side():
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_along_a_kink_the_flow_moves_at_filippovs_velocity(share):
-    # Above the line y = 0 it goes (1, −up), below it (3, down); on it the mean whose second part is zero.
+    # Above the line y = 5 it goes (1, −up), below it (3, down); on it the mean whose second part is zero.
     up, down = 1 - share, share
 
     def field(y):
-        return np.array([1.0, -up]) if y[1] > 0 else np.array([3.0, down])
+        return np.array([1.0, -up]) if y[1] > 5 else np.array([3.0, down])
 
     velocity = (down * 1.0 + up * 3.0) / (up + down)
     reached = 0.4 / up
-    pieces = list(sliding(field, 1e-3, 2).pieces(Point(0.0, np.array([0.0, 0.4])), reached + 2.0))
+    pieces = list(sliding(field, 1e-3, 2).pieces(Point(0.0, np.array([0.0, 5.4])), reached + 2.0))
     end = pieces[-1].end
     assert end.time == reached + 2.0
-    assert abs(end.y[1]) < 5e-3
+    assert end.y[1] == pytest.approx(5, abs=5e-3)
     assert end.y[0] == pytest.approx(reached + 2 * velocity, abs=0.02)
     assert len(pieces) < 4000
 
@@ -167,11 +173,11 @@ def test_along_a_kink_the_flow_moves_at_filippovs_velocity(share):
 def test_a_flow_leaves_a_kink_where_it_is_not_held_any_more():
     # The pull from below falls with time along the line, and is gone at x = 1: from there on y falls.
     def field(y):
-        return np.array([1.0, -1.0 if y[1] > 0 else 1.0 - y[0]])
+        return np.array([1.0, -1.0 if y[1] > 5 else 1.0 - y[0]])
 
-    end = list(sliding(field, 1e-3, 2).pieces(Point(0.0, np.array([0.0, 0.0])), 3.0))[-1].end
+    end = list(sliding(field, 1e-3, 2).pieces(Point(0.0, np.array([0.0, 5.0])), 3.0))[-1].end
     assert end.y[0] == pytest.approx(3.0, abs=1e-6)
-    assert end.y[1] == pytest.approx(-2.0, abs=0.05)  # −∫₁³ (x − 1) dx
+    assert end.y[1] == pytest.approx(5 - 2.0, abs=0.05)  # −∫₁³ (x − 1) dx
 
 
 def test_where_nothing_moves_times_stay_finite():

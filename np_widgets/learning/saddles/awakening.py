@@ -19,6 +19,7 @@ from np_widgets.learning.saddles.settings import ESCAPED
 from np_widgets.problems import Problem
 
 _COMPARISON = "gradient_descent"
+_NEAR_LARGEST = 0.5
 COMPARISON_STEPS = STEP_BUDGETS[_COMPARISON]
 
 
@@ -48,9 +49,11 @@ def awoken(sample: Sample, now: Now, layout: Layout, neurons: Sequence[tuple[int
     """
     assert now.escaped is not None
     assert now.highest is not None
-    incoming, outgoing = layout.squares(sample.theta)
+    norms = np.sqrt(sum(layout.squares(sample.theta)))
     before = np.concatenate(list(now.place.active))
-    after = before | (np.sqrt(incoming + outgoing) >= ESCAPED * np.linalg.norm(sample.theta))
+    # Where many have grown a little, at least the largest have woken up.
+    least = min(ESCAPED * float(np.linalg.norm(sample.theta)), _NEAR_LARGEST * float(norms[~before].max()))
+    after = before | (norms >= least)
     active = tuple(np.split(after, np.cumsum(layout.widths)[:-1]))
     awake = tuple(layout.neurons[index] for index in np.flatnonzero(after & ~before))
     is_active = dict(zip(layout.neurons, after, strict=True))

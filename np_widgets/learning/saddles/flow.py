@@ -94,7 +94,8 @@ class SaddleFlow(Engine):
     The flow has *escaped* when ``‖w_z‖`` has reached 3 % of ``‖w_n‖``; from the origin, 3 % of the norm where the loss
     is lowest on the ray of the best KKT point. The *next saddle* is where the speed ``√(−d𝓛/dt)`` is lowest before it
     rises again, or where it has fallen to 0.5 % of the fastest since the escape. There the neurons with 3 % of all
-    weights' norm count as awake, and the flow can go on from there with the rest as the dormant ones.
+    weights' norm (or, if none has it, half of the largest dormant one's) count as awake, and the flow can go on from
+    there with the rest as the dormant ones.
 
     Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
     With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the largest curvature.

@@ -21,6 +21,7 @@ _CRAWLING = 0.25
 # Where nothing moves any more every step is longer than the one before: this keeps times finite.
 _LONGEST_STEP = 1e100
 _COARSE_STEPS = 200
+_FURTHEST, _SHORTEST = 0.1, 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +141,8 @@ class SlidingIntegrator:
     Where no kink is met the flow is smooth, and a Runge–Kutta method of order 5 follows it with long steps. Along a
     kink every error estimate finds the jump of f, and the steps become ever smaller; but the mean over many crossings
     is the velocity along the kink, and a fixed step finds that, too. So where small steps begin to crawl, some hundred
-    steps of Heun's method follow. It is of second order where the flow is smooth, and what gradient flow conserves it
-    keeps to that order even across kinks.
+    steps of Heun's method follow. It is of second order where the flow is smooth; across kinks its error falls linearly
+    with the step.
 
     Attributes
     ----------
@@ -173,6 +174,8 @@ class SlidingIntegrator:
                     yield piece
                     if crawling:
                         break
+                # Since the beginning the weights, and with them the fastest rate, may have grown.
+                step = min(self.coarse(point.y), _LONGEST_STEP)
             else:
                 piece = self._heun(point, min(step, until - point.time))
                 point = piece.end
@@ -180,6 +183,11 @@ class SlidingIntegrator:
 
     def _heun(self, point: Point, step: float) -> Piece:
         first = self.field(point.y)
+        # However small the rates were when the step was chosen, no step changes much.
+        speed = float(np.linalg.norm(first))
+        if speed > 0:
+            furthest = _FURTHEST * float(np.linalg.norm(point.y)) / speed
+            step = min(step, max(furthest, _SHORTEST * step))
         bend = self.field(point.y + step * first) - first
         y = point.y + step * first + (step / 2) * bend
         end = Point(point.time + step, y, step, point.steps + 1, point.sliding - 1)
@@ -193,7 +201,7 @@ class SlidingIntegrator:
 
 @dataclass(frozen=True, eq=False)
 class GradientDescent:
-    """Gradient descent, ``y ← y + h·f(y)``, with time ``h`` a step.
+    """Gradient descent, ``y ← y + h·f(y)``; after k steps the time is ``k·h``.
 
     Attributes
     ----------
@@ -211,7 +219,7 @@ class GradientDescent:
         while point.time < until:
             end = replace(
                 point,
-                time=point.time + self.step_size,
+                time=(point.steps + 1) * self.step_size,
                 y=point.y + self.step_size * self.field(point.y),
                 steps=point.steps + 1,
             )

@@ -36,7 +36,7 @@ _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
 _COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
 # A flow that has not escaped after so many times as long as predicted is not expected to escape any more.
-_OVERDUE = 4.0
+_OVERDUE = 2.0
 _MOST_SAMPLES_IN_A_STEP = 8
 
 

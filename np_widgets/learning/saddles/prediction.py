@@ -124,7 +124,8 @@ class Course:
         """What it says of these neurons, and altogether."""
         going_to = self._going_to(saddle, destinations, neurons)
         norms = self._neuron_norms(saddle, neurons, layout)
-        index = going_to[int(norms[-1].argmax())]
+        dormant = [not saddle.place.active[layer - 1][index] for layer, index in neurons]
+        index = going_to[int(np.where(dormant, norms[-1], -1.0).argmax())]
         if index < 0 and isinstance(saddle.flow, OriginFlow):  # inner neurons have no direction of their own
             index = max(going_to, default=-1)
         return Prediction(

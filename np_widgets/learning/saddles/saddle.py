@@ -121,10 +121,14 @@ class Saddle:
         return tuple(map(self._destination, self.search.points))
 
     def escape_norm(self) -> float | None:
-        """3 % of ``‖w_n‖``; at the origin, of the norm where the loss is lowest on the best KKT point's ray."""
+        """3 % of ``‖w_n‖``; at the origin, of the norm where the loss is lowest on the best KKT point's ray.
+
+        At a saddle that the flow has reached with dormant weights that were not that small, twice their norm.
+        """
         if self.network is not None:
             entries = self._layout.active_entries(self.place.active)
-            return ESCAPED * float(np.linalg.norm(self.place.theta[entries]))
+            active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
+            return ESCAPED * active if dormant < ESCAPED * active else 2 * dormant
         for destination in self.destinations:
             scale = best_scale(partial(self._loss_along, None, destination), 1.0)
             if scale is not None:
