@@ -207,3 +207,12 @@ def test_a_crossing_is_found_to_rounding():
     assert crossing(Piece(point, Point(2.0, np.array([0.7])), None), lambda y: float(y[0]) - 0.5) == 2.0
     already = next(adaptive(logistic).pieces(Point(1.0, np.array([0.6])), 2.0))
     assert crossing(already, lambda y: float(y[0]) - 0.5) == 1.0
+
+
+def test_the_fixed_steps_are_of_second_order_where_the_flow_is_smooth():
+    def error(step):
+        integrator = SlidingIntegrator(lambda y: -y * y, 1e-6, np.full(1, 1e-6), lambda _: step)
+        (*_, last) = integrator.pieces(Point(0.0, np.array([1.0]), sliding=10**6), until=1.0)
+        return abs(float(last.end.y[0]) - 0.5)  # 1 / (1 + t)
+
+    assert error(0.02) / error(0.01) == pytest.approx(4.0, rel=0.1)

@@ -11,6 +11,7 @@ from scipy.optimize import lsq_linear
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.objective import Objective
 
 _MOST_ROUNDS = 10
@@ -131,13 +132,13 @@ class _Kinks:
             samples, neurons = torch.nonzero(below, as_tuple=True)
             self._places.append((samples, neurons))
         self.count = sum(len(samples) for samples, _ in self._places)
-        self.one_sided = _array(torch.cat([s[place] for s, place in zip(self._slopes, self._places, strict=True)]))
+        self.one_sided = to_array(torch.cat([s[place] for s, place in zip(self._slopes, self._places, strict=True)]))
 
     def gradient(self, slopes: Floats) -> Floats:
         """The gradient of the loss, of shape ``(P,)``, for these slopes."""
         self._set(slopes)
         blocks = [(s.T @ h).reshape(-1) for s, h in zip(self._signals()[0], self._hidden, strict=True)]
-        return _array(torch.cat(blocks))
+        return to_array(torch.cat(blocks))
 
     def derivatives(self, slopes: Floats) -> Floats:
         """The derivative of the gradient by each slope, of shape ``(P, count)``."""
@@ -146,7 +147,7 @@ class _Kinks:
             upper[place] * self._pre_activation_gradients(layer, *place).T
             for layer, (upper, place) in enumerate(zip(self._signals()[1], self._places, strict=True))
         ]
-        return _array(torch.cat(columns, dim=1))
+        return to_array(torch.cat(columns, dim=1))
 
     def slopes(self, slopes: Floats) -> tuple[Tensor, ...]:
         """Those of all activations of each hidden layer, ``(n, k_l)``, with these at the kinks."""
@@ -208,7 +209,3 @@ def _shortening(columns: Floats, gradient: Floats, slopes: Floats, leak: float) 
         solution = lsq_linear(unit, unit @ (slopes * sizes) - gradient, bounds=bounds, tol=1e-13)
         shift[counts] = np.clip(solution.x / sizes, leak, 1.0) - slopes
     return shift
-
-
-def _array(tensor: Tensor) -> Floats:
-    return tensor.double().cpu().numpy()

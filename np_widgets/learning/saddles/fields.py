@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.layout import Flags, Layout
@@ -96,7 +97,7 @@ class NeuronField:
             signal[:, self.unseen.samples] += a @ signals.T
             by_outgoing += seen_anew @ signals
         by_incoming = self.activation.pull_back(signal, z) @ self.features
-        return _array(by_incoming) / len(self.features), _array(by_outgoing) / len(self.features)
+        return to_array(by_incoming) / len(self.features), to_array(by_outgoing) / len(self.features)
 
     def _alone(self, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``bᵀh_i`` and ``aᵀs_i`` of each neuron, as if it were the only one, ``(J, n)``; and ∇_a N, ``(J, q)``."""
@@ -113,7 +114,7 @@ class NeuronField:
     def value(self, incoming: Floats, outgoing: Floats) -> Floats:
         """N of each neuron alone, ``(J,)``, by Euler's formula ``∇_a N · a = N``."""
         by_outgoing = self._alone(self._tensor(incoming), self._tensor(outgoing))[2]
-        return np.asarray((_array(by_outgoing) * outgoing).sum(axis=1))
+        return np.asarray((to_array(by_outgoing) * outgoing).sum(axis=1))
 
     def residual(self, incoming: Floats, outgoing: Floats) -> Floats:
         """``‖∇N − (p+1)·N·(a, b)‖ / N`` of each neuron, ``(J,)``, for directions with ``‖a‖² + ‖b‖² = 1``.
@@ -124,8 +125,8 @@ class NeuronField:
         derivative between the one-sided ones.
         """
         z, signal, along = self._alone(self._tensor(incoming), self._tensor(outgoing))
-        by_outgoing = _array(along)
-        by_incoming = _array(self.activation.pull_back(signal, z) @ self.features) / len(self.features)
+        by_outgoing = to_array(along)
+        by_incoming = to_array(self.activation.pull_back(signal, z) @ self.features) / len(self.features)
         value = (by_outgoing * outgoing).sum(axis=1)
         degree = self.activation.power + 1
         upper = self._nearest_outgoing(incoming, outgoing, by_outgoing) - degree * value[:, None] * outgoing
@@ -145,7 +146,7 @@ class NeuronField:
             return by_outgoing
         b = self._tensor(incoming)
         sides = [
-            _array(self._alone(b, self._tensor(np.where(small, sign * _KINK * sizes[:, None], outgoing)))[2])
+            to_array(self._alone(b, self._tensor(np.where(small, sign * _KINK * sizes[:, None], outgoing)))[2])
             for sign in (-1, 1)
         ]
         nearest = np.clip(0.0, np.minimum(*sides), np.maximum(*sides))
@@ -176,7 +177,7 @@ class NeuronField:
             ahead = moved + (momentum - 1) / following * (moved - change)
             change, momentum = moved, following
         error = self._tensor(lower) + (change.unsqueeze(1) @ columns).squeeze(1)
-        return np.minimum(_array(error.square().sum(dim=1)), plain)
+        return np.minimum(to_array(error.square().sum(dim=1)), plain)
 
     @cached_property
     def _features_across(self) -> Tensor:
@@ -283,13 +284,9 @@ class OriginFlow:
     def __call__(self, y: Floats) -> Floats:
         """``∇N``, of shape ``(P,)``."""
         theta = torch.from_numpy(y).to(self._objective.initial)
-        return _array(self._objective.gradient_along(theta, self._residual))
+        return to_array(self._objective.gradient_along(theta, self._residual))
 
     def value(self, y: Floats) -> float:
         """N, by Euler's formula ``∇N·w = D·N``."""
         degree = sum(self._objective.activation.power**layer for layer in range(len(self._objective.shapes)))
         return float(self(y) @ y) / degree
-
-
-def _array(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.detach().double().cpu().numpy())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.integration import (
     SMOOTH,
@@ -62,8 +63,7 @@ def flow_integrator(
     if settings.dynamics == "descent":
         return GradientDescent(descent_field(objective, settings.step_size), settings.step_size)
     relative = tolerance_of(settings, kinked=kinked)
-    small = settings.scale / math.sqrt(max(int(dormant.sum()), 1))
-    absolute = np.where(dormant, relative * small, relative * _SMALL if not dormant.all() else relative * small)
+    absolute = _absolute_tolerances(settings, relative, dormant)
     field = gradient_field(objective)
     if kinked:
         share = _COARSE if curvature else _FINE
@@ -80,18 +80,23 @@ def batch_integrator(
     """What follows the gradient flow of so many members at once, whose weights follow one another in one vector."""
     kinked = objective.activation.has_kink
     relative = tolerance_of(settings, kinked=kinked)
-    small = settings.scale / math.sqrt(max(int(dormant.sum()), 1))
-    absolute = np.where(dormant, relative * small, relative * _SMALL)
+    absolute = _absolute_tolerances(settings, relative, dormant)
 
     def integrator(members: int) -> Integrator:
         everyone = np.tile(absolute, members)
         if not kinked:
             return AdaptiveIntegrator(field, SMOOTH, relative, everyone)
         # Near the saddle all members have the same fastest rate.
-        step = _COARSE / largest_rate(objective, np.asarray(objective.initial.double().cpu().numpy()))
+        step = _COARSE / largest_rate(objective, to_array(objective.initial))
         return SlidingIntegrator(field, relative, everyone, lambda _: step)
 
     return integrator
+
+
+def _absolute_tolerances(settings: SaddleSettings, relative: float, dormant: NDArray[np.bool_]) -> Floats:
+    """Of each weight: dormant ones are measured by their size at the start."""
+    small = settings.scale / math.sqrt(max(int(dormant.sum()), 1))
+    return np.where(dormant, relative * small, relative * _SMALL)
 
 
 def correlation_integrator(
@@ -129,7 +134,7 @@ def gradient_field(objective: Objective) -> Field:
 
     def field(y: Floats) -> Floats:
         _, gradient = objective.loss_and_gradient(torch.from_numpy(y).to(objective.initial))
-        return np.asarray(-gradient.double().cpu().numpy())
+        return -to_array(gradient)
 
     return field
 
@@ -147,7 +152,7 @@ def descent_field(objective: Objective, step_size: float) -> Field:
                 f"gradient descent diverges: the loss has risen to {loss:.3g}; step_size must be smaller than "
                 f"{step_size:g}"
             )
-        return np.asarray(-gradient.double().cpu().numpy())
+        return -to_array(gradient)
 
     return field
 

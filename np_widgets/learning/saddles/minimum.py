@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
@@ -117,7 +118,7 @@ def hessian(objective: Objective, theta: Tensor, slopes: tuple[Tensor, ...] | No
     """The Hessian of the training loss, of shape ``(P, P)``, by central differences of its gradient."""
     product = hessian_product(objective, theta, slopes)
     columns = torch.stack([product(row) for row in torch.eye(len(theta), dtype=theta.dtype, device=theta.device)])
-    return _array((columns + columns.T) / 2)
+    return to_array((columns + columns.T) / 2)
 
 
 def hessian_product(
@@ -145,7 +146,7 @@ def extreme_curvatures(objective: Objective, theta: Tensor, slopes: tuple[Tensor
         return float(values[0]), float(values[-1])
     product = hessian_product(objective, theta, slopes)
     operator = LinearOperator(
-        (size, size), matvec=lambda vector: _array(product(torch.from_numpy(vector.reshape(-1)).to(theta)))
+        (size, size), matvec=lambda vector: to_array(product(torch.from_numpy(vector.reshape(-1)).to(theta)))
     )
     start = np.random.default_rng(0).normal(size=size)
     lowest, largest = (
@@ -181,7 +182,7 @@ def _newton(objective: Objective, theta: Tensor) -> Tensor:
     for _ in range(_NEWTON_STEPS):
         # Along the flat directions of rescaling there is nothing to gain.
         inverse = np.linalg.pinv(hessian(objective, theta, slopes_at(objective, theta)), rcond=1e-7, hermitian=True)
-        trial = theta - torch.from_numpy(inverse @ _array(gradient)).to(theta)
+        trial = theta - torch.from_numpy(inverse @ to_array(gradient)).to(theta)
         _, trial_gradient = objective.loss_and_gradient(trial)
         if not float(trial_gradient.norm()) < 0.5 * float(gradient.norm()):
             break
@@ -256,7 +257,3 @@ def separates(network: HomogeneousNetwork, objective: Objective) -> bool:
     right = output.gather(1, problem.targets.unsqueeze(1)).squeeze(1)
     others = output.scatter(1, problem.targets.unsqueeze(1), -torch.inf).amax(dim=1)
     return bool((right > others).all())
-
-
-def _array(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.detach().double().cpu().numpy())

@@ -342,7 +342,10 @@ class Passage:
         assert now.next_active is not None
         place = Place(now.point.time, now.point.y, now.next_active)
         reached = now.events[-1].message
-        onward = Now(
+        if all(flags.all() for flags in place.active):
+            return replace(now, phase="flowing").at_dead_end(f"{reached} No dormant neuron is left.")
+        self.arrive(place, len(now.predictions))
+        return Now(
             point=now.point,
             place=place,
             series=now.series,
@@ -352,10 +355,6 @@ class Passage:
             awakenings=now.awakenings,
             predictions=now.predictions,
         )
-        if all(flags.all() for flags in place.active):
-            return replace(now, phase="flowing").at_dead_end(f"{reached} No dormant neuron is left.")
-        self.arrive(place, len(now.predictions))
-        return onward
 
 
 def _speed(before: Sample, after: Sample) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -194,9 +195,6 @@ class Saddle:
         if destination.layer == layer:
             return float(incoming @ destination.incoming + outgoing @ destination.outgoing)
         if destination.layer == 0:
-            if len(self.place.active) == 1:
-                norm = np.hypot(np.linalg.norm(destination.incoming), np.linalg.norm(destination.outgoing))
-                return float(incoming @ destination.incoming + outgoing @ destination.outgoing) / float(norm)
             if layer == 1:
                 return float(_unit(incoming) @ _unit(destination.incoming))
             if layer == len(self.place.active):
@@ -205,9 +203,11 @@ class Saddle:
 
     def _destination(self, point: KKTPoint | OriginPoint) -> Destination:
         if isinstance(point, KKTPoint):
-            return Destination(point.layer, point.value, point.residual, _array(point.incoming), _array(point.outgoing))
+            return Destination(
+                point.layer, point.value, point.residual, to_array(point.incoming), to_array(point.outgoing)
+            )
         layer = 1 if len(point.weights) == 2 else 0
-        incoming, outgoing = _array(point.weights[0]).reshape(-1), _array(point.weights[-1]).reshape(-1)
+        incoming, outgoing = to_array(point.weights[0]).reshape(-1), to_array(point.weights[-1]).reshape(-1)
         return Destination(layer, point.value, point.residual, incoming, outgoing)
 
     def _active_network(self) -> HomogeneousNetwork:
@@ -243,7 +243,3 @@ class Saddle:
 
 def _unit(vector: Floats) -> Floats:
     return vector / max(float(np.linalg.norm(vector)), np.finfo(float).tiny)
-
-
-def _array(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.detach().double().cpu().numpy())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS, KKTPoint, OriginPoint
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles.layout import Flags, Layout
@@ -95,7 +96,7 @@ def start_near(
     between_active = layout.active_entries(active)
     matrices = [np.zeros(shape) for shape in layout.shapes]
     if isinstance(settings.dormant, OriginPoint):
-        matrices = [np.asarray(weight.double().cpu().numpy()) for weight in settings.dormant.weights]
+        matrices = [to_array(weight) for weight in settings.dormant.weights]
         for index, (matrix, shape) in enumerate(zip(matrices, layout.shapes, strict=True)):
             if matrix.shape != shape:
                 raise ValueError(
@@ -114,7 +115,7 @@ def start_near(
     if network is not None:
         whole = layout.matrices(theta)
         for matrix, weight in zip(whole, network.weights, strict=True):
-            matrix[: weight.shape[0], : weight.shape[1]] = weight.double().cpu().numpy()
+            matrix[: weight.shape[0], : weight.shape[1]] = to_array(weight)
     return Start(layout, activation, theta, active)
 
 
@@ -221,6 +222,6 @@ def _put_points(matrices: list[Floats], before: tuple[int, ...], points: list[KK
         index, layer = place[point.layer - 1], point.layer
         below = before[layer - 2] if layer > 1 else matrices[0].shape[1]
         above = before[layer] if layer < len(before) else matrices[-1].shape[0]
-        matrices[layer - 1][index, :below] = point.incoming.double().cpu().numpy()
-        matrices[layer][:above, index] = point.outgoing.double().cpu().numpy()
+        matrices[layer - 1][index, :below] = to_array(point.incoming)
+        matrices[layer][:above, index] = to_array(point.outgoing)
         place[layer - 1] += 1
