@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 import np_widgets as npw
 from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, make_minimizer, resolved_name
@@ -54,6 +54,7 @@ def test_balanced_weights_give_the_same_function_and_are_balanced(seed, widths, 
     balanced = network.balanced()
     x = torch.randn(20, 3, generator=generator, dtype=torch.float64)
     reference = network(x)
+    assume(bool(reference.isfinite().all()))  # deep networks of a high power leave the range of floating point
     assert torch.allclose(balanced(x), reference, rtol=1e-9, atol=1e-12 * float(reference.abs().max()))
     for below, above in pairwise(balanced.weights):
         incoming, outgoing = below.square().sum(dim=1), power * above.square().sum(dim=0)

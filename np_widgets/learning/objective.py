@@ -10,14 +10,11 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem
 
 _JACOBIAN_ENTRIES = 2**22
 """How many entries of the Jacobian are held at once: 32 MiB in float64."""
-
-# What leaky_relu and its gradient are made of, with a place to write to (which the public functions lack).
-_rectify = torch.ops.aten.leaky_relu.out
-_rectify_backward = torch.ops.aten.leaky_relu_backward.grad_input
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,10 @@ class Objective:
         self.sizes = [weight.numel() for weight in network.weights]
         self.initial = torch.cat([weight.detach().reshape(-1) for weight in network.weights])
         self.evaluations = 0
-        self._passes = _Passes(problem.inputs, self.shapes, self.activation)
+        self._passes = Passes(problem.inputs, self.shapes, self.activation)
+        self._output = self._passes.output[0].mT
+        self._residual = torch.empty_like(self._passes.output)
+        self._residual_rows = self._residual[0].mT
 
     @property
     def size(self) -> int:
@@ -93,29 +93,35 @@ class Objective:
 
     def loss(self, theta: Tensor) -> float:
         """The training loss."""
-        self.evaluations += 1
-        output = self._passes.forward(theta).T
-        return float(self.problem.loss.value(output, self.problem.targets))
+        self._forward(theta)
+        return self._loss()
 
-    def loss_and_gradient(self, theta: Tensor) -> tuple[float, Tensor]:
-        """The training loss and its gradient, a new tensor of shape ``(P,)``.
+    def loss_and_gradient(self, theta: Tensor, out: Tensor | None = None) -> tuple[float, Tensor]:
+        """The training loss and its gradient, of shape ``(P,)``: a new tensor, or ``out`` if that is given.
 
         At a kink of the activation the slope of the negative side is taken.
         """
-        self.evaluations += 1
-        output = self._passes.forward(theta).T
-        residual = self.problem.loss.residual(output, self.problem.targets)
-        gradient = self._passes.backward(residual.T) / -self.problem.samples
-        return float(self.problem.loss.value(output, self.problem.targets)), gradient
+        self._forward(theta)
+        loss = self._loss()
+        gradient = self._passes.backward(self._residual)
+        return loss, torch.mul(gradient, -1 / self.problem.samples, out=out)
 
     def gradient_along(self, theta: Tensor, residual: Tensor) -> Tensor:
         """The gradient of ``(1/n) Σ_i r_iᵀ H(x_i; θ)`` for given ``r_i``, a new tensor of shape ``(P,)``.
 
         ``residual`` has shape ``(n, m)``; with that of the network itself this is minus the gradient of the loss.
         """
+        self._forward(theta)
+        return self._passes.backward(residual.T.unsqueeze(0)) / self.problem.samples
+
+    def _forward(self, theta: Tensor) -> None:
         self.evaluations += 1
-        self._passes.forward(theta)
-        return self._passes.backward(residual.T) / self.problem.samples
+        self._passes.theta.copy_(theta.detach())
+        self._passes.forward()
+
+    def _loss(self) -> float:
+        """The loss after :meth:`_forward`, which leaves the residual behind."""
+        return float(self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows))
 
     def gauss_newton(self, theta: Tensor, chunk: int | None = None) -> GaussNewton:
         """The Gauss–Newton model; the data are gone through ``chunk`` samples at a time to bound memory."""
@@ -152,59 +158,6 @@ class Objective:
                 slope = self.activation.derivative(pre_activations[layer - 2])
                 signal = (signal @ network.weights[layer - 1]) * slope.unsqueeze(1)
         return torch.cat(blocks[::-1], dim=-1)
-
-
-class _Passes:
-    """Forward and backward passes over working memory that is made once.
-
-    What a small network costs is the number of operations and the memory that each of them makes, not arithmetic.
-    So samples are columns here (matrices of a few long rows multiply several times faster than their transposes),
-    weights and gradient are fixed views of one vector each, and every operation writes to a place of its own.
-    """
-
-    def __init__(self, inputs: Tensor, shapes: Sequence[tuple[int, int]], activation: Activation) -> None:
-        samples = len(inputs)
-        self._power, self._leak = activation.power, activation.leak
-        sizes = [rows * columns for rows, columns in shapes]
-        self._theta = inputs.new_empty(sum(sizes))
-        self._gradient = torch.empty_like(self._theta)
-        self._weights = [part.view(shape) for part, shape in zip(self._theta.split(sizes), shapes, strict=True)]
-        self._gradients = [part.view(shape) for part, shape in zip(self._gradient.split(sizes), shapes, strict=True)]
-        widths = [rows for rows, _ in shapes[:-1]]
-        self._pre_activations = [inputs.new_empty(width, samples) for width in widths]
-        self._rectified = [torch.empty_like(z) for z in self._pre_activations]
-        self._powers = self._rectified if self._power == 1 else [torch.empty_like(z) for z in self._rectified]
-        self._signals = [torch.empty_like(z) for z in self._pre_activations]
-        self._output = inputs.new_empty(shapes[-1][0], samples)
-        self._hidden = [inputs.T, *self._powers]
-        self._weights_transposed = [weight.T for weight in self._weights]
-        self._hidden_transposed = [hidden.T for hidden in self._hidden]
-
-    def forward(self, theta: Tensor) -> Tensor:
-        """The outputs, of shape ``(m, n)``; overwritten by the next call."""
-        self._theta.copy_(theta.detach())
-        for layer, z in enumerate(self._pre_activations):
-            torch.mm(self._weights[layer], self._hidden[layer], out=z)
-            _rectify(z, self._leak, out=self._rectified[layer])
-            if self._power > 1:
-                torch.pow(self._rectified[layer], self._power, out=self._powers[layer])
-        return torch.mm(self._weights[-1], self._hidden[-1], out=self._output)
-
-    def backward(self, signal: Tensor) -> Tensor:
-        """``Σ_i signalᵀ ∂H(x_i)/∂θ`` after :meth:`forward`, of shape ``(P,)``; overwritten by the next call.
-
-        ``signal`` has shape ``(m, n)``.
-        """
-        for layer in range(len(self._weights) - 1, 0, -1):
-            torch.mm(signal, self._hidden_transposed[layer], out=self._gradients[layer])
-            signal = torch.mm(self._weights_transposed[layer], signal, out=self._signals[layer - 1])
-            if self._power > 1:
-                # σ'(z) = p·max(z, αz)^(p−1) times the slope of max(z, αz). The powers are not needed any more.
-                factor = torch.pow(self._rectified[layer - 1], self._power - 1, out=self._powers[layer - 1])
-                signal.mul_(factor).mul_(self._power)
-            _rectify_backward(signal, self._pre_activations[layer - 1], self._leak, False, grad_input=signal)
-        torch.mm(signal, self._hidden_transposed[0], out=self._gradients[0])
-        return self._gradient
 
 
 def _require_match(problem: Problem, network: HomogeneousNetwork) -> None:

@@ -51,7 +51,8 @@ class Adam(FirstOrderMinimizer):
         self._betas = _checked_betas(betas)
         self._epsilon = arguments.real("epsilon", epsilon, above=0)
         self._mean = torch.zeros_like(self.theta)
-        self._mean_square = torch.zeros_like(self.theta)
+        self._mean_square = torch.zeros_like(self._mean)
+        self._root = torch.empty_like(self._mean)
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "mean": self._mean.clone(), "mean_square": self._mean_square.clone()}
@@ -61,14 +62,14 @@ class Adam(FirstOrderMinimizer):
         self._mean = state["mean"].to(self.theta, copy=True)
         self._mean_square = state["mean_square"].to(self.theta, copy=True)
 
-    def _proposal(self) -> Tensor:
+    def _propose(self, theta: Tensor) -> None:
         first, second = self._betas
         self._mean.lerp_(self._gradient, 1 - first)
         self._mean_square.mul_(second).addcmul_(self._gradient, self._gradient, value=1 - second)
         # Both means start at zero: divided by these, they are means of the steps taken so far.
         weight, weight_square = 1 - first ** (self.steps + 1), 1 - second ** (self.steps + 1)
-        root = self._mean_square.sqrt().mul_(1 / math.sqrt(weight_square)).add_(self._epsilon)
-        return torch.addcdiv(self.theta, self._mean, root, value=-self._learning_rate / weight)
+        root = torch.sqrt(self._mean_square, out=self._root).mul_(1 / math.sqrt(weight_square)).add_(self._epsilon)
+        torch.addcdiv(self._theta, self._mean, root, value=-self._learning_rate / weight, out=theta)
 
 
 def _checked_betas(betas: tuple[float, float]) -> tuple[float, float]:

@@ -40,5 +40,5 @@ class GradientDescent(FirstOrderMinimizer):
         super().__init__(objective, theta, stopping=stopping)
         self._learning_rate = arguments.real("learning_rate", learning_rate, above=0)
 
-    def _proposal(self) -> Tensor:
-        return torch.sub(self.theta, self._gradient, alpha=self._learning_rate)
+    def _propose(self, theta: Tensor) -> None:
+        torch.sub(self._theta, self._gradient, alpha=self._learning_rate, out=theta)

@@ -168,19 +168,64 @@ class Minimizer(ABC):
 
 
 class FirstOrderMinimizer(Minimizer):
-    """A minimizer that takes one gradient a step and goes wherever it leads, as long as the loss is finite."""
+    """A minimizer that takes one gradient a step and goes wherever it leads, as long as the loss is finite.
+
+    Steps make no tensors: weights and gradient alternate between two places, and the lowest point has a third.
+    """
 
     # The norm of the gradient of a small network costs a good part of a step.
     _check_every: ClassVar[int] = 100
 
+    def __init__(self, objective: Objective, theta: Tensor, *, stopping: StoppingRule = DEFAULT_RULE) -> None:
+        super().__init__(objective, theta, stopping=stopping)
+        self._own_places()
+
+    @property
+    def theta(self) -> Tensor:
+        return self._theta.clone()
+
+    @theta.setter
+    def theta(self, theta: Tensor) -> None:
+        self._theta = theta
+
+    @property
+    def gradient(self) -> Tensor:
+        return self._gradient.clone()
+
+    @property
+    def lowest_theta(self) -> Tensor:
+        return self._lowest_theta.clone()
+
+    @lowest_theta.setter
+    def lowest_theta(self, theta: Tensor) -> None:
+        self._lowest_theta = theta
+
+    def settle(self) -> None:
+        super().settle()
+        self._own_places()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._own_places()
+
+    def _own_places(self) -> None:
+        self._theta, self._next_theta = self._theta.clone(), torch.empty_like(self._theta)
+        self._gradient, self._next_gradient = self._gradient.clone(), torch.empty_like(self._gradient)
+        self._lowest_theta = self._lowest_theta.clone()
+
     @abstractmethod
-    def _proposal(self) -> Tensor:
-        """The next weights, a new tensor."""
+    def _propose(self, theta: Tensor) -> None:
+        """Write the next weights to ``theta``."""
 
     def _step(self) -> None:
-        theta = self._proposal()
-        loss, gradient = self.objective.loss_and_gradient(theta)
-        if math.isfinite(loss):
-            self._move(theta, loss, gradient)
-        else:
+        self._propose(self._next_theta)
+        loss, _ = self.objective.loss_and_gradient(self._next_theta, out=self._next_gradient)
+        if not math.isfinite(loss):
             self.finished = f"diverged: step {self.steps + 1} led from a loss of {self.loss:.3g} to {loss}"
+            return
+        self._theta, self._next_theta = self._next_theta, self._theta
+        self._gradient, self._next_gradient = self._next_gradient, self._gradient
+        self.loss = loss
+        if loss < self.lowest_loss:
+            self.lowest_loss = loss
+            self._lowest_theta.copy_(self._theta)

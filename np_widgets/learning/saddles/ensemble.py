@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from np_widgets import arguments
+from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation import fitting
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.passes import Passes
 from np_widgets.learning.saddles.following import batch_integrator
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.integration import Piece, Point, crossing
@@ -218,30 +219,20 @@ class BatchGradient:
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._inputs = objective.problem.inputs.T.contiguous()
+        self._passes: Passes | None = None
 
     def __call__(self, y: Floats) -> Floats:
         """Of shape ``(B·P,)``, as ``y``."""
         objective, problem = self._objective, self._objective.problem
-        theta = torch.from_numpy(y).to(problem.inputs).view(-1, objective.size)
-        weights = [
-            part.reshape(-1, *shape)
-            for part, shape in zip(theta.split(objective.sizes, dim=1), objective.shapes, strict=True)
-        ]
-        # Samples are columns; the first product is one large one for all members.
-        below: list[Tensor] = []
-        pre_activations: list[Tensor] = []
-        hidden = self._inputs
-        for weight in weights[:-1]:
-            below.append(hidden)
-            pre_activations.append(weight @ hidden)
-            hidden = objective.activation(pre_activations[-1])
-        below.append(hidden)
-        output = weights[-1] @ hidden
-        signal = problem.loss.residual(output.mT, problem.targets).mT
-        blocks: list[Tensor] = []
-        for layer in range(len(weights) - 1, -1, -1):
-            blocks.append((signal @ below[layer].mT).flatten(1) / problem.samples)
-            if layer:
-                signal = objective.activation.pull_back(weights[layer].mT @ signal, pre_activations[layer - 1])
-        return np.asarray(torch.cat(blocks[::-1], dim=1).reshape(-1).double().cpu().numpy())
+        networks = len(y) // objective.size
+        if self._passes is None or self._passes.networks != networks:
+            self._passes = Passes(problem.inputs, objective.shapes, objective.activation, networks)
+            self._residual = torch.empty_like(self._passes.output)
+        passes = self._passes
+        theta = torch.from_numpy(y).to(problem.inputs).view(networks, -1)
+        for weight, part in zip(passes.weights, theta.split(objective.sizes, dim=1), strict=True):
+            weight.copy_(part.view_as(weight))
+        problem.loss.evaluate(passes.forward().mT, problem.targets, self._residual.mT)
+        passes.backward(self._residual)
+        blocks = [gradient.flatten(1) for gradient in passes.gradients]
+        return to_array(torch.cat(blocks, dim=1).reshape(-1)) / problem.samples
