@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from np_widgets.learning.activation import Activation
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem

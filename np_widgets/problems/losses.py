@@ -24,7 +24,7 @@ class Loss(Protocol):
         """The residual ``r_i = −∂ℓ/∂H(x_i)`` of each sample, of shape ``(..., n, m)``."""
 
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
-        """:meth:`value`, and :meth:`residual` written to a tensor of the shape of ``outputs``: both cost little more."""
+        """:meth:`value`, and :meth:`residual` written to a tensor of the shape of ``outputs``, at little extra cost."""
 
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         """``Rᵀ J`` with ``R Rᵀ = ∂²ℓ/∂H²``, so that its Gram matrix is the Gauss–Newton matrix.
