@@ -12,8 +12,11 @@ import torch
 from hypothesis import assume, given, settings
 
 import np_widgets as npw
-from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, make_minimizer, resolved_name
+from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, make_minimizer
+from np_widgets.learning.minimizers.gradient_descent import GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
+from np_widgets.learning.minimizers.lbfgs import LBFGS
+from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.ray import best_scale
 from np_widgets.learning.settings import MINIMIZER_NAMES
@@ -29,11 +32,11 @@ def test_best_scale_finds_the_minimum_of_a_loss_along_a_ray(power, best, height)
 
 
 def test_best_scale_says_so_if_nothing_is_lower_and_survives_overflow():
-    assert best_scale(lambda scale: 1 + scale, 1e-2) is None
-    assert best_scale(lambda scale: 1.0, 1e-2) is None
-    found = best_scale(lambda scale: (scale - 3) ** 2 if scale < 10 else math.inf, 1e-2)
+    assert best_scale(lambda scales: 1 + scales, 1e-2) is None
+    assert best_scale(np.ones_like, 1e-2) is None
+    found = best_scale(lambda scales: np.where(scales < 10, (scales - 3) ** 2, math.inf), 1e-2)
     assert found == pytest.approx(3, rel=1e-4)
-    assert best_scale(lambda scale: math.nan if scale > 1 else 1 - scale, 1e-2) <= 1
+    assert best_scale(lambda scales: np.where(scales > 1, math.nan, 1 - scales), 1e-2) <= 1
 
 
 # --------------------------------------------------------------------------------------------------- balanced weights
@@ -129,9 +132,17 @@ def test_every_minimizer_has_a_name_a_title_and_a_budget():
     assert set(MINIMIZER_NAMES) == {"auto", *MINIMIZERS}
     assert set(STEP_BUDGETS) == set(MINIMIZERS)
     assert all(kind.title for kind in MINIMIZERS.values())
-    assert resolved_name("auto", "paper") == "gradient_descent"
-    assert resolved_name("auto", "fast") == "hybrid"
-    assert resolved_name("adam", "fast") == "adam"
+
+
+def test_auto_is_the_minimizer_that_suits_method_and_size():
+    small, x = objective(), torch.randn(50, 40, dtype=torch.float64)
+    network = npw.HomogeneousNetwork(
+        [torch.randn(60, 40, dtype=torch.float64), torch.randn(1, 60, dtype=torch.float64)]
+    )
+    large = Objective(npw.Problem(x, x[:, :1]), network)
+    assert isinstance(make_minimizer("auto", small, small.initial, None), LevenbergMarquardt)
+    assert isinstance(make_minimizer("auto", large, large.initial, None), LBFGS)
+    assert isinstance(make_minimizer("auto", small, small.initial, None, "paper"), GradientDescent)
 
 
 # --------------------------------------------------------------------------------------------------- trace

@@ -90,7 +90,8 @@ class TestState:
         for _ in range(20):
             widget.session.step()
             frame = widget.session.frame
-            assert (widget.status, widget.loss, widget.message) == ("paused", frame.loss, frame.message)
+            status = "paused" if frame.finished is None else "finished"
+            assert (widget.status, widget.loss, widget.message) == (status, frame.loss, frame.message)
 
     def test_a_running_session_is_shown_as_running(self, widget):
         widget.session.speed = 2.0
@@ -230,8 +231,16 @@ class TestControls:
             widget.close()
 
     def test_the_paper_has_one_minimizer(self, problem):
-        widget = PursuitWidget(problem, hidden_layers=1, method="paper")
-        assert "Minimizer" not in names(widget)
+        widget = PursuitWidget(problem, hidden_layers=1, minimizer="adam")
+        control(widget, "Method").value = "paper"
+        control(widget, "Reset").click()
+        until(lambda: widget.session.frame.method == "paper")
+        until(lambda: control(widget, "Minimizer").disabled)
+        assert control(widget, "Minimizer").value == "auto"
+        control(widget, "Method").value = "fast"
+        control(widget, "Reset").click()
+        until(lambda: not control(widget, "Minimizer").disabled)
+        widget.session.raise_if_failed()
         widget.close()
 
     def test_another_layer_of_weights_is_shown_while_paused(self, widget):
@@ -380,7 +389,7 @@ class TestClosing:
     def test_a_session_that_was_given_stays_open(self, problem):
         with Session(NeuronPursuit(problem, hidden_layers=1)) as session:
             widget = PursuitWidget(session)
-            session.step(30)
+            session.step(3)
             widget.close()
             assert session.status == "paused"
             assert session.step() == 1

@@ -89,6 +89,8 @@ class LayerSearch:
     unseen
         Take into account what a new neuron does at samples to which no neuron of its layer responds, see
         :func:`find_kkt_points`.
+    rough
+        Do not polish the points, and merge those that are not far from each other, see :class:`DirectionSearch`.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class LayerSearch:
         upper: bool = False,
         slopes: Sequence[Tensor] | None = None,
         unseen: bool = False,
+        rough: bool = False,
     ) -> None:
         self.layers = layers
         self._power = network.power
@@ -128,7 +131,7 @@ class LayerSearch:
             self._fields[below_last] = OneSidedCorrelation(
                 forward.hidden[below_last - 1], signals[below_last], pushed, profile
             )
-        self.directions = DirectionSearch(self._fields, starts, seed)
+        self.directions = DirectionSearch(self._fields, starts, seed, rough=rough)
 
     @property
     def points(self) -> list[KKTPoint]:
@@ -166,6 +169,9 @@ class OriginSearch:
 
     With the first layer's direction ``b`` and the signs of the inner weights fixed, all layers above act like one
     activation on ``bᵀx``, so that the search is one over directions for each pattern of signs that is alive.
+
+    A ``rough`` one does not polish the points, and merges those that are not far from each other, see
+    :class:`DirectionSearch`.
     """
 
     def __init__(
@@ -176,6 +182,8 @@ class OriginSearch:
         starts: int,
         seed: int,
         value_tolerance: float,
+        *,
+        rough: bool = False,
     ) -> None:
         self._value_tolerance = value_tolerance
         self._depth = hidden_layers + 1
@@ -187,7 +195,7 @@ class OriginSearch:
             index: DirectionalCorrelation(problem.inputs, residual, profile)
             for index, (profile, _) in enumerate(self._chains)
         }
-        self.directions = DirectionSearch(self._fields, starts, seed)
+        self.directions = DirectionSearch(self._fields, starts, seed, rough=rough)
 
     @property
     def points(self) -> list[OriginPoint]:

@@ -12,16 +12,25 @@ with features ``h_i`` (what enters the layer), signals ``s_i`` (the negative gra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.arrays import to_array
 
-# Entries of one (samples × starts) product: bounds the memory of a search to a few such blocks.
-_BLOCK_ENTRIES = 2**22
+# Entries of one (starts × samples) product: 1 MiB in float64, which a processor's cache holds. A GPU wants larger ones.
+_BLOCK_ENTRIES = 2**17
+_BLOCKS_ON_GPU = 2**7
+
+# The weight where the argument is positive, else zero: the gradient of a rectifier, with a place to write to.
+_weight_where_positive = torch.ops.aten.threshold_backward.grad_input
 
 
 @dataclass(frozen=True)
@@ -42,23 +51,30 @@ class Profile:
         """Whether ``g`` has a kink at zero."""
         return self.power == 1 and self.positive != -self.negative
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether ``g`` is odd or even: directions ``b`` and ``−b`` are one neuron then."""
+        return abs(self.positive) == abs(self.negative)
+
     def value(self, z: Tensor) -> Tensor:
         """``g(z)``, elementwise."""
-        if self.power == 1:
-            return z * self.derivative(z)
-        return self._coefficient(z) * z.abs() ** self.power
+        value = z.clamp(min=0) ** self.power
+        if self.positive != 1:
+            value.mul_(self.positive)
+        if self.negative:
+            value.add_((-z).clamp_(min=0) ** self.power, alpha=self.negative)
+        return value
 
-    def derivative(self, z: Tensor) -> Tensor:
-        """``g'(z)``, elementwise; zero at a kink."""
-        slope = self._coefficient(z) * z.sign()
-        return slope if self.power == 1 else self.power * slope * z.abs() ** (self.power - 1)
-
-    def second_derivative(self, z: Tensor) -> Tensor:
-        """``g''(z)``, elementwise; only for a power of at least 2."""
-        return self.power * (self.power - 1) * self._coefficient(z) * z.abs() ** (self.power - 2)
-
-    def _coefficient(self, z: Tensor) -> Tensor:
-        return torch.where(z > 0, z.new_tensor(self.positive), z.new_tensor(self.negative))
+    def weighted_derivative(self, z: Tensor, weights: Tensor) -> Tensor:
+        """``weights · g'(z)``, elementwise; zero at a kink."""
+        if self.power > 1:
+            weights = self.power * weights * z.abs() ** (self.power - 1)
+        result = torch.empty_like(z)
+        if not self.negative:
+            _weight_where_positive(weights, z, 0, grad_input=result)
+            return result if self.positive == 1 else result.mul_(self.positive)
+        _weight_where_positive(weights, -z, 0, grad_input=result)
+        return result.mul_(-self.negative).add_(torch.where(z > 0, weights, 0.0), alpha=self.positive)
 
 
 class DirectionalCorrelation:
@@ -76,7 +92,8 @@ class DirectionalCorrelation:
     Notes
     -----
     Features and signals are kept divided by their root mean squares, so that φ here is a pure number of order one at
-    most; :attr:`scale` ``= rms(s)·rms(h)^power`` turns it back. Samples that cannot contribute are left out.
+    most; :attr:`scale` ``= rms(s)·rms(h)^power`` turns it back. Samples that cannot contribute are left out. This copy
+    is all the memory that grows with the data.
     """
 
     def __init__(self, features: Tensor, signals: Tensor, profile: Profile) -> None:
@@ -90,9 +107,13 @@ class DirectionalCorrelation:
                 f"inputs (or hidden outputs) of size {feature_rms:.2g} are too large for a power of {profile.power}: "
                 "use problem.standardized()"
             ) from None
-        contributes = (features != 0).any(dim=1) & (signals != 0).any(dim=1)
-        self.features = features[contributes] / (feature_rms or 1.0)
-        self.signals = signals[contributes] / ((signal_rms or 1.0) * self.samples)
+        contributes = features.any(dim=1) & signals.any(dim=1)
+        if not bool(contributes.all()):
+            features, signals = features[contributes], signals[contributes]
+        # One feature after the other: both products of an evaluation are quickest like this.
+        columns = features.new_empty(features.shape[1], len(features))
+        self.features = torch.div(features.T, feature_rms or 1.0, out=columns).T
+        self.signals = signals / ((signal_rms or 1.0) * self.samples)
 
     @property
     def size(self) -> int:
@@ -104,31 +125,50 @@ class DirectionalCorrelation:
 
         Where φ is zero, so is the gradient given.
         """
+        gradient = torch.zeros_like(directions)
+        if self.signals.shape[1] == 1:
+            # One output: the gradient is that of u but for the sign, and by Euler's theorem gives u itself.
+            for features, signals in self._blocks(directions.shape[1]):
+                z = directions.T @ features.T
+                gradient.addmm_(features.T, self.profile.weighted_derivative(z, signals.T.expand_as(z)).T)
+            vector = (gradient * directions).sum(dim=0) / self.profile.power
+            return vector.abs(), gradient.mul_(vector.sign())
         blocks = list(self._blocks(directions.shape[1]))
         # A single block (the usual case) keeps bᵀh for the second pass; many would need the memory that blocks save.
-        kept = [features @ directions for features, _ in blocks] if len(blocks) == 1 else None
-        vector = directions.new_zeros(self.signals.shape[1], directions.shape[1])
-        for index, (features, signals) in enumerate(blocks):
-            z = kept[index] if kept else features @ directions
-            vector += signals.T @ self.profile.value(z)
-        norm = vector.norm(dim=0)
-        outgoing = vector / norm.clamp(min=torch.finfo(norm.dtype).tiny)
-        gradient = torch.zeros_like(directions)
-        for index, (features, signals) in enumerate(blocks):
-            z = kept[index] if kept else features @ directions
-            gradient += features.T @ ((signals @ outgoing) * self.profile.derivative(z))
+        kept = directions.T @ blocks[0][0].T if len(blocks) == 1 else None
+        sums = directions.new_zeros(directions.shape[1], self.signals.shape[1])
+        for features, signals in blocks:
+            z = directions.T @ features.T if kept is None else kept
+            sums.addmm_(self.profile.value(z), signals)
+        norm, outgoing = self._best_outgoing(sums)
+        for features, signals in blocks:
+            z = directions.T @ features.T if kept is None else kept
+            gradient.addmm_(features.T, self.profile.weighted_derivative(z, outgoing @ signals.T).T)
         return norm, gradient
 
     def vector(self, direction: Tensor) -> Tensor:
         """``u(b)`` for one direction of shape ``(k,)``: shape ``(q,)``."""
         return self.signals.T @ self.profile.value(self.features @ direction)
 
-    def fixed(self, direction: Tensor) -> DirectionalCorrelation:
-        """A correlation with signals that do not depend on the direction, and the same φ near this one."""
-        return self
+    def signals_at(self, direction: Tensor) -> Tensor:
+        """Signals that do not depend on the direction, of shape ``(n, q)``, and give the same φ near this one."""
+        return self.signals
+
+    @cached_property
+    def norms(self) -> NDArray[np.float64]:
+        """``‖h_i‖``, of shape ``(n,)``."""
+        return to_array(torch.linalg.vector_norm(self.features, dim=1))
+
+    def _best_outgoing(self, sums: Tensor) -> tuple[Tensor, Tensor]:
+        """φ and the outgoing weights of unit norm that attain it, for ``(1/n) Σ_i s_i g(bᵀh_i)`` as rows."""
+        norm = sums.norm(dim=1)
+        return norm, sums / norm.clamp(min=torch.finfo(norm.dtype).tiny).unsqueeze(1)
 
     def _blocks(self, starts: int) -> Iterator[tuple[Tensor, Tensor]]:
-        size = max(1, _BLOCK_ENTRIES // max(starts, 1))
+        entries = _BLOCK_ENTRIES * (_BLOCKS_ON_GPU if self.features.is_cuda else 1)
+        size = max(1, entries // max(starts, 1))
+        if size >= len(self.features):
+            return iter([(self.features, self.signals)])
         return zip(self.features.split(size), self.signals.split(size), strict=True)
 
 
@@ -150,48 +190,33 @@ class OneSidedCorrelation(DirectionalCorrelation):
     """
 
     def __init__(self, features: Tensor, signals: Tensor, pushed: Tensor, profile: Profile) -> None:
-        outgoing = signals.shape[1]
         # Together, so that they have one scale and the same samples.
         super().__init__(features, torch.cat([signals, pushed], dim=1), profile)
-        self._down, self._up = (part.contiguous() for part in self.signals.split(outgoing, dim=1))
-
-    def evaluate(self, directions: Tensor) -> tuple[Tensor, Tensor]:
-        norms, gradients = [], []
-        for part in directions.split(max(1, _BLOCK_ENTRIES // max(len(self.features), 1)), dim=1):
-            z = self.features @ part
-            vector = self._vector(self.profile.value(z))
-            norm = vector.norm(dim=0)
-            outgoing = vector / norm.clamp(min=torch.finfo(norm.dtype).tiny)
-            signal = self._up @ outgoing.clamp(min=0) + self._down @ outgoing.clamp(max=0)
-            norms.append(norm)
-            gradients.append(self.features.T @ (signal * self.profile.derivative(z)))
-        return torch.cat(norms), torch.cat(gradients, dim=1)
 
     def vector(self, direction: Tensor) -> Tensor:
-        return self._vector(self.profile.value(self.features @ direction).unsqueeze(1))[:, 0]
+        return self._better(super().vector(direction))
 
-    def fixed(self, direction: Tensor) -> DirectionalCorrelation:
+    def signals_at(self, direction: Tensor) -> Tensor:
         vector = self.vector(direction)
-        signals = torch.where(vector > 0, self._up, self._down) * (vector != 0)
-        return _with_signals(self, signals)
+        down, up = self.signals.chunk(2, dim=1)
+        return torch.where(vector > 0, up, down) * (vector != 0)
 
-    def _vector(self, response: Tensor) -> Tensor:
-        """The best outgoing weights times φ, of shape ``(q, S)``, for ``g(bᵀh_i)`` of shape ``(n, S)``."""
-        up, down = self._up.T @ response, self._down.T @ response
+    def _best_outgoing(self, sums: Tensor) -> tuple[Tensor, Tensor]:
+        norm, outgoing = super()._best_outgoing(self._better(sums))
+        return norm, torch.cat([outgoing.clamp(max=0), outgoing.clamp(min=0)], dim=1)
+
+    def _better(self, sums: Tensor) -> Tensor:
+        """The best outgoing weights times φ, for the sums with both signals along the last dimension."""
+        down, up = sums.chunk(2, dim=-1)
         rises, falls = up.clamp(min=0), (-down).clamp(min=0)
         return torch.where(rises >= falls, rises, -falls)
 
 
-def _with_signals(field: DirectionalCorrelation, signals: Tensor) -> DirectionalCorrelation:
-    """The same features and scale with other (scaled) signals."""
-    fixed = DirectionalCorrelation.__new__(DirectionalCorrelation)
-    fixed.profile, fixed.samples, fixed.scale = field.profile, field.samples, field.scale
-    fixed.features, fixed.signals = field.features, signals
-    return fixed
-
-
 def root_mean_square(values: Tensor) -> float:
     """The root mean square of all entries."""
+    norm = float(torch.linalg.vector_norm(values))
+    if 1e-15 < norm < 1e15:
+        return norm / math.sqrt(values.numel())
     largest = float(values.abs().max())
     # Squares of very large or very small numbers would leave the range of floating point.
     return largest * float((values / largest).square().mean().sqrt()) if largest > 0 else 0.0

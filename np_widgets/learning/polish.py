@@ -1,26 +1,35 @@
 """From a direction near a maximizer of φ to the maximizer itself.
 
 With a kink (p = 1, α ≠ 1) φ is piecewise smooth and its maximizers usually sit on kinks, where plain ascent zigzags. On
-a *face* (some samples held at their kink, the signs of all others fixed) φ(b) = ‖M b‖, whose maximizer is a singular
-vector of M. So the polish walks from face to face, along great circles on which φ is known in closed form between two
+a *face* (some samples held at their kink, the signs of all others fixed) φ(b) = ‖J b‖, whose maximizer is a singular
+vector of J. So the polish walks from face to face, along great circles on which φ is known in closed form between two
 kinks; on a stationary face the multipliers of the kinked samples say where to leave it. Without kinks it is Newton's
 method.
+
+Only products with all samples are left to torch: for vectors of a few entries NumPy takes a third of the time.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 from torch import Tensor
 
-from np_widgets.learning.direction import DirectionalCorrelation
+from np_widgets.learning.arrays import to_array
+from np_widgets.learning.direction import DirectionalCorrelation, Profile
+
+Floats = NDArray[np.float64]
 
 _MOST_MOVES = 500
-_TRIAL_DIRECTIONS = 64
+_REACH = 0.1
+_TRIAL_DIRECTIONS, _PROMISING = 64, 16
 _TRIAL_SWEEPS = 30
+_MOST_REPOLISHES, _ROUNDING = 5, 1e-9
 
 
 @dataclass(frozen=True)
@@ -45,105 +54,165 @@ class PolishedPoint:
 def polish(field: DirectionalCorrelation, direction: Tensor) -> PolishedPoint:
     """Ascend φ from ``direction`` to a KKT point: residual below 10⁻⁸ (float64), and no one-sided ascent left."""
     tolerance = max(1e-8, 100 * torch.finfo(direction.dtype).eps)
-    if field.profile.has_kink:
-        return _FaceWalk(field, tolerance).run(direction)
-    return _newton(field, direction, tolerance)
+    at = to_array(direction)
+    if not field.profile.has_kink:
+        found, value, residual = _Newton(field, tolerance).run(at)
+        return PolishedPoint(torch.from_numpy(found).to(direction), value, residual)
+    for _ in range(1 + _MOST_REPOLISHES):
+        found, value, residual = _FaceWalk(field, field.signals_at(direction), tolerance).run(at)
+        at, direction = found, torch.from_numpy(found).to(direction)
+        # Where signals depend on the direction, it may have left those it was polished with.
+        if abs(float(field.vector(direction).norm()) - value) <= _ROUNDING * value:
+            break
+    return PolishedPoint(direction, value, residual)
+
+
+class _Samples:
+    """Products with the features and signals of all samples: computed where these are, in their precision."""
+
+    def __init__(self, field: DirectionalCorrelation, signals: Tensor) -> None:
+        self._features = field.features
+        self.signals = to_array(signals)
+
+    def along(self, direction: Floats) -> Floats:
+        """``bᵀh_i``, of shape ``(n,)``."""
+        return to_array(self._features @ self._tensor(direction))
+
+    def total(self, slopes: Floats) -> Floats:
+        """``Σ_i s_i·slope_i·h_iᵀ``, of shape ``(q, k)``."""
+        return to_array(self._tensor(self.signals.T * slopes) @ self._features)
+
+    def weighted(self, weights: Floats) -> Floats:
+        """``Σ_i w_i·h_i``, of shape ``(k,)``."""
+        return to_array(self._tensor(weights) @ self._features)
+
+    def rows(self, index: NDArray[np.intp]) -> Floats:
+        """The features of some samples."""
+        return to_array(self._features[torch.from_numpy(index).to(self._features.device)])
+
+    def _tensor(self, array: Floats) -> Tensor:
+        return torch.from_numpy(array).to(self._features)
+
+
+def _unit(vector: Floats) -> Floats:
+    return vector / math.sqrt(vector @ vector)
+
+
+def _norm(vector: Floats) -> float:
+    return math.sqrt(vector @ vector)
+
+
+def _nearest_top_singular_vector(matrix: Floats, direction: Floats) -> Floats:
+    """The projection of ``direction`` on the top right singular space of ``matrix``, of unit length."""
+    if len(matrix) == 1:
+        return _unit(matrix[0]) if matrix.any() else direction
+    _, singular, right = np.linalg.svd(matrix, full_matrices=False)
+    top = right[singular >= singular[0] * (1 - 1e-12)]
+    projected = top.T @ (top @ direction)
+    return _unit(projected if _norm(projected) >= 1e-8 else top[0])
 
 
 # ----------------------------------------------------------------------------------------------- smooth: Newton
 
 
-def _newton(field: DirectionalCorrelation, direction: Tensor, tolerance: float) -> PolishedPoint:
-    direction = direction / direction.norm()
-    if field.profile.power == 1:
-        # Linear: φ(b) = ‖Mb‖, so the answer is known.
-        matrix = field.signals.T @ (field.profile.positive * field.features)
-        direction = _nearest_top_singular_vector(matrix, direction)
-    value, tangent = _value_and_tangent(field, direction)
-    for _ in range(_MOST_MOVES):
-        if float(tangent.norm()) <= tolerance * value:
-            break
-        step = _newton_step(field, direction, tangent)
-        moved = _backtrack(field, direction, value, step)
-        if moved is None:
-            moved = _backtrack(field, direction, value, tangent / value)
-        if moved is None:
-            break
-        direction = moved
-        value, tangent = _value_and_tangent(field, direction)
-    return PolishedPoint(direction, value, float(tangent.norm()) / value if value > 0 else 0.0)
+class _Newton:
+    def __init__(self, field: DirectionalCorrelation, tolerance: float) -> None:
+        self.samples = _Samples(field, field.signals)
+        self.profile = field.profile
+        self.tolerance = tolerance
+
+    def run(self, direction: Floats) -> tuple[Floats, float, float]:
+        direction = _unit(direction)
+        if self.profile.power == 1:
+            # Linear: φ(b) = ‖Jb‖, so the answer is known.
+            slopes = np.full(len(self.samples.signals), self.profile.positive)
+            direction = _unit(_nearest_top_singular_vector(self.samples.total(slopes), direction))
+        value, tangent = self._value_and_tangent(direction)
+        for _ in range(_MOST_MOVES):
+            if _norm(tangent) <= self.tolerance * value:
+                break
+            moved = self._backtrack(direction, value, tangent, self._step(direction, tangent))
+            if moved is None:
+                moved = self._backtrack(direction, value, tangent, tangent / value)
+            if moved is None:
+                break
+            direction = moved
+            value, tangent = self._value_and_tangent(direction)
+        return direction, value, _norm(tangent) / value if value > 0 else 0.0
+
+    def _value_and_tangent(self, direction: Floats) -> tuple[float, Floats]:
+        z = self.samples.along(direction)
+        vector = _response(self.profile, z) @ self.samples.signals
+        value = _norm(vector)
+        weights = (self.samples.signals @ (vector / max(value, 1e-300))) * _slopes(self.profile, z)
+        gradient = self.samples.weighted(weights)
+        return value, gradient - (gradient @ direction) * direction
+
+    def _backtrack(self, direction: Floats, value: float, tangent: Floats, step: Floats) -> Floats | None:
+        """The first of ever shorter steps that raises φ, or, next to the top where rounding hides a rise, keeps it."""
+        for halvings in range(30):
+            trial = _unit(direction + step / 2**halvings)
+            trial_value, trial_tangent = self._value_and_tangent(trial)
+            level = abs(trial_value - value) <= 1e-14 * value and _norm(trial_tangent) < 0.9 * _norm(tangent)
+            if trial_value > value * (1 + 1e-14) or level:
+                return trial
+        return None
+
+    def _step(self, direction: Floats, tangent: Floats) -> Floats:
+        """A truncated Newton step on the sphere by conjugate gradients; stops at directions of positive curvature."""
+        samples, profile = self.samples, self.profile
+        z = samples.along(direction)
+        slope = _slopes(profile, z)
+        vector = _response(profile, z) @ samples.signals
+        value = _norm(vector)
+        outgoing = vector / value
+        coefficient = samples.signals @ outgoing
+        curvature = coefficient * _curvatures(profile, z)
+        radial = samples.weighted(coefficient * slope) @ direction
+
+        def negative_hessian(v: Floats) -> Floats:
+            change = samples.along(v)
+            turned = (slope * change) @ samples.signals
+            turned = (turned - (outgoing @ turned) * outgoing) / value
+            result = samples.weighted(slope * (samples.signals @ turned) + curvature * change) - radial * v
+            return (result @ direction) * direction - result
+
+        step = np.zeros_like(direction)
+        residual = search = tangent
+        norm = residual @ residual
+        goal = norm * min(0.25, math.sqrt(norm) / value) ** 2
+        for _ in range(2 * len(direction)):
+            image = negative_hessian(search)
+            bend = search @ image
+            if bend <= 1e-14 * value * (search @ search):
+                return step if step.any() else tangent / value
+            length = norm / bend
+            step = step + length * search
+            residual = residual - length * image
+            new_norm = residual @ residual
+            if new_norm <= goal:
+                break
+            search = residual + (new_norm / norm) * search
+            norm = new_norm
+        return step
 
 
-def _value_and_tangent(field: DirectionalCorrelation, direction: Tensor) -> tuple[float, Tensor]:
-    value, gradient = field.evaluate(direction.unsqueeze(1))
-    gradient = gradient[:, 0]
-    return float(value), gradient - (gradient @ direction) * direction
+def _response(profile: Profile, z: Floats) -> Floats:
+    """``g(z)``."""
+    return np.where(z > 0, profile.positive, profile.negative) * np.abs(z) ** profile.power
 
 
-def _backtrack(field: DirectionalCorrelation, direction: Tensor, value: float, step: Tensor) -> Tensor | None:
-    """The first of ever shorter steps that raises φ, or, next to the top where rounding hides a rise, keeps it."""
-    slope = _value_and_tangent(field, direction)[1]
-    for halvings in range(30):
-        trial = direction + step / 2**halvings
-        trial = trial / trial.norm()
-        trial_value, trial_slope = _value_and_tangent(field, trial)
-        level = abs(trial_value - value) <= 1e-14 * value and float(trial_slope.norm()) < 0.9 * float(slope.norm())
-        if trial_value > value * (1 + 1e-14) or level:
-            return trial
-    return None
+def _slopes(profile: Profile, z: Floats) -> Floats:
+    """``g'(z)``."""
+    slopes = np.where(z > 0, profile.positive, -profile.negative)
+    return slopes if profile.power == 1 else profile.power * slopes * np.abs(z) ** (profile.power - 1)
 
 
-def _newton_step(field: DirectionalCorrelation, direction: Tensor, tangent: Tensor) -> Tensor:
-    """A truncated Newton step on the sphere by conjugate gradients; stops at directions of positive curvature."""
-    z = field.features @ direction
-    slope, curvature = field.profile.derivative(z), None
-    vector = field.signals.T @ field.profile.value(z)
-    value = vector.norm()
-    outgoing = vector / value
-    coefficient = field.signals @ outgoing
-    if field.profile.power > 1:
-        curvature = coefficient * field.profile.second_derivative(z)
-    radial = field.features.T @ (coefficient * slope) @ direction
-
-    def negative_hessian(v: Tensor) -> Tensor:
-        change = field.features @ v
-        turned = field.signals.T @ (slope * change)
-        turned = (turned - (outgoing @ turned) * outgoing) / value
-        result = field.features.T @ (slope * (field.signals @ turned))
-        if curvature is not None:
-            result = result + field.features.T @ (curvature * change)
-        result = result - radial * v
-        return (result @ direction) * direction - result
-
-    step = torch.zeros_like(direction)
-    residual = tangent.clone()
-    search = residual.clone()
-    norm = residual @ residual
-    goal = float(norm) * min(0.25, float(norm.sqrt() / value)) ** 2
-    for _ in range(2 * len(direction)):
-        image = negative_hessian(search)
-        bend = search @ image
-        if float(bend) <= 1e-14 * float(value) * float(search @ search):
-            return step if bool(step.any()) else tangent / value
-        length = norm / bend
-        step = step + length * search
-        residual = residual - length * image
-        new_norm = residual @ residual
-        if float(new_norm) <= goal:
-            break
-        search = residual + (new_norm / norm) * search
-        norm = new_norm
-    return step
-
-
-def _nearest_top_singular_vector(matrix: Tensor, direction: Tensor) -> Tensor:
-    """The projection of ``direction`` on the top right singular space of ``matrix``, of unit length."""
-    _, singular, right = torch.linalg.svd(matrix, full_matrices=False)
-    top = right[singular >= singular[0] * (1 - 1e-12)]
-    projected = top.T @ (top @ direction)
-    if float(projected.norm()) < 1e-8:
-        projected = top[0]
-    return projected / projected.norm()
+def _curvatures(profile: Profile, z: Floats) -> Floats:
+    """``g''(z)``; zero without a kink for a power of 1."""
+    power = profile.power
+    coefficients = power * (power - 1) * np.where(z > 0, profile.positive, profile.negative)
+    return coefficients * np.abs(z) ** max(power - 2, 0)
 
 
 # ----------------------------------------------------------------------------------------------- kinks: face walk
@@ -156,223 +225,263 @@ class _Kinks:
     Along ``d`` a group adds ``right·t`` for ``t = axisᵀd > 0`` and ``left·t`` for ``t < 0`` to the derivative of φ.
     """
 
-    axes: Tensor  # (K, k), unit rows
-    right: Tensor
-    left: Tensor
+    axes: Floats  # (K, k), unit rows
+    right: Floats
+    left: Floats
 
-    def change(self, directions: Tensor) -> Tensor:
+    def change(self, directions: Floats) -> Floats:
         """What the kinked samples add to the one-sided derivative along the columns of ``directions``."""
         t = self.axes @ directions
-        return (torch.where(t > 0, self.right.unsqueeze(1), self.left.unsqueeze(1)) * t).sum(dim=0)
+        return (np.where(t > 0, self.right[:, None], self.left[:, None]) * t).sum(axis=0)
 
-    def slope(self, directions: Tensor) -> Tensor:
+    def slope(self, directions: Floats) -> Floats:
         """The gradient of :meth:`change`, of the shape of ``directions``."""
         t = self.axes @ directions
-        return self.axes.T @ torch.where(t > 0, self.right.unsqueeze(1), self.left.unsqueeze(1))
+        return self.axes.T @ np.where(t > 0, self.right[:, None], self.left[:, None])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a walk is.
+
+    Attributes
+    ----------
+    z
+        ``bᵀh_i``, exactly zero for the kinked samples.
+    kinked
+        The samples on their kink.
+    span
+        An orthonormal basis, as rows, of the space spanned by their features.
+    jacobian
+        ``J`` of shape ``(q, k)``: ``u(b) = J b`` on this face.
+    vector, value
+        ``u`` and its norm φ.
+    """
+
+    direction: Floats
+    z: Floats
+    kinked: NDArray[np.intp]
+    axes: Floats
+    span: Floats
+    jacobian: Floats
+    vector: Floats
+    value: float
+
+    def onto_face(self, vector: Floats) -> Floats:
+        """The part of a vector, or of each row of a matrix, that keeps the kinked samples where they are."""
+        return vector - (vector @ self.span.T) @ self.span if len(self.span) else vector
 
 
 class _FaceWalk:
-    def __init__(self, field: DirectionalCorrelation, tolerance: float) -> None:
-        self.field = field
+    def __init__(self, field: DirectionalCorrelation, signals: Tensor, tolerance: float) -> None:
+        self.samples = _Samples(field, signals)
+        self.profile = field.profile
         self.tolerance = tolerance
-        self.norms = field.features.norm(dim=1)
         self.eps = torch.finfo(field.features.dtype).eps
-        self.kink_tolerance = 1e3 * self.eps
+        self.norms = field.norms
+        self.kink_tolerance = 1e3 * self.eps * self.norms
 
-    def run(self, direction: Tensor) -> PolishedPoint:
-        direction = direction / direction.norm()
-        value = float(self.field.vector(direction).norm())
-        residual = float("inf")
+    def run(self, direction: Floats) -> tuple[Floats, float, float]:
+        """The direction where the walk ends, φ there, and the residual."""
+        place = self._place(_unit(direction))
+        residual = None
         for _ in range(_MOST_MOVES):
-            if value == 0:
-                return PolishedPoint(direction, 0.0, 0.0)
-            kinked, z = self._kinked(direction)
-            basis = self._face(kinked, len(direction))
-            if basis is not None:
-                direction = self._onto(basis, direction)
-            moved = self._toward_face_maximizer(direction, kinked, z, basis)
+            if place.value == 0:
+                return place.direction, 0.0, 0.0
+            moved = self._toward_face_maximizer(place)
             if moved is None:
-                residual, leave = self._stationarity(direction, kinked, z)
-                moved = None if leave is None else self._walk(direction, leave, torch.pi / 2)
+                residual, leave = self._stationarity(place)
+                moved = None if leave is None else self._walk(place, leave, math.pi / 2)
             if moved is None:
                 break
-            new_value = float(self.field.vector(moved).norm())
-            if new_value <= value * (1 - 1e4 * self.eps):
+            new = self._place(moved, place)
+            if new.value <= place.value * (1 - 1e4 * self.eps):
                 break  # rounding has the last word
-            stuck = new_value <= value * (1 + 8 * self.eps) and bool((moved - direction).norm() < 100 * self.eps)
-            direction, value, residual = moved, new_value, float("inf")
+            stuck = new.value <= place.value * (1 + 8 * self.eps) and _norm(moved - place.direction) < 100 * self.eps
+            place, residual = new, None
             if stuck:
                 break
-        if residual == float("inf"):
-            kinked, z = self._kinked(direction)
-            residual, _ = self._stationarity(direction, kinked, z)
-        return PolishedPoint(direction, value, residual)
+        if residual is None:
+            residual, _ = self._stationarity(place)
+        return place.direction, place.value, residual
 
-    def _kinked(self, direction: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.field.features @ direction
-        return z.abs() <= self.kink_tolerance * self.norms, z
+    def _place(self, direction: Floats, before: _Place | None = None) -> _Place:
+        z = self.samples.along(direction)
+        kinked = np.flatnonzero(np.abs(z) <= self.kink_tolerance)
+        axes = span = np.empty((0, len(direction)))
+        if before is not None and len(before.kinked):
+            added = kinked[before.z[kinked] != 0]
+            if len(added) + len(before.kinked) == len(kinked):  # none was left
+                axes, span, kinked = before.axes, before.span, np.concatenate([before.kinked, added])
+        if len(kinked) > len(axes):
+            new = kinked[len(axes) :]
+            axes = np.concatenate([axes, self.samples.rows(new) / self.norms[new, None]])
+            span = _row_space(axes) if len(new) > 1 else _extended(span, axes[-1])
+        z[kinked] = 0.0
+        if 0 < len(span) < len(direction):
+            direction = _unit(direction - (span @ direction) @ span)
+        slopes = _slopes(self.profile, z)
+        slopes[kinked] = 0.0
+        jacobian = self.samples.total(slopes)
+        vector = jacobian @ direction
+        return _Place(direction, z, kinked, axes, span, jacobian, vector, _norm(vector))
 
-    def _face(self, kinked: Tensor, size: int) -> Tensor | None:
-        """An orthonormal basis, as columns, of the directions that keep the kinked samples at zero; None for all."""
-        if not bool(kinked.any()):
-            return None
-        rows = self.field.features[kinked] / self.norms[kinked].unsqueeze(1)
-        if len(rows) > size:
-            rows = torch.linalg.qr(rows, mode="r")[1]
-        _, singular, right = torch.linalg.svd(rows, full_matrices=True)
-        rank = int((singular > 1e-9 * singular[0]).sum())
-        return right[rank:].T
-
-    def _onto(self, basis: Tensor, direction: Tensor) -> Tensor:
-        if basis.shape[1] == 0:
-            return direction
-        projected = basis @ (basis.T @ direction)
-        return projected / projected.norm()
-
-    def _toward_face_maximizer(
-        self, direction: Tensor, kinked: Tensor, z: Tensor, basis: Tensor | None
-    ) -> Tensor | None:
+    def _toward_face_maximizer(self, place: _Place) -> Floats | None:
         """A better direction on the same face, or None if this one is stationary there."""
-        if basis is not None and basis.shape[1] <= 1:
+        direction = place.direction
+        if len(direction) - len(place.span) <= 1:
             return None
-        slope = torch.where(kinked, 0.0, self.field.profile.derivative(z))
-        matrix = self.field.signals.T @ (slope.unsqueeze(1) * self.field.features)
-        if basis is None:
-            target = _nearest_top_singular_vector(matrix, direction)
-        else:
-            target = basis @ _nearest_top_singular_vector(matrix @ basis, basis.T @ direction)
+        target = _nearest_top_singular_vector(place.onto_face(place.jacobian), direction)
         cosine = target @ direction
-        if float(cosine) < 0:
+        if cosine < 0:
             target = -target
         across = target - (target @ direction) * direction
-        sine = float(across.norm())
+        sine = _norm(across)
         if sine < 1e4 * self.eps:
             return None
-        return self._walk(direction, across / sine, float(np.arctan2(sine, abs(float(cosine)))))
+        return self._walk(place, across / sine, math.atan2(sine, abs(cosine)))
 
-    def _walk(self, direction: Tensor, tangent: Tensor, furthest: float) -> Tensor | None:
-        """The first local maximum of φ along the great circle from ``direction`` towards ``tangent``.
+    def _walk(self, place: _Place, tangent: Floats, furthest: float) -> Floats | None:
+        """The first local maximum of φ along the great circle from the place towards ``tangent``, or a better one near.
 
-        Between two kinks φ² = A cos²θ + B sin²θ + 2C sinθ cosθ. Returns None if φ does not rise at all.
+        Between two kinks φ² = A cos²θ + B sin²θ + 2C sinθ cosθ. Returns None if φ does not rise at first.
         """
-        field, profile = self.field, self.field.profile
-        tangent = tangent - (tangent @ direction) * direction
-        tangent = tangent / tangent.norm()
-        z, dz = field.features @ direction, field.features @ tangent
-        still = z.abs() <= self.kink_tolerance * self.norms
-        z = torch.where(still, 0.0, z)
-        dz = torch.where(dz.abs() <= self.kink_tolerance * self.norms, 0.0, dz)
-        side = torch.where(still, dz, z)
-        slope = profile.derivative(side)
+        direction, z, kinked, signals = place.direction, place.z, place.kinked, self.samples.signals
+        tangent = _unit(tangent - (tangent @ direction) * direction)
+        dz = self.samples.along(tangent)
         # u(θ) = cosθ·cosine + sinθ·sine, with a jump of both at each kink that is crossed.
-        crossing = torch.nonzero(z * dz < 0).flatten()
-        angle = torch.atan(-z[crossing] / dz[crossing])
-        crossing, angle = crossing[angle < furthest], angle[angle < furthest]
-        angle, order = angle.sort()
-        crossing = crossing[order]
-        jump = (profile.derivative(-z[crossing]) - slope[crossing]).unsqueeze(1) * field.signals[crossing]
-        cosine = torch.cat([(field.signals.T @ (slope * z)).unsqueeze(0), jump * z[crossing].unsqueeze(1)]).cumsum(0)
-        sine = torch.cat([(field.signals.T @ (slope * dz)).unsqueeze(0), jump * dz[crossing].unsqueeze(1)]).cumsum(0)
-        left = torch.cat([angle.new_zeros(1), angle])
-        right = torch.cat([angle, angle.new_full((1,), furthest)])
-        a, b, c = cosine.square().sum(1), sine.square().sum(1), (cosine * sine).sum(1)
+        sine = place.jacobian @ tangent
+        if len(kinked):
+            leaving = dz[kinked]
+            leaving[np.abs(leaving) <= self.kink_tolerance[kinked]] = 0.0
+            sine = sine + (_slopes(self.profile, leaving) * leaving) @ signals[kinked]
+        crossing = np.flatnonzero((z * dz < 0) & (np.abs(z) < math.tan(furthest) * np.abs(dz)))
+        angle = np.arctan(-z[crossing] / dz[crossing])
+        order = np.argsort(angle)
+        crossing, angle = crossing[order], angle[order]
+        z, dz = z[crossing], dz[crossing]
+        jump = (-(self.profile.positive + self.profile.negative) * np.sign(z))[:, None] * signals[crossing]
+        cosine = np.concatenate([place.vector[None], jump * z[:, None]]).cumsum(axis=0)
+        sine = np.concatenate([sine[None], jump * dz[:, None]]).cumsum(axis=0)
+        left, right = np.concatenate([[0.0], angle]), np.concatenate([angle, [furthest]])
+        a, b, c = (cosine * cosine).sum(axis=1), (sine * sine).sum(axis=1), (cosine * sine).sum(axis=1)
 
-        def rise(theta: Tensor) -> Tensor:
-            return 2 * c * torch.cos(2 * theta) - (a - b) * torch.sin(2 * theta)
-
-        kink_top = rise(left) <= 8 * self.eps * a[0]
-        if bool(kink_top[0]):
+        if 2 * c[0] <= 8 * self.eps * a[0]:
             return None
-        stops = kink_top | (rise(right) <= 0)
-        if bool(stops.any()):
-            piece = int(torch.nonzero(stops)[0])
-            if bool(kink_top[piece]):
-                theta = float(left[piece])
-            else:
-                theta = float(0.5 * torch.atan2(2 * c[piece], a[piece] - b[piece]))
-                theta = min(max(theta, float(left[piece])), float(right[piece]))
-        else:
-            theta = furthest
-        moved = np.cos(theta) * direction + np.sin(theta) * tangent
-        return moved / moved.norm()
+        # On a piece φ² is the mean of A and B plus a sinusoid of 2θ: tops inside it, or at its ends.
+        top = np.clip(0.5 * np.arctan2(2 * c, a - b), left, right)
+        height = a * np.cos(top) ** 2 + b * np.sin(top) ** 2 + c * np.sin(2 * top)
+        falls = np.flatnonzero(top < right)
+        first = int(falls[0]) if len(falls) else len(top) - 1
+        near = max(first + 1, int(np.searchsorted(left, _REACH)))
+        theta = float(top[height[:near].argmax()])
+        return _unit(math.cos(theta) * direction + math.sin(theta) * tangent)
 
-    def _stationarity(self, direction: Tensor, kinked: Tensor, z: Tensor) -> tuple[float, Tensor | None]:
-        """The relative residual at ``direction``, and a tangent along which φ rises (None if there is none)."""
-        field = self.field
-        vector = field.vector(direction)
-        value = float(vector.norm())
-        coefficient = field.signals @ (vector / value)
-        slope = torch.where(kinked, 0.0, field.profile.derivative(z))
-        smooth = field.features.T @ (coefficient * slope)
+    def _stationarity(self, place: _Place) -> tuple[float, Floats | None]:
+        """The relative residual, and a tangent along which φ rises (None if there is none)."""
+        direction, value = place.direction, place.value
+        outgoing = place.vector / value
+        smooth = outgoing @ place.jacobian
         smooth = smooth - (smooth @ direction) * direction
-        if not bool(kinked.any()):
-            residual = float(smooth.norm()) / value
+        if not len(place.kinked):
+            residual = _norm(smooth) / value
             return residual, smooth if residual > self.tolerance else None
-        kinks = self._grouped(kinked, coefficient)
-        steepest = smooth + self._closest_multipliers(kinks, smooth)
-        residual = float(steepest.norm()) / value
+        coefficient = self.samples.signals[place.kinked] @ outgoing
+        kinks = self._grouped(place.axes, coefficient * self.norms[place.kinked])
+        if len(kinks.axes) == len(place.span):
+            return self._independent(kinks, smooth, value)
+        steepest = smooth + _closest_multipliers(kinks, smooth)
+        residual = _norm(steepest) / value
         if residual > self.tolerance:
             return residual, steepest
-        ascent = self._one_sided_ascent(kinks, smooth, direction, value)
-        return residual, ascent
+        return residual, self._one_sided_ascent(kinks, smooth, direction, value)
 
-    def _grouped(self, kinked: Tensor, coefficient: Tensor) -> _Kinks:
-        profile = self.field.profile
-        axes = self.field.features[kinked] / self.norms[kinked].unsqueeze(1)
-        weight = coefficient[kinked] * self.norms[kinked]
-        leading = axes.abs().max(dim=1, keepdim=True).indices
-        mirrored = axes.gather(1, leading) < 0
-        axes = torch.where(mirrored, -axes, axes)
-        mirrored = mirrored[:, 0]
-        right = weight * torch.where(mirrored, profile.negative, profile.positive)
-        left = -weight * torch.where(mirrored, profile.positive, profile.negative)
-        _, group = torch.unique((axes * 1e8).round(), dim=0, return_inverse=True)
-        count = int(group.max()) + 1
-        merged = axes.new_zeros(count, axes.shape[1]).index_add_(0, group, axes)
+    def _independent(self, kinks: _Kinks, smooth: Floats, value: float) -> tuple[float, Floats | None]:
+        """The same with linearly independent axes, where each kink can be left without the others."""
+        ways = np.linalg.pinv(kinks.axes)  # as columns: along the j-th the j-th axis rises by 1, and all others stay
+        multipliers = -smooth @ ways
+        forward, backward = kinks.right - multipliers, multipliers - kinks.left
+        gains = np.maximum(forward, backward)
+        low, high = np.minimum(kinks.left, kinks.right), np.maximum(kinks.left, kinks.right)
+        residual = _norm(smooth + np.clip(multipliers, low, high) @ kinks.axes) / value
+        if gains.max() > self.tolerance * value:
+            steps = np.where(forward > backward, gains, -gains) * (gains > 0)
+            return residual, np.asarray(ways @ steps, dtype=np.float64)
+        return residual, None
+
+    def _grouped(self, axes: Floats, weight: Floats) -> _Kinks:
+        """The kinked samples, with how much each weighs."""
+        # Parallel axes have the same product, up to its sign, with a vector that no others are likely to share it with.
+        products = axes @ np.random.default_rng(0).standard_normal(axes.shape[1])
+        order = np.argsort(np.abs(products))
+        axes, weight, mirrored = axes[order], weight[order], products[order] < 0
+        starts = np.flatnonzero(np.diff(np.abs(products[order]), prepend=-1.0) > 1e-9)
+        axes = np.where(mirrored[:, None], -axes, axes)
+        positive, negative = self.profile.positive, self.profile.negative
+        merged = np.add.reduceat(axes, starts)
         return _Kinks(
-            merged / merged.norm(dim=1, keepdim=True),
-            axes.new_zeros(count).index_add_(0, group, right),
-            axes.new_zeros(count).index_add_(0, group, left),
+            merged / np.sqrt((merged * merged).sum(axis=1, keepdims=True)),
+            np.add.reduceat(weight * np.where(mirrored, negative, positive), starts),
+            np.add.reduceat(-weight * np.where(mirrored, positive, negative), starts),
         )
 
-    def _closest_multipliers(self, kinks: _Kinks, smooth: Tensor) -> Tensor:
-        """``Σ τ_j axis_j``, each τ between the group's two slopes, such that ``smooth`` plus it is smallest."""
-        low = torch.minimum(kinks.left, kinks.right).cpu().double().numpy()
-        high = torch.maximum(kinks.left, kinks.right).cpu().double().numpy()
-        axes = kinks.axes.T.cpu().double().numpy()
-        goal = -smooth.cpu().double().numpy()
-        span = np.maximum(high - low, 0.0)
-        free = span > 1e-14 * max(float(np.abs(high).max()), float(np.abs(low).max()), 1e-300)
-        fixed = axes @ np.where(free, low, (low + high) / 2)
-        total = fixed.copy()
-        if free.any():
-            scaled = axes[:, free] * span[free]
-            method = "bvls" if free.sum() <= 100 else "trf"
-            size = max(float(np.linalg.norm(goal)), float(np.abs(scaled).max()), 1e-300)
-            solution = lsq_linear(scaled / size, (goal - fixed) / size, (0.0, 1.0), method=method, tol=1e-15)
-            total += scaled @ solution.x
-        return torch.as_tensor(total, dtype=smooth.dtype, device=smooth.device)
-
-    def _one_sided_ascent(self, kinks: _Kinks, smooth: Tensor, direction: Tensor, value: float) -> Tensor | None:
+    def _one_sided_ascent(self, kinks: _Kinks, smooth: Floats, direction: Floats, value: float) -> Floats | None:
         """A tangent with a positive one-sided derivative, where a convex kink makes the multipliers inconclusive."""
         convex = kinks.right - kinks.left > 1e-12 * value
-        if not bool(convex.any()):
+        if not convex.any():
             return None
-        generator = torch.Generator().manual_seed(0)
-        random = torch.randn(len(direction), _TRIAL_DIRECTIONS, generator=generator, dtype=smooth.dtype)
+        random = np.random.default_rng(0).standard_normal((len(direction), _TRIAL_DIRECTIONS))
         axes = kinks.axes[convex].T[:, :_TRIAL_DIRECTIONS]
-        trials = self._tangent(torch.cat([axes, -axes, random.to(smooth.device)], dim=1), direction)
-        best, best_rise = trials[:, 0], -torch.inf
+        trials = _tangents(np.concatenate([axes, -axes, random], axis=1), direction)
+        best, best_rise = trials[:, 0], -math.inf
         for _ in range(_TRIAL_SWEEPS):
             rises = smooth @ trials + kinks.change(trials)
-            if float(rises.max()) > best_rise:
-                best_rise, best = float(rises.max()), trials[:, int(rises.argmax())]
+            if rises.max() > best_rise:
+                best_rise, best = float(rises.max()), trials[:, rises.argmax()]
             if best_rise > 1e3 * self.tolerance * value:
                 return best
-            trials = self._tangent(trials + (smooth.unsqueeze(1) + kinks.slope(trials)) / value, direction)
+            trials = trials[:, np.argsort(-rises)[:_PROMISING]]
+            trials = _tangents(trials + (smooth[:, None] + kinks.slope(trials)) / value, direction)
         return best if best_rise > self.tolerance * value else None
 
-    def _tangent(self, vectors: Tensor, direction: Tensor) -> Tensor:
-        tangent = vectors - direction.unsqueeze(1) * (direction @ vectors)
-        norm = tangent.norm(dim=0)
-        return tangent[:, norm > 1e-12] / norm[norm > 1e-12]
+
+def _row_space(rows: Floats) -> Floats:
+    """An orthonormal basis, as rows, of what the unit rows span."""
+    if len(rows) > rows.shape[1]:
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
+    _, singular, right = np.linalg.svd(rows, full_matrices=False)
+    return right[singular > 1e-9 * singular[0]]
+
+
+def _extended(span: Floats, axis: Floats) -> Floats:
+    """The orthonormal basis with one more row, if the unit vector ``axis`` is not in what it spans."""
+    for _ in range(2):  # the second time for what rounding left
+        axis = axis - (span @ axis) @ span
+    length = _norm(axis)
+    return np.concatenate([span, axis[None] / length]) if length > 1e-9 else span
+
+
+def _tangents(vectors: Floats, direction: Floats) -> Floats:
+    """The columns' parts across the direction, of unit length."""
+    tangents = vectors - direction[:, None] * (direction @ vectors)
+    norms = np.sqrt((tangents * tangents).sum(axis=0))
+    return tangents[:, norms > 1e-12] / norms[norms > 1e-12]
+
+
+def _closest_multipliers(kinks: _Kinks, smooth: Floats) -> Floats:
+    """``Σ τ_j axis_j``, each τ between the group's two slopes, such that ``smooth`` plus it is smallest."""
+    low, high = np.minimum(kinks.left, kinks.right), np.maximum(kinks.left, kinks.right)
+    span = high - low
+    free = span > 1e-14 * max(float(np.abs(high).max()), float(np.abs(low).max()), 1e-300)
+    fixed = np.where(free, low, (low + high) / 2) @ kinks.axes
+    if not free.any():
+        return fixed
+    columns, goal = (kinks.axes[free] * span[free, None]).T, -smooth - fixed
+    # With many more columns than entries the solution nearest to the middle of all bounds usually keeps them.
+    solution = 0.5 + np.linalg.lstsq(columns, goal - 0.5 * columns.sum(axis=1))[0]
+    if ((solution >= 0) & (solution <= 1)).all():
+        return np.asarray(fixed + columns @ solution)
+    size = max(_norm(goal), float(np.abs(columns).max()), 1e-300)
+    method = "bvls" if columns.shape[1] <= 100 else "trf"
+    solution = lsq_linear(columns / size, goal / size, (0.0, 1.0), method=method, tol=1e-15).x
+    return np.asarray(fixed + columns @ solution)

@@ -12,7 +12,6 @@ from np_widgets import arguments
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame
-from np_widgets.learning.minimizers.choice import resolved_name
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.searching import NeuronSearching, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
@@ -47,17 +46,24 @@ class NeuronPursuit(Engine):
         Where and in which precision everything is computed; the problem's precision if ``dtype`` is None.
     method
         ``"paper"`` is exactly the paper's algorithm: new weights are KKT points times ``scale``, minimized by gradient
-        descent. ``"fast"`` differs in this: it goes along the ray of the KKT point to where the loss is lowest (if it
-        is lower nowhere, the neuron starts without outgoing weights), and minimizes from there by ``minimizer``; it
-        keeps the lowest point seen, in balanced weights; and where no KKT point is of use and samples sit on kinks of
-        the trained network, it searches once more with the other one-sided signals. So with ``"fast"`` the loss never
-        rises from one network to the next.
+        descent. ``"fast"`` differs in this:
+
+        - It takes up to four KKT points of every layer, as near as ascent comes to them, and goes along the ray of each
+          to where the loss is lowest. If it is lower nowhere, the neuron starts without outgoing weights.
+        - It looks ahead: all of these networks are minimized side by side by 300 steps of Adam with weight decay, and
+          the one that is lowest then goes on, by ``minimizer``, without weight decay.
+        - The NCF counts what a new neuron does at samples to which the last hidden layer but one does not respond; see
+          ``unseen`` in :func:`~np_widgets.learning.correlation.find_kkt_points`.
+        - It keeps the lowest point seen, in balanced weights, so the loss never rises from one network to the next.
+        - Where no KKT point is of use and samples sit on kinks of the trained network, it searches once more with the
+          other one-sided signals.
     minimizer
         ``"gradient_descent"``, ``"adam"``, ``"lbfgs"``, ``"levenberg_marquardt"``, ``"hybrid"`` (Levenberg–Marquardt
-        or, for large networks, L-BFGS, alternated with Adam), or ``"auto"``: gradient descent for ``method="paper"``,
-        the hybrid otherwise.
+        or, for large networks, L-BFGS, alternated with Adam: slow and thorough), or ``"auto"``: gradient descent for
+        ``method="paper"``, otherwise Levenberg–Marquardt or, for large networks, L-BFGS.
     learning_rate
-        Of gradient descent, Adam and the hybrid's Adam; None for each one's own default (0.02, 0.01, 0.01).
+        Of gradient descent, Adam, the hybrid's Adam and the look-ahead; None for each one's own default (0.02, 0.01,
+        0.01, and one that fits the scale of the data).
     scale
         δ, by which KKT points are scaled for ``method="paper"``; for ``"fast"`` the loss is minimized along the ray
         between a thousandth of it and 10⁵ times it.
@@ -155,7 +161,7 @@ class NeuronPursuit(Engine):
     @property
     def loss(self) -> float | None:
         """The training loss of the current network; None before the first."""
-        return None if self._training is None else self._training.minimizer.loss
+        return None if self._training is None else self._training.loss
 
     @property
     def test_loss(self) -> float | None:
@@ -287,8 +293,13 @@ class NeuronPursuit(Engine):
         minimizer: str | None = None,
         method: str | None = None,
     ) -> None:
-        """Start over, with some settings changed; None keeps a setting."""
+        """Start over, with some settings changed; None keeps a setting.
+
+        With another method comes that method's own minimizer, unless one is named.
+        """
         old = self.settings
+        if minimizer is None and method is not None and method != old.method:
+            minimizer = "auto"
         self.settings = replace(
             old,
             seed=old.seed if seed is None else seed,
@@ -319,7 +330,7 @@ class NeuronPursuit(Engine):
         training, settings = self._training, self.settings
         steps, losses = self._trace.arrays()
         weights = () if training is None else training.network.weights
-        name = resolved_name(settings.minimizer, settings.method)
+        minimizer = None if training is None else training.minimizer
         return PursuitFrame(
             phase=self.phase,
             iteration=self._iteration,
@@ -341,7 +352,7 @@ class NeuronPursuit(Engine):
             hidden_layers=settings.hidden_layers,
             seed=settings.seed,
             method=settings.method,
-            minimizer=f"auto: {name}" if settings.minimizer == "auto" else name,
+            minimizer=f"auto: {minimizer.name}" if settings.minimizer == "auto" and minimizer else settings.minimizer,
         )
 
     def state(self) -> dict[str, Any]:
@@ -375,7 +386,7 @@ class NeuronPursuit(Engine):
                 searching = (
                     OriginSearching(self.problem, settings)
                     if training is None
-                    else _search(self.problem, settings, training, len(state["growth"]), layers, upper)
+                    else _search(self.problem, settings, training, _seed(settings, len(state["growth"])), layers, upper)
                 )
                 for _ in range(quanta):
                     searching.advance()
@@ -404,6 +415,10 @@ class NeuronPursuit(Engine):
         self._searching = None
 
     @property
+    def _next_seed(self) -> int:
+        return _seed(self.settings, len(self.growth))
+
+    @property
     def _layers(self) -> tuple[int, ...]:
         return tuple(range(1, self.settings.hidden_layers + 1))
 
@@ -418,7 +433,7 @@ class NeuronPursuit(Engine):
 
     def _search(self, layers: tuple[int, ...], upper: bool = False) -> NeuronSearching:
         assert self._training is not None
-        return _search(self.problem, self.settings, self._training, len(self.growth), layers, upper)
+        return _search(self.problem, self.settings, self._training, self._next_seed, layers, upper)
 
     def _advance_search(self) -> None:
         search = self._searching
@@ -428,7 +443,7 @@ class NeuronPursuit(Engine):
             return
         found = search.outcome()
         # What can fail comes first: it must leave everything as it is.
-        training = None if found is None else Training(self.problem, self.settings, found)
+        training = Training(self.problem, self.settings, found, self._next_seed) if found else None
         self._searching = None
         self._candidates, self._maxima = search.candidates, search.maxima
         self._searched = () if isinstance(search, OriginSearching) else search.layers
@@ -437,7 +452,7 @@ class NeuronPursuit(Engine):
             self._training = training
             self._additions_left -= isinstance(search, NeuronSearching)
             self._requested = False
-            self._trace.add(self._total_steps, training.minimizer.loss, lasting=True)
+            self._trace.add(self._total_steps, training.loss, lasting=True)
         elif isinstance(search, OriginSearching):
             self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
         else:
@@ -455,7 +470,7 @@ class NeuronPursuit(Engine):
         training = self._training
         assert training is not None
         training.advance(self.settings)
-        self._trace.add(self._total_steps, training.minimizer.loss, lasting=training.stopped is not None)
+        self._trace.add(self._total_steps, training.loss, lasting=training.stopped is not None)
         if training.stopped is not None:
             self._record()
             self._end_training()
@@ -464,7 +479,7 @@ class NeuronPursuit(Engine):
         training = self._training
         assert training is not None
         assert training.stopped is not None
-        loss = training.minimizer.loss
+        loss = training.loss
         if training.start.silent:  # which changed nothing but, perhaps, the last digit
             loss = min(loss, self.growth[-1].loss)
         self.growth.append(
@@ -486,7 +501,7 @@ class NeuronPursuit(Engine):
         training, settings = self._training, self.settings
         if training is None or training.stopped is None or self._searching is not None:
             return
-        loss = training.minimizer.loss
+        loss = training.loss
         if loss <= settings.target_loss:
             self._finish("target", f"Training loss {loss:.3g} is at or below the target of {settings.target_loss:.3g}.")
         elif training.stopped.startswith("diverged"):
@@ -507,8 +522,8 @@ class NeuronPursuit(Engine):
 
     def _finish(self, kind: str, message: str) -> None:
         norm = None
-        if self._training is not None:
-            minimizer = self._training.minimizer
+        minimizer = None if self._training is None else self._training.minimizer
+        if minimizer is not None:
             # Where nothing is left to add the question is whether this is a minimum, and with kinks that is Clarke's.
             at_end = kind == "no_point"
             norm = clarke_gradient_norm(minimizer.objective, minimizer.theta) if at_end else minimizer.gradient_norm
@@ -530,14 +545,13 @@ class NeuronPursuit(Engine):
         return f"Network {self._iteration}: {now.message}" if self._iteration else now.message
 
 
+def _seed(settings: PursuitSettings, number: int) -> int:
+    """Of the search with that number, and of the look-ahead after it."""
+    return (settings.seed + number) % (arguments.LARGEST_SEED + 1)
+
+
 def _search(
-    problem: Problem,
-    settings: PursuitSettings,
-    training: Training,
-    number: int,
-    layers: tuple[int, ...],
-    upper: bool,
+    problem: Problem, settings: PursuitSettings, training: Training, seed: int, layers: tuple[int, ...], upper: bool
 ) -> NeuronSearching:
-    seed = (settings.seed + number) % (arguments.LARGEST_SEED + 1)
     # A copy: a search outlives the working memory of the minimizer.
     return NeuronSearching(problem, settings, training.network.copy(), layers, seed, upper)

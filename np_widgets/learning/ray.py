@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+import torch
+from numpy.typing import NDArray
+
+from np_widgets.learning.arrays import to_array
+from np_widgets.learning.correlation import KKTPoint, OriginPoint
+from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
+from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
+Losses = Callable[[Floats], Floats]
 
 _DECADES_DOWN, _DECADES_UP, _PER_DECADE = 3, 5, 5
 _FURTHEST = 140  # decades from 1 that are looked at, whatever the scale of the data
+_REFINEMENTS, _FINER = 3, 17
 _LEAST_DECREASE = 1e-7
+# Entries of one layer's outputs for all scales that are tried together: 16 MiB in float64.
+_BLOCK_ENTRIES = 2**21
 
 
-def best_scale(loss_at: Callable[[float], float], scale: float) -> float | None:
+def best_scale(losses_at: Losses, scale: float) -> float | None:
     """The scale that minimizes the loss along a ray.
 
     Gradient flow spends almost all of its time leaving a saddle along the ray of a KKT point; minimizing along the ray
@@ -21,8 +32,8 @@ def best_scale(loss_at: Callable[[float], float], scale: float) -> float | None:
 
     Parameters
     ----------
-    loss_at
-        The loss at a scale, 0 included.
+    losses_at
+        The losses at some scales, 0 among them.
     scale
         Where to look first: from a thousandth to 10⁵ times of it, then further on while the loss falls at the edge.
 
@@ -31,25 +42,82 @@ def best_scale(loss_at: Callable[[float], float], scale: float) -> float | None:
     float or None
         The best scale found; None if the loss falls nowhere along the ray by more than a 10⁻⁷th.
     """
-    nothing = loss_at(0.0)
-    center = min(max(math.log10(scale), -_FURTHEST), _FURTHEST)
+    nothing = float(losses_at(np.zeros(1))[0])
+    center = min(max(np.log10(scale), -_FURTHEST), _FURTHEST)
     low, high = center - _DECADES_DOWN, center + _DECADES_UP
     with np.errstate(all="ignore"):  # some of it may overflow
+
+        def losses_of(points: Floats) -> Floats:
+            losses = np.asarray(losses_at(10**points))
+            return np.where(np.isfinite(losses), losses, np.inf)
+
         while True:
-            grid = np.linspace(low, high, round((high - low) * _PER_DECADE) + 1)
-            losses = np.array([_finite(loss_at(10**point)) for point in grid])
+            points = np.linspace(low, high, round((high - low) * _PER_DECADE) + 1)
+            losses = losses_of(points)
             best = int(np.argmin(losses))
             if best == 0 and low > -_FURTHEST and losses[-1] > nothing:
                 low -= _DECADES_UP
-            elif (best == len(grid) - 1 or losses[-1] == nothing) and high < _FURTHEST:
+            elif (best == len(points) - 1 or losses[-1] == nothing) and high < _FURTHEST:
                 high += _DECADES_UP
             else:
                 break
-        bracket = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-        refined = minimize_scalar(lambda point: _finite(loss_at(10**point)), bounds=bracket, method="bounded")
-    lowest, point = min((refined.fun, refined.x), (losses[best], grid[best]))
+        lowest, point = losses[best], points[best]
+        for _ in range(_REFINEMENTS):
+            points = np.linspace(points[max(best - 1, 0)], points[min(best + 1, len(points) - 1)], _FINER)
+            losses = losses_of(points)
+            best = int(np.argmin(losses))
+            lowest, point = min((lowest, point), (losses[best], points[best]))
+        vertex = _vertex(points, losses, best)
+        lowest, point = min((lowest, point), (losses_of(np.array([vertex]))[0], vertex))
     return float(10**point) if lowest < nothing * (1 - _LEAST_DECREASE) else None
 
 
-def _finite(loss: float) -> float:
-    return loss if math.isfinite(loss) else math.inf
+def _vertex(points: Floats, losses: Floats, best: int) -> float:
+    """Where the parabola through the lowest of evenly spaced points and its neighbours is lowest."""
+    if not 0 < best < len(points) - 1:
+        return float(points[best])
+    left, middle, right = losses[best - 1 : best + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if np.isfinite(bend) and bend > 0 else 0.0
+    return float(points[best] + shift * (points[best] - points[best - 1]))
+
+
+def losses_of_origin_point(point: OriginPoint, problem: Problem, *, power: int, leak: float) -> Losses:
+    """The training losses of the network whose weights are a KKT point of the origin times a scale."""
+    network = HomogeneousNetwork(point.weights, power=power, leak=leak)
+    output = network.forward(problem.inputs).output
+    chunk = max(1, _BLOCK_ENTRIES // output.numel())
+
+    def losses_at(scales: Floats) -> Floats:
+        factors = torch.from_numpy(scales**network.degree).to(output).reshape(-1, 1, 1)
+        return _joined([problem.loss.value(part * output, problem.targets) for part in factors.split(chunk)])
+
+    return losses_at
+
+
+def losses_of_neuron(network: HomogeneousNetwork, forward: ForwardPass, point: KKTPoint, problem: Problem) -> Losses:
+    """The training losses with one more neuron, a KKT point times a scale.
+
+    Only what lies above the neuron is computed anew; ``forward`` is the pass of the network at the problem's inputs.
+    """
+    response = network.activation(forward.hidden[point.layer - 1] @ point.incoming)
+    push = response.unsqueeze(1) * point.outgoing
+    z = forward.pre_activations[point.layer]
+    widest = max(weight.shape[0] for weight in network.weights[point.layer :])
+    chunk = max(1, _BLOCK_ENTRIES // (len(z) * widest))
+
+    def losses_at(scales: Floats) -> Floats:
+        factors = torch.from_numpy(scales ** (network.power + 1)).to(z).reshape(-1, 1, 1)
+        losses = []
+        for part in factors.split(chunk):
+            output = torch.addcmul(z, part, push)
+            for weight in network.weights[point.layer + 1 :]:
+                output = network.activation(output) @ weight.T
+            losses.append(problem.loss.value(output, problem.targets))
+        return _joined(losses)
+
+    return losses_at
+
+
+def _joined(losses: list[torch.Tensor]) -> Floats:
+    return to_array(torch.cat(losses))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,20 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from np_widgets.learning.ascent import Ascent
+from np_widgets.learning.ascent import Ascent, cosines, distinct
 from np_widgets.learning.direction import DirectionalCorrelation
 from np_widgets.learning.polish import PolishedPoint, polish
 
-_SWEEPS = 10
-_POLISHES = 2
-_ALREADY_THERE = 1e-3
+_ON_THE_WAY, _ALREADY_THERE = 1e-4, 1e-3
 _SAME_DIRECTION = 1e-8
-_MOST_REPOLISHES, _ROUNDING = 5, 1e-9
+_ROUGHLY_SAME = 0.02
+_AROUND, _AROUND_ANGLE, _AROUND_POLISHES = 32, 0.1, 2
 
 
 @dataclass(frozen=True)
 class FoundDirection:
-    """A KKT point of φ on the sphere: ``key`` says of which correlation; value and residual as in PolishedPoint."""
+    """A direction on the sphere, and which correlation's it is: its key.
+
+    Value and residual are those of a PolishedPoint, with the value times the scale of the correlation. In a rough
+    search the residual is the norm of φ's tangential gradient over φ, which kinks keep from vanishing.
+    """
 
     key: int
     direction: Tensor
@@ -34,6 +38,9 @@ class FoundDirection:
 class DirectionSearch:
     """Ascend each correlation from many random starts, polish what the starts arrived at, and merge what is the same.
 
+    With a kink there are often several maximizers next to each other, and chance decides between them. So all is done
+    a second time with starts around the best point.
+
     Parameters
     ----------
     fields
@@ -42,6 +49,8 @@ class DirectionSearch:
         The number of random starts for each.
     seed
         Of the starts. Each key draws from a stream of its own, so a correlation's starts do not depend on the others.
+    rough
+        Take what the starts arrived at as it is, and for the same what has a cosine above 0.98.
 
     Attributes
     ----------
@@ -49,9 +58,14 @@ class DirectionSearch:
         The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; complete once :attr:`finished`.
     """
 
-    def __init__(self, fields: Mapping[int, DirectionalCorrelation], starts: int, seed: int) -> None:
+    def __init__(
+        self, fields: Mapping[int, DirectionalCorrelation], starts: int, seed: int, *, rough: bool = False
+    ) -> None:
         self._fields = dict(fields)
-        self._ascents = {key: _started(field, starts, seed, key) for key, field in self._fields.items()}
+        self._rough = rough
+        self._seed = seed
+        self._ascents = {key: self._started(key, starts) for key in self._fields}
+        self._looked_around: set[int] = set()
         self._polished: dict[int, list[PolishedPoint]] = {key: [] for key in self._fields}
         self._waiting: dict[int, list[int]] = {}
         self.found: list[FoundDirection] = []
@@ -60,27 +74,40 @@ class DirectionSearch:
     @property
     def progress(self) -> float:
         """Roughly which share of the work is done, 0 … 1."""
+        if self.finished:
+            return 1.0
         shares = []
         for key, ascent in self._ascents.items():
-            starts = ascent.values.numel()
-            left = len(self._waiting.get(key, range(starts)))
-            shares.append(1 - left / starts if starts else 1.0)
-        return float(np.mean(shares)) if shares else 1.0
+            polished = 0.0
+            if key in self._waiting:
+                polished = 1 - len(self._waiting[key]) / max(ascent.ends.values.numel(), 1)
+            share = ascent.progress if self._rough else (ascent.progress + polished) / 2
+            rounds = 2 if self._looks_around(key) else 1
+            shares.append((share + (key in self._looked_around)) / rounds)
+        return float(np.mean(shares))
 
     def advance(self) -> None:
-        """Some sweeps of one ascent, or the polish of a few points."""
+        """Some sweeps of one ascent, or the polish of a point."""
         for key, ascent in self._ascents.items():
             if not ascent.finished:
-                for _ in range(_SWEEPS):
-                    if not ascent.finished:
-                        ascent.sweep()
+                ascent.advance()
                 return
-            waiting = self._waiting.setdefault(key, ascent.values.argsort(descending=True, stable=True).tolist())
-            if waiting:
-                self._polish_some(key, waiting)
+            if self._rough:
+                continue
+            if key not in self._waiting:
+                self._waiting[key] = ascent.ends.values.argsort(descending=True, stable=True).tolist()
+                if key in self._looked_around:
+                    del self._waiting[key][_AROUND_POLISHES:]
+            if self._waiting[key]:
+                self._polish_next(key)
+                return
+            if self._looks_around(key) and key not in self._looked_around and self._polished[key]:
+                self._look_around(key)
                 return
         if not self.finished:
-            self.found = self._merged()
+            self.found = sorted(
+                (found for key in self._fields for found in self._distinct(key)), key=lambda found: -found.value
+            )
             self.finished = True
 
     def run(self) -> list[FoundDirection]:
@@ -100,6 +127,7 @@ class DirectionSearch:
             "polished": {key: list(points) for key, points in self._polished.items()},
             "waiting": {key: list(indices) for key, indices in self._waiting.items()},
             "found": list(self.found),
+            "looked_around": set(self._looked_around),
             "finished": self.finished,
         }
 
@@ -109,59 +137,66 @@ class DirectionSearch:
             ascent.restore(state["ascents"][key])
         self._polished = {key: list(points) for key, points in state["polished"].items()}
         self._waiting = {key: list(indices) for key, indices in state["waiting"].items()}
+        self._looked_around = set(state["looked_around"])
         self.found = list(state["found"])
         self.finished = state["finished"]
 
-    def _polish_some(self, key: int, waiting: list[int]) -> None:
-        field, ascent = self._fields[key], self._ascents[key]
-        for _ in range(_POLISHES):
-            if not waiting:
+    def _started(self, key: int, starts: int) -> Ascent:
+        field = self._fields[key]
+        directions = torch.randn(field.size, starts, generator=_stream(self._seed, key), dtype=torch.float64)
+        directions = (directions / directions.norm(dim=0)).to(field.features)
+        if self._rough:
+            return Ascent(field, directions, 1e-3, _ROUGHLY_SAME)
+        # Polishing is exact and monotone, so with a kink, where ascent zigzags, it is enough to come near.
+        return Ascent(field, directions, 1e-4 if field.profile.has_kink else 1e-6, _ON_THE_WAY)
+
+    def _looks_around(self, key: int) -> bool:
+        return self._fields[key].profile.has_kink and not self._rough
+
+    def _look_around(self, key: int) -> None:
+        field = self._fields[key]
+        best = max(self._polished[key], key=lambda point: point.value).direction
+        random = torch.randn(field.size, _AROUND, generator=_stream(self._seed, key), dtype=torch.float64).to(best)
+        starts = best.unsqueeze(1) + _AROUND_ANGLE / math.sqrt(field.size) * random
+        self._ascents[key] = Ascent(field, starts / starts.norm(dim=0), 1e-5, 1e-6)
+        self._looked_around.add(key)
+        del self._waiting[key]
+
+    def _polish_next(self, key: int) -> None:
+        field, ends, polished = self._fields[key], self._ascents[key].ends, self._polished[key]
+        index = self._waiting[key].pop(0)
+        direction, value = ends.directions[:, index], float(ends.values[index])
+        # Ends are taken best first, so one beside a polished point cannot lead to anything much better than it.
+        better = [point.direction for point in polished if point.value >= value]
+        if better and key not in self._looked_around:
+            near = cosines(torch.stack(better, dim=1), direction.unsqueeze(1), field) >= 1 - _ALREADY_THERE
+            if bool(near.any()):
                 return
-            index = waiting.pop(0)
-            direction, value = ascent.directions[:, index], float(ascent.values[index])
-            # Starts are taken best first, so one beside a polished point cannot lead to anything better than it.
-            there = any(
-                value <= point.value and _same(field, point.direction, direction, _ALREADY_THERE)
-                for point in self._polished[key]
-            )
-            if not there:
-                self._polished[key].append(_polished(field, direction))
+        polished.append(polish(field, direction))
 
-    def _merged(self) -> list[FoundDirection]:
-        found = []
-        for key, points in self._polished.items():
-            field = self._fields[key]
-            kept: list[PolishedPoint] = []
-            for point in sorted(points, key=lambda p: -p.value):
-                if not any(_same(field, point.direction, other.direction, _SAME_DIRECTION) for other in kept):
-                    kept.append(point)
-            found += [FoundDirection(key, p.direction, p.value * field.scale, p.residual) for p in kept if p.value > 0]
-        return sorted(found, key=lambda f: -f.value)
+    def _distinct(self, key: int) -> list[FoundDirection]:
+        """What was found for one correlation, without what is the same as something better."""
+        field = self._fields[key]
+        points = self._polished[key]
+        if self._rough:
+            ends = self._ascents[key].ends
+            points = [
+                PolishedPoint(direction, value, residual)
+                for direction, value, residual in zip(
+                    ends.directions.T, ends.values.tolist(), ends.residuals.tolist(), strict=True
+                )
+            ]
+        points = sorted((point for point in points if point.value > 0), key=lambda point: -point.value)
+        if not points:
+            return []
+        directions = torch.stack([point.direction for point in points], dim=1)
+        kept = distinct(directions, _ROUGHLY_SAME if self._rough else _SAME_DIRECTION, field)
+        if field.profile.is_symmetric:
+            # Of mirror images the one with a positive largest entry, so that rounding does not choose.
+            directions = directions * directions.gather(0, directions.abs().argmax(dim=0, keepdim=True)).sign()
+        return [FoundDirection(key, directions[:, i], points[i].value * field.scale, points[i].residual) for i in kept]
 
 
-def _started(field: DirectionalCorrelation, starts: int, seed: int, key: int) -> Ascent:
+def _stream(seed: int, key: int) -> torch.Generator:
     stream = int(np.random.SeedSequence((seed, key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    generator = torch.Generator().manual_seed(stream)
-    directions = torch.randn(field.size, starts, generator=generator, dtype=torch.float64)
-    directions = (directions / directions.norm(dim=0)).to(field.features)
-    # Polishing is exact and monotone, so with a kink, where ascent zigzags, it is enough to come near.
-    return Ascent(field, directions, 1e-4 if field.profile.has_kink else 1e-6)
-
-
-def _polished(field: DirectionalCorrelation, direction: Tensor) -> PolishedPoint:
-    """The KKT point near a direction."""
-    point = polish(field.fixed(direction), direction)
-    for _ in range(_MOST_REPOLISHES):
-        # Where signals depend on the direction, it may have left those it was polished with.
-        value = float(field.vector(point.direction).norm())
-        if abs(value - point.value) <= _ROUNDING * point.value:
-            break
-        point = polish(field.fixed(point.direction), point.direction)
-    return point
-
-
-def _same(field: DirectionalCorrelation, first: Tensor, second: Tensor, tolerance: float) -> bool:
-    profile = field.profile
-    cosine = float(first @ second)
-    mirror_image = abs(profile.positive) == abs(profile.negative)  # g is odd or even: b and −b are one neuron
-    return 1 - (abs(cosine) if mirror_image else cosine) <= tolerance
+    return torch.Generator().manual_seed(stream)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
+from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
+from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginSearch
 from np_widgets.learning.growth import Candidate
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.ray import best_scale
+from np_widgets.learning.ray import best_scale, losses_of_neuron, losses_of_origin_point
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.problems import Problem
+
+_SAME_DIRECTION = 0.98
+_POINTS_TRIED = 4
+"""Of each layer, by the fast method."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,13 @@ class OriginSearching:
         self._problem, self._settings = problem, settings
         activation = Activation(settings.power, settings.leak)
         self._search = OriginSearch(
-            problem, settings.hidden_layers, activation, settings.starts, settings.seed, settings.value_tolerance
+            problem,
+            settings.hidden_layers,
+            activation,
+            settings.starts,
+            settings.seed,
+            settings.value_tolerance,
+            rough=settings.method != "paper",
         )
         self.quanta = 0
 
@@ -85,14 +94,23 @@ class OriginSearching:
         self._search.directions.advance()
         self.quanta += 1
 
-    def outcome(self) -> NextNetwork | None:
-        """The network to train first; None if nothing lowers the loss."""
-        added = tuple((layer, 0) for layer in range(1, self._settings.hidden_layers + 1))
+    def outcome(self) -> list[NextNetwork]:
+        """The networks that may be trained first, that of the best KKT point first; none if nothing lowers the loss."""
+        problem, settings = self._problem, self._settings
+        added = tuple((layer, 0) for layer in range(1, settings.hidden_layers + 1))
+        found: list[NextNetwork] = []
         for point in self._search.points:
-            network = _along_ray(partial(_scaled, point, self._settings), self._problem, self._settings)
-            if network is not None:
-                return NextNetwork(network, added, 0, point.value)
-        return None
+            scale: float | None = settings.scale
+            if settings.method != "paper":
+                losses = losses_of_origin_point(point, problem, power=settings.power, leak=settings.leak)
+                scale = best_scale(losses, settings.scale)
+            if scale is not None:
+                weights = [scale * weight for weight in point.weights]
+                network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
+                found.append(NextNetwork(network, added, 0, point.value))
+            if len(found) == _most(settings):
+                break
+        return found
 
 
 class NeuronSearching:
@@ -118,9 +136,19 @@ class NeuronSearching:
         upper: bool = False,
     ) -> None:
         self._problem, self._settings, self._network = problem, settings, network
+        fast = settings.method != "paper"
         self.layers, self.upper = layers, upper
+        self._forward = network.forward(problem.inputs)
         self._search = LayerSearch(
-            network, problem, layers, settings.starts, seed, settings.value_tolerance, upper=upper
+            network,
+            problem,
+            layers,
+            settings.starts,
+            seed,
+            settings.value_tolerance,
+            upper=upper,
+            unseen=fast,
+            rough=fast,
         )
         self.quanta = 0
 
@@ -157,50 +185,55 @@ class NeuronSearching:
         self._search.directions.advance()
         self.quanta += 1
 
-    def outcome(self) -> NextNetwork | None:
-        """The network grown by the best KKT point; None if there is none that is of use."""
-        # Signals from the positive side of a kink hold only for neurons that push that way: each has to prove itself.
-        for point in self._search.points if self.upper else self._search.points[:1]:
-            network = _along_ray(partial(_grown, self._network, point), self._problem, self._settings)
-            if network is not None:
-                return self._next(network, point, silent=False)
-        if self.upper or not self._search.points:
-            return None
+    def outcome(self) -> list[NextNetwork]:
+        """The grown networks that may be trained next, that of the best KKT point first; none if nothing is of use."""
+        points = self._search.points
+        found: list[NextNetwork] = []
+        for layer in self.layers:
+            own = [point for point in points if point.layer == layer]
+            # Signals from the positive side of a kink hold only for neurons that push that way: all are worth a trial.
+            for point in own if self.upper else _different(own, _most(self._settings)):
+                scale = self._scale(point)
+                if scale is not None:
+                    found.append(self._grown(point, scale * point.incoming, scale * point.outgoing))
+        found.sort(key=lambda each: -each.value)
+        if self._settings.method == "paper":
+            return found[:1]
+        if found or self.upper or not points:
+            return found
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
-        point = self._search.points[0]
-        network = self._network.with_neuron(point.layer, point.incoming, torch.zeros_like(point.outgoing))
-        return self._next(network, point, silent=True)
+        return [self._grown(points[0], points[0].incoming, torch.zeros_like(points[0].outgoing), silent=True)]
 
-    def _next(self, network: HomogeneousNetwork, point: KKTPoint, *, silent: bool) -> NextNetwork:
+    def _scale(self, point: KKTPoint) -> float | None:
+        if self._settings.method == "paper":
+            return self._settings.scale
+        losses = losses_of_neuron(self._network, self._forward, point, self._problem)
+        return best_scale(losses, self._settings.scale)
+
+    def _grown(self, point: KKTPoint, incoming: Tensor, outgoing: Tensor, silent: bool = False) -> NextNetwork:
+        network = self._network.with_neuron(point.layer, incoming, outgoing)
         added = ((point.layer, self._network.widths[point.layer - 1]),)
         return NextNetwork(network, added, point.layer, point.value, silent, self.layers)
 
     def has_another_side(self) -> bool:
         """Whether some sample sits exactly on a kink of the network, so that there are other one-sided signals."""
-        forward = self._network.forward(self._problem.inputs)
-        on_kink = any(bool((z == 0).any()) for z in forward.pre_activations[:-1])
+        on_kink = any(bool((z == 0).any()) for z in self._forward.pre_activations[:-1])
         return on_kink and self._network.activation.has_kink and not self.upper
 
 
-def _scaled(point: OriginPoint, settings: PursuitSettings, scale: float) -> HomogeneousNetwork:
-    weights = [scale * weight for weight in point.weights]
-    return HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
+def _different(points: list[KKTPoint], most: int) -> list[KKTPoint]:
+    """The best of those that point in different directions: where neighbours lead is almost the same."""
+    chosen: list[KKTPoint] = []
+    for point in points:
+        squares = float(point.incoming @ point.incoming)
+        if all(float(point.incoming @ other.incoming) < _SAME_DIRECTION * squares for other in chosen):
+            chosen.append(point)
+        if len(chosen) == most:
+            break
+    return chosen
 
 
-def _grown(network: HomogeneousNetwork, point: KKTPoint, scale: float) -> HomogeneousNetwork:
-    return network.with_neuron(point.layer, scale * point.incoming, scale * point.outgoing)
-
-
-def _along_ray(
-    network_at: Callable[[float], HomogeneousNetwork], problem: Problem, settings: PursuitSettings
-) -> HomogeneousNetwork | None:
-    """The network at δ in the paper's method, else where the loss is lowest along the ray, if that is any lower."""
-    if settings.method == "paper":
-        return network_at(settings.scale)
-
-    def loss_at(scale: float) -> float:
-        return float(problem.loss.value(network_at(scale).forward(problem.inputs).output, problem.targets))
-
-    scale = best_scale(loss_at, settings.scale)
-    return None if scale is None else network_at(scale)
+def _most(settings: PursuitSettings) -> int:
+    """How many KKT points of a layer are tried."""
+    return 1 if settings.method == "paper" else _POINTS_TRIED

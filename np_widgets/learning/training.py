@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer, resolved_name
+from torch import Tensor
+
+from np_widgets.learning.look_ahead import STEPS, LookAhead
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
+from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.searching import NextNetwork
@@ -13,47 +18,82 @@ from np_widgets.problems import Problem
 
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
-_PLAIN_START = ("added", "layer", "value", "silent", "searched")
+_PLUNGE = 0.1
+_PLAIN = ("added", "layer", "value", "silent", "searched")
 
 
 class Training:
-    """The minimization of the training loss, from a network that a search came up with.
+    """The minimization of the training loss, from the networks that a search came up with.
+
+    With ``method="fast"`` all of them are minimized side by side for a while, and the one that is ahead then goes on.
+
+    Parameters
+    ----------
+    candidates
+        At least one.
+    seed
+        Of the look-ahead.
 
     Attributes
     ----------
     start
-        That network; its weights may have been replaced by later ones.
+        The candidate that is minimized; during the look-ahead, the one that is ahead.
     minimizer
-        The minimizer at work.
+        The minimizer at work; None during the look-ahead.
+    loss
+        The training loss of :attr:`network`.
     steps
-        Steps taken, by all minimizers together.
+        Steps taken: those of the look-ahead, then those of all minimizers together.
     stopped
         Why the training has ended, or None.
     """
 
     def __init__(
-        self, problem: Problem, settings: PursuitSettings, start: NextNetwork, minimizer: str | None = None
+        self, problem: Problem, settings: PursuitSettings, candidates: Sequence[NextNetwork], seed: int = 0
     ) -> None:
-        self.start = start
+        self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
+        self.start = self._candidates[0]
         self.steps = 0
         self.stopped: str | None = None
-        objective = Objective(problem, start.network)
-        name = minimizer or resolved_name(settings.minimizer, settings.method)
-        self.minimizer = make_minimizer(name, objective, objective.initial, settings.learning_rate)
-        self._start_loss = self.minimizer.loss
         self._budget_from = 0  # steps when the minimizer was last changed
+        self._look_ahead: LookAhead | None = None
+        # Whatever cannot minimize these networks says so before anything has been done.
+        largest = max(self._candidates, key=lambda each: each.network.parameter_count)
+        self.minimizer: Minimizer | None = self._made(settings, largest.network)
+        steps = STEPS if settings.max_steps is None else min(STEPS, settings.max_steps // 2)
+        if settings.method == "paper" or steps == 0:
+            if largest is not self.start:
+                self.minimizer = self._made(settings, self.start.network)
+        else:
+            self.minimizer = None
+            networks = [candidate.network for candidate in self._candidates]
+            self._look_ahead = LookAhead(problem, networks, seed, steps, settings.learning_rate)
+            self.start = self._candidates[self._look_ahead.best]
+        self._start_loss = self.loss
+
+    @property
+    def loss(self) -> float:
+        return self._loss_of(self.network) if self.minimizer is None else self.minimizer.loss
 
     @property
     def network(self) -> HomogeneousNetwork:
         """The current network; it shares its weights with the minimizer."""
+        if self._look_ahead is not None:
+            return self._look_ahead.network if self.steps else self.start.network
+        assert self.minimizer is not None
         return self.minimizer.objective.network(self.minimizer.theta)
 
     @property
     def message(self) -> str:
         """What is happening, as a sentence."""
-        news = f"layer {self.start.layer} got a neuron" if self.start.layer else "one neuron in each hidden layer"
-        losses = f"loss {self._start_loss:.3g} → {self.minimizer.loss:.3g}"
-        return f"{news}; {self.minimizer.activity}, {losses} at step {self.steps:,}."
+        losses = f"loss {self._start_loss:.3g} → {self.loss:.3g} at step {self.steps:,}."
+        layer = self.start.layer
+        if self._look_ahead is not None and self._look_ahead.count > 1:
+            what = f"neurons (ahead: one in layer {layer})" if layer else "first networks"
+            return f"trying {self._look_ahead.count} {what} side by side, {losses}"
+        news = f"layer {layer} got a neuron" if layer else "one neuron in each hidden layer"
+        activity = "first steps by Adam" if self.minimizer is None else self.minimizer.activity
+        return f"{news}; {activity}, {losses}"
 
     def progress(self, settings: PursuitSettings) -> float:
         """Which share of the step budget is used, 0 … 1."""
@@ -61,16 +101,35 @@ class Training:
 
     def _budget(self, settings: PursuitSettings) -> int:
         # Each minimizer has a budget of its own, unless the user has set one for the network.
-        return settings.max_steps or self._budget_from + STEP_BUDGETS[self.minimizer.name]
+        if settings.max_steps is not None:
+            return settings.max_steps
+        if self._look_ahead is not None:
+            return STEPS
+        assert self.minimizer is not None
+        return self._budget_from + STEP_BUDGETS[self.minimizer.name]
 
     def advance(self, settings: PursuitSettings) -> None:
-        """A batch of minimizer steps; sets :attr:`stopped` when there is a reason to."""
-        minimizer, before = self.minimizer, self.minimizer.steps
-        batch = int(min(max(_OPERATIONS_PER_QUANTUM / minimizer.step_operations, 1), _MOST_STEPS_PER_QUANTUM))
-        budget = self._budget(settings)
-        minimizer.advance(max(min(batch, budget - self.steps), 0))
+        """A batch of steps; sets :attr:`stopped` when there is a reason to."""
+        if self._look_ahead is not None:
+            batch = _batch(self._look_ahead.step_operations)
+            before = self._look_ahead.steps_taken
+            self._look_ahead.advance(batch)
+            self.steps += self._look_ahead.steps_taken - before
+            self.start = self._candidates[self._look_ahead.best]
+            if self._look_ahead.finished:
+                self._end_look_ahead(settings)
+        else:
+            self._advance_minimizer(settings)
+
+    def _advance_minimizer(self, settings: PursuitSettings) -> None:
+        minimizer = self.minimizer
+        assert minimizer is not None
+        before, budget, loss = minimizer.steps, self._budget(settings), minimizer.loss
+        minimizer.advance(max(min(_batch(minimizer.step_operations), budget - self.steps), 0))
         self.steps += minimizer.steps - before
-        if minimizer.loss <= settings.target_loss:
+        # Where the loss falls tenfold in a few steps, the next ones take it to rounding.
+        plunges = settings.method != "paper" and minimizer.loss < _PLUNGE * loss
+        if minimizer.loss <= settings.target_loss and not plunges:
             self.stopped = "target loss met"
         elif minimizer.finished is not None:
             self.stopped = minimizer.finished
@@ -79,40 +138,91 @@ class Training:
         if self.stopped is not None and settings.method != "paper":
             minimizer.settle()
 
+    def _end_look_ahead(self, settings: PursuitSettings) -> None:
+        """Go on from the network that is ahead; from where it started if that is lower, so that no loss ever rises."""
+        lowest = min((self.network, self.start.network), key=self._loss_of)
+        self._look_ahead = None
+        self.minimizer = self._made(settings, lowest.balanced())
+        self._candidates = (self.start,)
+        self._budget_from = self.steps
+
     def change_minimizer(self, settings: PursuitSettings) -> None:
         """Go on with the minimizer that the settings name, from the lowest point seen so far."""
-        name = resolved_name(settings.minimizer, settings.method)
         old = self.minimizer
+        if old is None:
+            largest = max(self._candidates, key=lambda each: each.network.parameter_count)
+            self._made(settings, largest.network)  # or it says why not
+            return
         theta = old.theta if settings.method == "paper" else old.lowest_theta
-        self.minimizer = make_minimizer(name, old.objective, theta, settings.learning_rate)
+        self.minimizer = _minimizer(settings, old.objective, theta)
         self._budget_from = self.steps
 
     def end(self, settings: PursuitSettings, reason: str) -> None:
         """Stop for a reason of somebody else's, where it is, or at the lowest point seen if that is lower."""
+        if self._look_ahead is not None:
+            self._end_look_ahead(settings)
+        assert self.minimizer is not None
         self.stopped = reason
         if settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
             self.minimizer.settle()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
+        candidates = [
+            {
+                **{name: getattr(each, name) for name in _PLAIN},
+                "weights": tuple(w.clone() for w in each.network.weights),
+            }
+            for each in self._candidates
+        ]
         return {
-            "weights": tuple(weight.clone() for weight in self.network.weights),
-            "start": {name: getattr(self.start, name) for name in _PLAIN_START},
+            "candidates": candidates,
+            "seed": self._seed,
             "start_loss": self._start_loss,
             "steps": self.steps,
             "stopped": self.stopped,
             "budget_from": self._budget_from,
-            "minimizer": self.minimizer.state(),
+            "look_ahead": None if self._look_ahead is None else self._look_ahead.state(),
+            "minimizer": None if self.minimizer is None else self.minimizer.state(),
         }
 
     @classmethod
     def restored(cls, problem: Problem, settings: PursuitSettings, state: dict[str, Any]) -> Training:
         """The training as it was when ``state`` was taken."""
-        weights = [weight.to(device=problem.device, dtype=problem.dtype) for weight in state["weights"]]
-        network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
-        saved = state["minimizer"]
-        training = cls(problem, settings, NextNetwork(network, **state["start"]), saved["name"])
-        training.minimizer.restore(saved)
+        candidates = []
+        for saved in state["candidates"]:
+            weights = [weight.to(device=problem.device, dtype=problem.dtype) for weight in saved["weights"]]
+            network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
+            candidates.append(NextNetwork(network, **{name: saved[name] for name in _PLAIN}))
+        training = cls(problem, settings, candidates, state["seed"])
+        if state["look_ahead"] is None:
+            saved = state["minimizer"]
+            training._look_ahead = None
+            training.minimizer = training._made(settings, training.start.network)
+            if training.minimizer.name != saved["name"]:  # the settings changed after the training had ended
+                objective = training.minimizer.objective
+                training.minimizer = make_minimizer(saved["name"], objective, objective.initial, settings.learning_rate)
+            training.minimizer.restore(saved)
+        else:
+            assert training._look_ahead is not None
+            training._look_ahead.restore(state["look_ahead"])
+            training.start = candidates[training._look_ahead.best]
         training._start_loss, training._budget_from = state["start_loss"], state["budget_from"]
         training.steps, training.stopped = state["steps"], state["stopped"]
         return training
+
+    def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
+        objective = Objective(self._problem, network)
+        return _minimizer(settings, objective, objective.initial)
+
+    def _loss_of(self, network: HomogeneousNetwork) -> float:
+        output = network.forward(self._problem.inputs).output
+        return float(self._problem.loss.value(output, self._problem.targets))
+
+
+def _minimizer(settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
+    return make_minimizer(settings.minimizer, objective, theta, settings.learning_rate, settings.method)
+
+
+def _batch(operations: float) -> int:
+    return int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))

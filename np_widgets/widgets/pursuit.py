@@ -43,9 +43,9 @@ class PursuitWidget(LiveWidget):
         :class:`~np_widgets.sessions.session.Session` of one.
     hide
         Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"inspect"``,
-        ``"reset"``, ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``,
-        ``"weights"``, ``"function"``, ``"loss"``, ``"candidates"``) to leave out. Without ``"reset"`` the settings that
-        it would apply go, too.
+        ``"reset"``, ``"method"``, ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures
+        (``"architecture"``, ``"weights"``, ``"function"``, ``"loss"``, ``"candidates"``) to leave out. Without
+        ``"reset"`` the settings that it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options

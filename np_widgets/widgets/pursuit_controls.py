@@ -21,6 +21,7 @@ CONTROLS = (
     "minimizer",
     "inspect",
     "reset",
+    "method",
     "seed",
     "hidden_layers",
     "power",
@@ -80,12 +81,15 @@ class PursuitControls(Controls):
             "minimizer": self._minimizer,
             "inspect": self._inspect,
         }
-        # The paper's algorithm has but one minimizer.
-        self._arrange(hidden | {"minimizer"} if session.frame.method == "paper" else hidden, row)
+        self._arrange(hidden, row)
 
     def show(self, frame: PursuitFrame, status: str) -> None:
         super().show(frame, status)
         update(self._inspect, disabled=status == "closed")
+        # The paper's algorithm has but one minimizer.
+        if frame.method == "paper":
+            update(self._minimizer, value="auto")
+        update(self._minimizer, disabled=frame.method == "paper" or status == "closed")
         update(self._add, disabled=not frame.weights or status == "closed")
         self._layer.offer([("best", 0), *((f"{layer}", layer) for layer in range(1, frame.hidden_layers + 1))])
 
@@ -99,6 +103,14 @@ class PursuitControls(Controls):
             self._on_refusal(error)
 
 
+_METHODS = [("fast, looks ahead", "fast"), ("paper's, to the letter", "paper")]
+_METHOD_TOOLTIP = (
+    "The paper's: the KKT point of the largest NCF value, then gradient descent from a tiny start. "
+    "Fast: the best four of every layer are tried side by side, by Adam with weight decay; the one that leads furthest "
+    "goes on, by second-order steps."
+)
+
+
 def _settings(frame: PursuitFrame) -> list[Setting]:
     seed = whole("Seed", "Of all random starts", frame.seed, 0, LARGEST_SEED, "130px")
     depth = whole("Hidden layers", "How deep the network is", frame.hidden_layers, 1, 8, "140px")
@@ -106,7 +118,9 @@ def _settings(frame: PursuitFrame) -> list[Setting]:
     leak = real(
         "Leak α", "Of the activation max(z, αz)^p, from −1 to 1: 0 is a ReLU", frame.leak, -1.0, 1.0, 0.1, "110px"
     )
+    method = dropdown("Method", _METHODS, frame.method, _METHOD_TOOLTIP, "210px")
     return [
+        Setting("method", "method", (method,)),
         Setting("seed", "seed", (seed,)),
         Setting("hidden_layers", "hidden layers", (depth,)),
         Setting("power", "power p", (power,)),

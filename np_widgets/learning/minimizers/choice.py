@@ -1,4 +1,4 @@
-"""Minimizers by name, and what ``"auto"`` stands for."""
+"""Minimizers by name."""
 
 from __future__ import annotations
 
@@ -27,15 +27,25 @@ STEP_BUDGETS = {
 """How many steps one network gets unless the user says otherwise."""
 
 
-def resolved_name(name: str, method: str) -> str:
-    """What ``"auto"`` stands for: gradient descent in the paper's method, the hybrid otherwise."""
-    if name != "auto":
-        return name
-    return GradientDescent.name if method == "paper" else Hybrid.name
+_BRIEF = StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-5)
+"""Of Levenberg–Marquardt after a look-ahead, which has come close already."""
 
 
-def make_minimizer(name: str, objective: Objective, theta: Tensor, learning_rate: float | None) -> Minimizer:
-    """A minimizer by its name; ``learning_rate`` is for those that have one, None for their default."""
+def make_minimizer(
+    name: str, objective: Objective, theta: Tensor, learning_rate: float | None, method: str = "fast"
+) -> Minimizer:
+    """A minimizer by its name.
+
+    ``"auto"`` is gradient descent in the paper's method, otherwise Levenberg–Marquardt, or L-BFGS where that is too
+    large. ``learning_rate`` is for those that have one, None for their default.
+    """
+    if name == "auto":
+        if method == "paper":
+            name = GradientDescent.name
+        elif LevenbergMarquardt.suits(objective):
+            return LevenbergMarquardt(objective, theta, stopping=_BRIEF)
+        else:
+            name = LBFGS.name
     kind = MINIMIZERS[name]
     if kind is GradientDescent:
         # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.

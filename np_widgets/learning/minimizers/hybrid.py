@@ -15,8 +15,6 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 
-_MOST_OPERATIONS, _MOST_WEIGHTS = 1e9, 2000
-"""Of a Levenberg–Marquardt step; above them the descents are L-BFGS."""
 _DESCENT = StoppingRule(gradient_tolerance=0.0, patience=8, least_decrease=1e-5)
 _LAST_DESCENT = StoppingRule(gradient_tolerance=1e-12, patience=50, least_decrease=1e-9)
 _DESCENT_STEPS, _LAST_DESCENT_STEPS = 40, 500
@@ -65,7 +63,7 @@ class Hybrid(Minimizer):
         self._excursion = arguments.whole("excursion", excursion, 1)
         self._patience = arguments.whole("patience", patience, 1)
         self._least_decrease = arguments.real("least_decrease", least_decrease, least=0)
-        small = objective.size <= _MOST_WEIGHTS and LevenbergMarquardt.operations(objective) <= _MOST_OPERATIONS
+        small = LevenbergMarquardt.suits(objective)
         self._descent: type[LevenbergMarquardt | LBFGS] = LevenbergMarquardt if small else LBFGS
         self._lowest_before = math.inf  # as it was when the last cycle was judged
         self._fruitless = 0

@@ -13,6 +13,7 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 
+_MANY_WEIGHTS, _MANY_OPERATIONS = 2000, 1e9
 _RULE = StoppingRule(patience=50, least_decrease=1e-7)
 
 
@@ -75,6 +76,11 @@ class LevenbergMarquardt(Minimizer):
         """Roughly how many arithmetic operations a step takes, ``2nmP² + P³/3``."""
         rows, size = objective.problem.samples * objective.problem.output_size, objective.size
         return 2.0 * rows * size**2 + size**3 / 3
+
+    @classmethod
+    def suits(cls, objective: Objective) -> bool:
+        """Whether its steps are cheap enough to be preferred to those of others."""
+        return objective.size <= _MANY_WEIGHTS and cls.operations(objective) <= _MANY_OPERATIONS
 
     @property
     def step_operations(self) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import best_scale
+from np_widgets.learning.ray import Losses, best_scale
 from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.layout import Flags, Layout
@@ -131,7 +130,7 @@ class Saddle:
             active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
             return ESCAPED * active if dormant < ESCAPED * active else 2 * dormant
         for destination in self.destinations:
-            scale = best_scale(partial(self._loss_along, None, destination), 1.0)
+            scale = best_scale(self._losses_along(None, destination), 1.0)
             if scale is not None:
                 return ESCAPED * scale
         return None
@@ -144,8 +143,7 @@ class Saddle:
         """
         network = self.network
         for destination in destinations:
-            losses = partial(self._loss_along, network, destination)
-            scale = best_scale(losses, 1e-2)
+            scale = best_scale(self._losses_along(network, destination), 1e-2)
             if scale is not None:
                 network = self._with(network, destination, scale)
         return None if network is self.network else network
@@ -236,9 +234,12 @@ class Saddle:
         assert isinstance(point, OriginPoint)
         return HomogeneousNetwork._of([scale * weight for weight in point.weights], self._activation)
 
-    def _loss_along(self, network: HomogeneousNetwork | None, destination: Destination, scale: float) -> float:
-        output = self._with(network, destination, scale).forward(self._problem.inputs).output
-        return float(self._problem.loss.value(output, self._problem.targets))
+    def _losses_along(self, network: HomogeneousNetwork | None, destination: Destination) -> Losses:
+        def loss_at(scale: float) -> float:
+            output = self._with(network, destination, scale).forward(self._problem.inputs).output
+            return float(self._problem.loss.value(output, self._problem.targets))
+
+        return lambda scales: np.array([loss_at(scale) for scale in scales.tolist()])
 
 
 def _unit(vector: Floats) -> Floats:
