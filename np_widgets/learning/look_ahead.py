@@ -51,6 +51,8 @@ class LookAhead:
         How many steps have been taken.
     best
         The index of the network that is ahead: the lowest loss, the weight decay included.
+    loss
+        Its loss without the weight decay, on the samples that are looked at.
 
     Notes
     -----
@@ -156,6 +158,7 @@ class LookAhead:
     def _judge(self, losses: Tensor) -> None:
         scores = (losses + self._decay / 2 * self._squares()).nan_to_num(nan=math.inf)
         self.best = int(scores.argmin())
+        self.loss = float(losses[self.best]) * self._units.loss_size
 
     def _step(self) -> None:
         passes = self._passes
@@ -184,6 +187,7 @@ class _Units:
         self.inputs = inputs / self._input_size
         self.targets = targets / size if targets.dtype.is_floating_point else targets
         self.factor = size ** (-1 / network.degree)
+        self.loss_size = size**2  # of one unit of loss; only the square loss has real targets
 
     def enter(self, network: HomogeneousNetwork) -> HomogeneousNetwork:
         """The same function in these units."""

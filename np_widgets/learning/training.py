@@ -41,7 +41,7 @@ class Training:
     minimizer
         The minimizer at work; None during the look-ahead.
     loss
-        The training loss of :attr:`network`.
+        The training loss of :attr:`network`; during the look-ahead, on the samples that are looked at.
     steps
         Steps taken: those of the look-ahead, then those of all minimizers together.
     stopped
@@ -69,11 +69,14 @@ class Training:
             networks = [candidate.network for candidate in self._candidates]
             self._look_ahead = LookAhead(problem, networks, seed, steps, settings.learning_rate)
             self.start = self._candidates[self._look_ahead.best]
-        self._start_loss = self.loss
+        self._start_loss = self._loss_of(self.start.network)
 
     @property
     def loss(self) -> float:
-        return self._loss_of(self.network) if self.minimizer is None else self.minimizer.loss
+        if self._look_ahead is not None:
+            return self._look_ahead.loss if self.steps else self._start_loss
+        assert self.minimizer is not None
+        return self.minimizer.loss
 
     @property
     def network(self) -> HomogeneousNetwork:

@@ -27,8 +27,9 @@ STEP_BUDGETS = {
 """How many steps one network gets unless the user says otherwise."""
 
 
+# After a look-ahead, which has come close already.
 _BRIEF = StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-5)
-"""Of Levenberg–Marquardt after a look-ahead, which has come close already."""
+_BRIEF_LBFGS = StoppingRule(gradient_tolerance=1e-12, patience=50, least_decrease=1e-3)
 
 
 def make_minimizer(
@@ -40,12 +41,11 @@ def make_minimizer(
     large. ``learning_rate`` is for those that have one, None for their default.
     """
     if name == "auto":
-        if method == "paper":
-            name = GradientDescent.name
-        elif LevenbergMarquardt.suits(objective):
-            return LevenbergMarquardt(objective, theta, stopping=_BRIEF)
-        else:
-            name = LBFGS.name
+        if method != "paper":
+            if LevenbergMarquardt.suits(objective):
+                return LevenbergMarquardt(objective, theta, stopping=_BRIEF)
+            return LBFGS(objective, theta, stopping=_BRIEF_LBFGS)
+        name = GradientDescent.name
     kind = MINIMIZERS[name]
     if kind is GradientDescent:
         # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.
