@@ -103,7 +103,7 @@ class PursuitControls(Controls):
             self._on_refusal(error)
 
 
-_METHODS = [("fast, looks ahead", "fast"), ("paper's, to the letter", "paper")]
+_METHODS = [("fast, looks ahead", "fast"), ("the paper's", "paper")]
 _METHOD_TOOLTIP = (
     "The paper's: the KKT point of the largest NCF value, then gradient descent from a tiny start. "
     "Fast: the best four of every layer are tried side by side, by Adam with weight decay; the one that leads furthest "

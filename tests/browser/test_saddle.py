@@ -20,7 +20,7 @@ from tests.browser.widget_looks import (
 PURSUIT = """
 import np_widgets as npw
 
-widget = npw.PursuitWidget(npw.problems.kumar_haupt(samples=200, seed=0))
+widget = npw.PursuitWidget(npw.problems.kumar_haupt(samples=200, seed=0), method="paper")
 while widget.session.frame.phase != "searching":
     widget.session.step()
 widget.session.speed = 1.0
@@ -92,7 +92,7 @@ def test_from_a_running_pursuit_to_the_escape_and_back_in_time(pursuit, saddle, 
 
 
 def test_a_network_in_training_is_refused_with_its_gradient(server, open_notebook):
-    training = PURSUIT.replace('"searching"', '"minimizing"').replace("seed=0)", 'seed=0), method="paper"')
+    training = PURSUIT.replace('"searching"', '"minimizing"')
     server.write_notebook("training.ipynb", training, "widget")
     notebook = open_notebook("training.ipynb")
     notebook.run_all()
