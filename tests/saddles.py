@@ -25,7 +25,7 @@ def example() -> npw.Problem:
 @cache
 def example_saddle(neurons: int) -> npw.HomogeneousNetwork:
     """Its (1, 1) saddle, or with three neurons its (2, 1) saddle."""
-    pursuit = npw.NeuronPursuit(example(), method="fast", seed=0)
+    pursuit = npw.NeuronPursuit(example(), minimizer="hybrid", seed=0)
     pursuit.run(max_additions=neurons - 2)
     assert pursuit.network.widths == {2: (1, 1), 3: (2, 1)}[neurons]
     return pursuit.network
@@ -45,7 +45,9 @@ def teacher(
 @cache
 def saddle(hidden: int = 1, power: int = 1, leak: float = 0.0, seed: int = 0, **options: Any) -> npw.HomogeneousNetwork:
     """Where one neuron a layer ends on that problem."""
-    pursuit = npw.NeuronPursuit(teacher(hidden, power, leak, seed, **options), hidden, power, leak, starts=20)
+    pursuit = npw.NeuronPursuit(
+        teacher(hidden, power, leak, seed, **options), hidden, power, leak, starts=20, minimizer="hybrid"
+    )
     pursuit.run(max_additions=0)
     return pursuit.network
 

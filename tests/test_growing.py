@@ -12,11 +12,8 @@ import torch
 from hypothesis import assume, given, settings
 
 import np_widgets as npw
-from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, make_minimizer
-from np_widgets.learning.minimizers.gradient_descent import GradientDescent
+from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
 from np_widgets.learning.minimizers.hybrid import Hybrid
-from np_widgets.learning.minimizers.lbfgs import LBFGS
-from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.ray import best_scale
 from np_widgets.learning.settings import MINIMIZER_NAMES
@@ -140,9 +137,11 @@ def test_auto_is_the_minimizer_that_suits_method_and_size():
         [torch.randn(60, 40, dtype=torch.float64), torch.randn(1, 60, dtype=torch.float64)]
     )
     large = Objective(npw.Problem(x, x[:, :1]), network)
-    assert isinstance(make_minimizer("auto", small, small.initial, None), LevenbergMarquardt)
-    assert isinstance(make_minimizer("auto", large, large.initial, None), LBFGS)
-    assert isinstance(make_minimizer("auto", small, small.initial, None, "paper"), GradientDescent)
+    assert automatic("fast", small) == ("levenberg_marquardt", "lbfgs")
+    assert automatic("fast", large) == ("lbfgs",)
+    assert automatic("paper", small) == ("gradient_descent",)
+    squared = npw.HomogeneousNetwork([[[1.0, 0.5]], [[1.0]]], power=2)
+    assert automatic("fast", Objective(npw.Problem([[1.0, 2.0]], [[1.0]]), squared)) == ("levenberg_marquardt",)
 
 
 # --------------------------------------------------------------------------------------------------- trace

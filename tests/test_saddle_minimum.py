@@ -55,7 +55,7 @@ def test_what_gradient_descent_has_settled_at_is_accepted(hidden, power, leak, s
 @pytest.mark.parametrize("seed", range(4))
 def test_cross_entropy_minima_of_overlapping_classes_are_accepted(seed):
     moons = npw.problems.two_moons(samples=100, noise=0.3, seed=seed)
-    pursuit = npw.NeuronPursuit(moons, 1, starts=8)
+    pursuit = npw.NeuronPursuit(moons, 1, starts=8, minimizer="hybrid")
     pursuit.run(max_additions=0)
     near(pursuit.network, moons)
 

@@ -15,9 +15,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
@@ -483,5 +483,5 @@ def _closest_multipliers(kinks: _Kinks, smooth: Floats) -> Floats:
         return np.asarray(fixed + columns @ solution)
     size = max(_norm(goal), float(np.abs(columns).max()), 1e-300)
     method = "bvls" if columns.shape[1] <= 100 else "trf"
-    solution = lsq_linear(columns / size, goal / size, (0.0, 1.0), method=method, tol=1e-15).x
+    solution = scipy.optimize.lsq_linear(columns / size, goal / size, (0.0, 1.0), method=method, tol=1e-15).x
     return np.asarray(fixed + columns @ solution)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 from torch import Tensor
 
 from np_widgets import arguments
@@ -206,6 +206,6 @@ def _shortening(columns: Floats, gradient: Floats, slopes: Floats, leak: float) 
         sizes, slopes = sizes[counts], slopes[counts]
         unit = columns[:, counts] / sizes
         bounds = (leak * sizes, sizes)
-        solution = lsq_linear(unit, unit @ (slopes * sizes) - gradient, bounds=bounds, tol=1e-13)
+        solution = scipy.optimize.lsq_linear(unit, unit @ (slopes * sizes) - gradient, bounds=bounds, tol=1e-13)
         shift[counts] = np.clip(solution.x / sizes, leak, 1.0) - slopes
     return shift

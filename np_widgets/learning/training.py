@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from np_widgets.learning.look_ahead import STEPS, LookAhead
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS, automatic, make_minimizer
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -134,6 +134,9 @@ class Training:
         plunges = settings.method != "paper" and minimizer.loss < _PLUNGE * loss
         if minimizer.loss <= settings.target_loss and not plunges:
             self.stopped = "target loss met"
+        elif minimizer.finished is not None and (after := self._after(settings, minimizer)) is not None:
+            self._change_to(after, settings)
+            return
         elif minimizer.finished is not None:
             self.stopped = minimizer.finished
         elif self.steps >= budget:
@@ -156,8 +159,19 @@ class Training:
             largest = max(self._candidates, key=lambda each: each.network.parameter_count)
             self._made(settings, largest.network)  # or it says why not
             return
+        self._change_to(_names(settings, old.objective)[0], settings)
+
+    def _after(self, settings: PursuitSettings, minimizer: Minimizer) -> str | None:
+        """The name of the minimizer that comes after one, or None."""
+        names = _names(settings, minimizer.objective)
+        rest = names[names.index(minimizer.name) + 1 :] if minimizer.name in names else ()
+        return rest[0] if rest else None
+
+    def _change_to(self, name: str, settings: PursuitSettings) -> None:
+        old = self.minimizer
+        assert old is not None
         theta = old.theta if settings.method == "paper" else old.lowest_theta
-        self.minimizer = _minimizer(settings, old.objective, theta)
+        self.minimizer = _minimizer(name, settings, old.objective, theta)
         self._budget_from = self.steps
 
     def end(self, settings: PursuitSettings, reason: str) -> None:
@@ -201,10 +215,8 @@ class Training:
         if state["look_ahead"] is None:
             saved = state["minimizer"]
             training._look_ahead = None
-            training.minimizer = training._made(settings, training.start.network)
-            if training.minimizer.name != saved["name"]:  # the settings changed after the training had ended
-                objective = training.minimizer.objective
-                training.minimizer = make_minimizer(saved["name"], objective, objective.initial, settings.learning_rate)
+            objective = Objective(problem, training.start.network)
+            training.minimizer = _minimizer(saved["name"], settings, objective, objective.initial)
             training.minimizer.restore(saved)
         else:
             assert training._look_ahead is not None
@@ -216,15 +228,20 @@ class Training:
 
     def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
         objective = Objective(self._problem, network)
-        return _minimizer(settings, objective, objective.initial)
+        return _minimizer(_names(settings, objective)[0], settings, objective, objective.initial)
 
     def _loss_of(self, network: HomogeneousNetwork) -> float:
         output = network.forward(self._problem.inputs).output
         return float(self._problem.loss.value(output, self._problem.targets))
 
 
-def _minimizer(settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
-    return make_minimizer(settings.minimizer, objective, theta, settings.learning_rate, settings.method)
+def _names(settings: PursuitSettings, objective: Objective) -> tuple[str, ...]:
+    """The minimizers to be used one after the other."""
+    return automatic(settings.method, objective) if settings.minimizer == "auto" else (settings.minimizer,)
+
+
+def _minimizer(name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
+    return make_minimizer(name, objective, theta, settings.learning_rate, brief=settings.minimizer == "auto")
 
 
 def _batch(operations: float) -> int:

@@ -99,7 +99,8 @@ def _flow(frame: PursuitFrame, problem: Problem, options: dict[str, Any]) -> Sad
         return SaddleFlow(network, problem, **(settings | options))
     except ValueError as error:
         if frame.phase != "minimizing":
-            raise
+            # Its minimizer has stopped a little early: the minimum is near.
+            return SaddleFlow(network, problem, **({"polish": True} | settings | options))
         raise ValueError(
             f"{error}. This network is still being trained: try again while the pursuit searches, or at its end"
         ) from error

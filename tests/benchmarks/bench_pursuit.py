@@ -7,7 +7,6 @@ Run it on a quiet machine from the root of the repository, with OMP_NUM_THREADS=
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -73,20 +72,16 @@ def _compare(runs: dict[str, Run], seeds: int, ours: list[float]) -> list[float]
         few = sum(sum(widths) <= 5 for widths in found)
         ratios = [a / b for a, b in zip(seconds[name], ours or first, strict=False)]
         print(
-            f"| {name} | {len(found)} of {seeds} | {small / seeds:.0%} | {few / seeds:.0%} | {_spread(seconds[name])} "
-            f"| {_spread(ratios)} |",
+            f"| {name} | {len(found)} of {seeds} | {small / seeds:.0%} | {few / seeds:.0%} | {spread(seconds[name])} "
+            f"| {spread(ratios)} |",
             flush=True,
         )
     return first
 
 
 def _seconds(result: Recovery) -> float:
-    """The seconds that count: what is known to take minutes is not cut off."""
+    """The seconds that count; a failure that took longer than the limit counts in full."""
     return result.seconds if result.recovered else max(_LIMIT, result.seconds)
-
-
-def _spread(values: list[float]) -> str:
-    return spread(values) if len(values) > 1 else f"{statistics.median(values):.2f}"
 
 
 def _ours(method: str, problem: Problem, seed: int) -> Recovery:

@@ -75,7 +75,9 @@ def versions() -> str:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """The median, and the quartiles in brackets."""
+    """The median, and the quartiles in brackets if there are several values."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
@@ -223,7 +225,7 @@ def _steps_in(seconds: float, take: Steps) -> int:
 
 def _run(take: Steps, steps: int) -> None:
     take(steps)
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 

@@ -1,4 +1,4 @@
-"""Minimizers by name."""
+"""Minimizers by name, and what ``"auto"`` stands for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquard
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
+from np_widgets.problems.losses import SquareLoss
 
 MINIMIZERS: dict[str, type[Minimizer]] = {
     kind.name: kind for kind in (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt)
@@ -28,25 +29,39 @@ STEP_BUDGETS = {
 
 
 # After a look-ahead, which has come close already.
-_BRIEF = StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-5)
-_BRIEF_LBFGS = StoppingRule(gradient_tolerance=1e-12, patience=50, least_decrease=1e-3)
+_BRIEF = {
+    LevenbergMarquardt: StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-5),
+    LBFGS: StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4),
+}
+
+
+def automatic(method: str, objective: Objective) -> tuple[str, ...]:
+    """The names of the minimizers that ``"auto"`` stands for, to be used one after the other.
+
+    In the paper's method that is gradient descent. Otherwise it is Levenberg–Marquardt, for the square loss with L-BFGS
+    after it where the activation has kinks, on which only the latter settles; and L-BFGS alone where the former is too
+    large.
+    """
+    if method == "paper":
+        return (GradientDescent.name,)
+    if not LevenbergMarquardt.suits(objective):
+        return (LBFGS.name,)
+    # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
+    settles = objective.activation.has_kink and objective.problem.loss.name == SquareLoss.name
+    return (LevenbergMarquardt.name, LBFGS.name) if settles else (LevenbergMarquardt.name,)
 
 
 def make_minimizer(
-    name: str, objective: Objective, theta: Tensor, learning_rate: float | None, method: str = "fast"
+    name: str, objective: Objective, theta: Tensor, learning_rate: float | None, *, brief: bool = False
 ) -> Minimizer:
     """A minimizer by its name.
 
-    ``"auto"`` is gradient descent in the paper's method, otherwise Levenberg–Marquardt, or L-BFGS where that is too
-    large. ``learning_rate`` is for those that have one, None for their default.
+    ``learning_rate`` is for those that have one, None for their default. ``brief`` lets those that ``"auto"`` stands
+    for stop early: as is fit after a look-ahead.
     """
-    if name == "auto":
-        if method != "paper":
-            if LevenbergMarquardt.suits(objective):
-                return LevenbergMarquardt(objective, theta, stopping=_BRIEF)
-            return LBFGS(objective, theta, stopping=_BRIEF_LBFGS)
-        name = GradientDescent.name
     kind = MINIMIZERS[name]
+    if brief and kind in _BRIEF:
+        return kind(objective, theta, stopping=_BRIEF[kind])
     if kind is GradientDescent:
         # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.
         return GradientDescent(

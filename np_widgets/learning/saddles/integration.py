@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.integrate import DOP853, RK45, OdeSolver, Radau
-from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 Field = Callable[[Floats], Floats]
 
-PIECEWISE, SMOOTH, STIFF = RK45, DOP853, Radau
+PIECEWISE, SMOOTH, STIFF = "RK45", "DOP853", "Radau"
+"""Methods of ``scipy.integrate``, by name: a look at the class would load it before anybody needs it."""
 
 _CRAWLING = 0.25
 # Where nothing moves any more every step is longer than the one before: this keeps times finite.
@@ -100,7 +100,7 @@ class AdaptiveIntegrator:
     """
 
     field: Field
-    method: type[OdeSolver]
+    method: str
     relative: float
     absolute: Floats
     jacobian: Callable[[Floats], Floats] | None = None
@@ -112,7 +112,7 @@ class AdaptiveIntegrator:
         first = point.step
         if first is not None and point.time + first > until:
             first = until - point.time
-        solver = self.method(
+        solver = getattr(scipy.integrate, self.method)(
             lambda _, y: self.field(y),
             point.time,
             point.y,
@@ -238,4 +238,4 @@ def crossing(piece: Piece, exceeds: Callable[[Floats], float]) -> float:
     low, high = piece.start.time, piece.end.time
     if exceeds(between(low)) >= 0:
         return low
-    return float(brentq(lambda time: exceeds(between(time)), low, high, xtol=1e-12, rtol=1e-12))
+    return float(scipy.optimize.brentq(lambda time: exceeds(between(time)), low, high, xtol=1e-12, rtol=1e-12))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
@@ -145,10 +145,11 @@ def extreme_curvatures(objective: Objective, theta: Tensor, slopes: tuple[Tensor
         values = np.linalg.eigvalsh(hessian(objective, theta, slopes))
         return float(values[0]), float(values[-1])
     product = hessian_product(objective, theta, slopes)
-    operator = LinearOperator(
+    operator = scipy.sparse.linalg.LinearOperator(
         (size, size), matvec=lambda vector: to_array(product(torch.from_numpy(vector.reshape(-1)).to(theta)))
     )
     start = np.random.default_rng(0).normal(size=size)
+    eigsh = scipy.sparse.linalg.eigsh
     lowest, largest = (
         float(eigsh(operator, k=1, which=which, tol=1e-3, v0=start, maxiter=100 * size, return_eigenvectors=False)[0])
         for which in ("SA", "LA")
