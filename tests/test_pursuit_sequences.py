@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,30 @@ def test_minimizer_that_does_not_take_the_network_changes_nothing():
     assert pursuit.settings.minimizer == "auto"
     pursuit.restore(pursuit.state())
     assert pursuit.phase == "minimizing"
+
+
+def test_a_minimizer_for_smaller_networks_does_not_spoil_what_is_stored():
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((30, 2100))
+    pursuit = npw.NeuronPursuit(npw.Problem(x, x[:, 0]), 1, starts=2, max_steps=20)
+    pursuit.run(0)
+    pursuit.set_minimizer("levenberg_marquardt")  # of the networks to come, which may be other ones after a reset
+    state = pursuit.state()
+    restored = npw.NeuronPursuit(npw.Problem(x, x[:, 0]), 1)
+    restored.restore(state)
+    assert restored.loss == pursuit.loss
+    assert restored.settings.minimizer == "levenberg_marquardt"
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e30])
+def test_steps_that_lead_out_of_the_range_of_numbers_lose_nothing(rate):
+    problem = npw.problems.kumar_haupt(samples=100, seed=0)
+    pursuit = npw.NeuronPursuit(problem, learning_rate=rate, starts=5, target_loss=0.0)
+    pursuit.run(2, callback=lambda _: None)
+    losses = [record.loss for record in pursuit.growth]
+    assert len(losses) == 3
+    assert all(later <= earlier for earlier, later in pairwise(losses))
+    assert losses[0] < problem.loss.value(0 * problem.targets, problem.targets)
 
 
 def test_network_that_grows_too_large_for_its_minimizer_leaves_the_record_as_it_is():

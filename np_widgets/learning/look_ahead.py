@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.direction import root_mean_square
+from np_widgets.learning.minimizers.adam import Moments
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem
 
 STEPS = 300
 _LEARNING_RATE = 7.5e-3
-_BETAS, _EPSILON = (0.9, 0.999), 1e-8
 _DECAY = 0.1
 _MOST_SAMPLES = 2**14
 _MOST_ENTRIES = 2**25
@@ -87,10 +88,11 @@ class LookAhead:
             for place, weight in zip(self._passes.weights, self._units.enter(network).weights, strict=True):
                 place[index, : weight.shape[0], : weight.shape[1]] = weight
         self._residual = torch.empty_like(self._passes.output)
-        self._mean = torch.zeros_like(self._passes.theta)
-        self._mean_square, self._root = torch.zeros_like(self._mean), torch.zeros_like(self._mean)
+        self._start = self._passes.theta.clone()
+        self._moments = Moments(self._passes.theta)
         self._steps = steps
-        self._learning_rate = _LEARNING_RATE if learning_rate is None else learning_rate * self._units.factor
+        rate = _LEARNING_RATE if learning_rate is None else learning_rate * self._units.factor
+        self._learning_rate = min(rate, LARGEST_RATE)
         self.steps_taken = 0
         losses = self._losses()
         squares = self._squares()
@@ -129,25 +131,29 @@ class LookAhead:
         return self._units.leave(weights, self._activation.power, self._activation.leak, self._dtype)
 
     def advance(self, steps: int) -> None:
-        """Take so many steps, fewer if that is all."""
+        """Take so many steps, fewer if that is all.
+
+        If they have led all networks out of the range of numbers, it ends with what they were at the start.
+        """
         for _ in range(min(steps, self._steps - self.steps_taken)):
             self._step()
         self._judge(self._losses())
+        if math.isinf(self.loss):
+            self._passes.theta.copy_(self._start)
+            self.steps_taken = self._steps
+            self._judge(self._losses())
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, given the same problem, networks and settings."""
-        tensors = {name: tensor.clone() for name, tensor in self._tensors().items()}
-        return {**tensors, "decay": self._decay, "steps_taken": self.steps_taken}
+        own = {"theta": self._passes.theta.clone(), "decay": self._decay, "steps_taken": self.steps_taken}
+        return {**own, **self._moments.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
-        for name, tensor in self._tensors().items():
-            tensor.copy_(state[name])
+        self._passes.theta.copy_(state["theta"])
+        self._moments.restore(state)
         self._decay, self.steps_taken = state["decay"], state["steps_taken"]
         self._judge(self._losses())
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {"theta": self._passes.theta, "mean": self._mean, "mean_square": self._mean_square}
 
     def _losses(self) -> Tensor:
         return self._loss.evaluate(self._passes.forward().mT, self._targets, self._residual.mT)
@@ -156,9 +162,11 @@ class LookAhead:
         return torch.stack([weight.square().sum(dim=(1, 2)) for weight in self._passes.weights]).sum(dim=0)
 
     def _judge(self, losses: Tensor) -> None:
-        scores = (losses + self._decay / 2 * self._squares()).nan_to_num(nan=math.inf)
+        scores = losses + self._decay / 2 * self._squares()
+        scores = torch.where(scores.isfinite(), scores, math.inf)
         self.best = int(scores.argmin())
-        self.loss = float(losses[self.best]) * self._units.loss_size
+        is_lost = math.isinf(scores[self.best])
+        self.loss = math.inf if is_lost else float(losses[self.best]) * self._units.loss_size
 
     def _step(self) -> None:
         passes = self._passes
@@ -166,12 +174,7 @@ class LookAhead:
         gradient = passes.backward(self._residual).mul_(-1 / passes.samples).add_(passes.theta, alpha=self._decay)
         rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))
         self.steps_taken += 1
-        first, second = _BETAS
-        self._mean.lerp_(gradient, 1 - first)
-        self._mean_square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        root = torch.sqrt(self._mean_square, out=self._root)
-        root.mul_(1 / math.sqrt(1 - second**self.steps_taken)).add_(_EPSILON)
-        passes.theta.addcdiv_(self._mean, root, value=-rate / (1 - first**self.steps_taken))
+        self._moments.step(passes.theta, gradient, self.steps_taken, rate, out=passes.theta)
 
 
 class _Units:

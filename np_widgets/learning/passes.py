@@ -43,9 +43,8 @@ class Passes:
         Vectors of length B·P that hold ``W_1`` of all networks, then ``W_2`` of all, and so on.
     weights, gradients
         Their parts as views of shape ``(B, k_l, k_{l-1})``, to be written to and read from.
-    hidden, pre_activations
-        ``h_0, …, h_{L-1}`` and ``z_1, …, z_{L-1}`` of the last :meth:`forward`, of shape ``(B, k_l, n)``; ``h_0`` is of
-        shape ``(d, n)`` or ``(G, d, n)``.
+    pre_activations
+        ``z_1, …, z_{L-1}`` of the last :meth:`forward`, of shape ``(B, k_l, n)``.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class Passes:
         powers = self._rectified if self._power == 1 else [torch.empty_like(z) for z in self._rectified]
         self._signals = [torch.empty_like(z) for z in self.pre_activations]
         self.output = inputs.new_empty(networks, shapes[-1][0], samples)
-        self.hidden = [inputs.mT, *powers]
 
         # Everything below is a view that is made once: in the passes it would cost more than small products do.
         def rows(batch: Tensor) -> Tensor:

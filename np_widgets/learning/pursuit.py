@@ -60,7 +60,8 @@ class NeuronPursuit(Engine):
     minimizer
         ``"gradient_descent"``, ``"adam"``, ``"lbfgs"``, ``"levenberg_marquardt"``, ``"hybrid"`` (Levenberg–Marquardt
         or, for large networks, L-BFGS, alternated with Adam: slow and thorough), or ``"auto"``: gradient descent for
-        ``method="paper"``, otherwise Levenberg–Marquardt or, for large networks, L-BFGS.
+        ``method="paper"``, otherwise L-BFGS for large networks, and for others Levenberg–Marquardt, with L-BFGS after
+        it where the activation has kinks and the loss is the square loss.
     learning_rate
         Of gradient descent, Adam, the hybrid's Adam and the look-ahead; None for each one's own default (0.02, 0.01,
         0.01, and one that fits the scale of the data).
@@ -72,7 +73,8 @@ class NeuronPursuit(Engine):
     target_loss
         The pursuit has reached its goal when the training loss is at most this.
     max_steps
-        The step budget for one network; None for the minimizer's own default.
+        The step budget for one network, of which the look-ahead takes at most half; None for the 300 steps of the
+        look-ahead and each minimizer's own default.
     max_additions
         How many neurons may be added when a session drives the pursuit; :meth:`run` takes its own limit.
     value_tolerance

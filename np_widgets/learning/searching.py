@@ -15,7 +15,6 @@ from np_widgets.learning.ray import best_scale, losses_of_neuron, losses_of_orig
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.problems import Problem
 
-_SAME_DIRECTION = 0.98
 _POINTS_TRIED = 4
 """Of each layer, by the fast method."""
 
@@ -192,7 +191,7 @@ class NeuronSearching:
         for layer in self.layers:
             own = [point for point in points if point.layer == layer]
             # Signals from the positive side of a kink hold only for neurons that push that way: all are worth a trial.
-            for point in own if self.upper else _different(own, _most(self._settings)):
+            for point in own if self.upper else own[: _most(self._settings)]:
                 scale = self._scale(point)
                 if scale is not None:
                     found.append(self._grown(point, scale * point.incoming, scale * point.outgoing))
@@ -220,18 +219,6 @@ class NeuronSearching:
         """Whether some sample sits exactly on a kink of the network, so that there are other one-sided signals."""
         on_kink = any(bool((z == 0).any()) for z in self._forward.pre_activations[:-1])
         return on_kink and self._network.activation.has_kink and not self.upper
-
-
-def _different(points: list[KKTPoint], most: int) -> list[KKTPoint]:
-    """The best of those that point in different directions: where neighbours lead is almost the same."""
-    chosen: list[KKTPoint] = []
-    for point in points:
-        squares = float(point.incoming @ point.incoming)
-        if all(float(point.incoming @ other.incoming) < _SAME_DIRECTION * squares for other in chosen):
-            chosen.append(point)
-        if len(chosen) == most:
-            break
-    return chosen
 
 
 def _most(settings: PursuitSettings) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 
 METHODS = ("fast", "paper")
 MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt")
@@ -47,7 +48,7 @@ class PursuitSettings:
             "stop_when_test_rises": arguments.flag("stop_when_test_rises", self.stop_when_test_rises),
         }
         if self.learning_rate is not None:
-            checked["learning_rate"] = arguments.real("learning_rate", self.learning_rate, above=0)
+            checked["learning_rate"] = arguments.real("learning_rate", self.learning_rate, above=0, most=LARGEST_RATE)
         if self.max_steps is not None:
             checked["max_steps"] = arguments.whole("max_steps", self.max_steps, 1)
         if self.method == "paper" and self.minimizer not in ("auto", "gradient_descent"):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from np_widgets.learning.look_ahead import STEPS, LookAhead
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, automatic, make_minimizer
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS, automatic, make_minimizer, require_fit
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -30,9 +30,11 @@ class Training:
     Parameters
     ----------
     candidates
-        At least one.
+        At least one; only the first counts without a look-ahead.
     seed
         Of the look-ahead.
+    state
+        Where to go on; None to begin.
 
     Attributes
     ----------
@@ -49,7 +51,12 @@ class Training:
     """
 
     def __init__(
-        self, problem: Problem, settings: PursuitSettings, candidates: Sequence[NextNetwork], seed: int = 0
+        self,
+        problem: Problem,
+        settings: PursuitSettings,
+        candidates: Sequence[NextNetwork],
+        seed: int = 0,
+        state: dict[str, Any] | None = None,
     ) -> None:
         self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
         self.start = self._candidates[0]
@@ -57,19 +64,11 @@ class Training:
         self.stopped: str | None = None
         self._budget_from = 0  # steps when the minimizer was last changed
         self._look_ahead: LookAhead | None = None
-        # Whatever cannot minimize these networks says so before anything has been done.
-        largest = max(self._candidates, key=lambda each: each.network.parameter_count)
-        self.minimizer: Minimizer | None = self._made(settings, largest.network)
-        steps = STEPS if settings.max_steps is None else min(STEPS, settings.max_steps // 2)
-        if settings.method == "paper" or steps == 0:
-            if largest is not self.start:
-                self.minimizer = self._made(settings, self.start.network)
+        self.minimizer: Minimizer | None = None
+        if state is None:
+            self._begin(settings)
         else:
-            self.minimizer = None
-            networks = [candidate.network for candidate in self._candidates]
-            self._look_ahead = LookAhead(problem, networks, seed, steps, settings.learning_rate)
-            self.start = self._candidates[self._look_ahead.best]
-        self._start_loss = self._loss_of(self.start.network)
+            self._restore(settings, state)
 
     @property
     def loss(self) -> float:
@@ -146,7 +145,7 @@ class Training:
 
     def _end_look_ahead(self, settings: PursuitSettings) -> None:
         """Go on from the network that is ahead; from where it started if that is lower, so that no loss ever rises."""
-        lowest = min((self.network, self.start.network), key=self._loss_of)
+        lowest = min((self.start.network, self.network), key=self._loss_of)
         self._look_ahead = None
         self.minimizer = self._made(settings, lowest.balanced())
         self._candidates = (self.start,)
@@ -154,11 +153,10 @@ class Training:
 
     def change_minimizer(self, settings: PursuitSettings) -> None:
         """Go on with the minimizer that the settings name, from the lowest point seen so far."""
+        self._require_fit(settings)
         old = self.minimizer
         if old is None:
-            largest = max(self._candidates, key=lambda each: each.network.parameter_count)
-            self._made(settings, largest.network)  # or it says why not
-            return
+            return  # it begins after the look-ahead
         self._change_to(_names(settings, old.objective)[0], settings)
 
     def _after(self, settings: PursuitSettings, minimizer: Minimizer) -> str | None:
@@ -211,20 +209,38 @@ class Training:
             weights = [weight.to(device=problem.device, dtype=problem.dtype) for weight in saved["weights"]]
             network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
             candidates.append(NextNetwork(network, **{name: saved[name] for name in _PLAIN}))
-        training = cls(problem, settings, candidates, state["seed"])
-        if state["look_ahead"] is None:
-            saved = state["minimizer"]
-            training._look_ahead = None
-            objective = Objective(problem, training.start.network)
-            training.minimizer = _minimizer(saved["name"], settings, objective, objective.initial)
-            training.minimizer.restore(saved)
+        return cls(problem, settings, candidates, state["seed"], state)
+
+    def _begin(self, settings: PursuitSettings) -> None:
+        self._require_fit(settings)
+        if settings.method == "paper" or _look_ahead_steps(settings) == 0:
+            self.minimizer = self._made(settings, self.start.network)
         else:
-            assert training._look_ahead is not None
-            training._look_ahead.restore(state["look_ahead"])
-            training.start = candidates[training._look_ahead.best]
-        training._start_loss, training._budget_from = state["start_loss"], state["budget_from"]
-        training.steps, training.stopped = state["steps"], state["stopped"]
-        return training
+            self._look_ahead = self._looking_ahead(settings)
+            self.start = self._candidates[self._look_ahead.best]
+        self._start_loss = self._loss_of(self.start.network)
+
+    def _restore(self, settings: PursuitSettings, state: dict[str, Any]) -> None:
+        self._start_loss, self._budget_from = state["start_loss"], state["budget_from"]
+        self.steps, self.stopped = state["steps"], state["stopped"]
+        if state["look_ahead"] is None:
+            # Not always the one that the settings name: they may have changed since this training stopped.
+            saved = state["minimizer"]
+            objective = Objective(self._problem, self.start.network)
+            self.minimizer = _minimizer(saved["name"], settings, objective, objective.initial)
+            self.minimizer.restore(saved)
+        else:
+            self._look_ahead = self._looking_ahead(settings)
+            self._look_ahead.restore(state["look_ahead"])
+            self.start = self._candidates[self._look_ahead.best]
+
+    def _require_fit(self, settings: PursuitSettings) -> None:
+        """Raise a ValueError if the minimizer of the settings cannot take one of the candidates."""
+        require_fit(settings.minimizer, max(each.network.parameter_count for each in self._candidates))
+
+    def _looking_ahead(self, settings: PursuitSettings) -> LookAhead:
+        networks = [candidate.network for candidate in self._candidates]
+        return LookAhead(self._problem, networks, self._seed, _look_ahead_steps(settings), settings.learning_rate)
 
     def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
         objective = Objective(self._problem, network)
@@ -242,6 +258,11 @@ def _names(settings: PursuitSettings, objective: Objective) -> tuple[str, ...]:
 
 def _minimizer(name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
     return make_minimizer(name, objective, theta, settings.learning_rate, brief=settings.minimizer == "auto")
+
+
+def _look_ahead_steps(settings: PursuitSettings) -> int:
+    """At most half of what the user grants to a network."""
+    return STEPS if settings.max_steps is None else min(STEPS, settings.max_steps // 2)
 
 
 def _batch(operations: float) -> int:

@@ -16,8 +16,8 @@ import torch
 
 import np_widgets as npw
 from np_widgets.problems import Problem, hypercube_error
-from tests.benchmarks.bench_step import spread, versions
 from tests.benchmarks.peers import Recovery, gromo_pursuit, plain_pursuit
+from tests.benchmarks.timing import spread, versions
 
 Run = Callable[[Problem, int], Recovery]
 """Learns a problem, with a seed."""

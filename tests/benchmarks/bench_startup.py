@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from tests.benchmarks.bench_step import spread, versions
+from tests.benchmarks.timing import spread, versions
 
 _ROOT = Path(__file__).parents[2]
 _QUICKSTART = _ROOT / "notebooks" / "01_quickstart.ipynb"

@@ -7,14 +7,11 @@ Run it on a quiet machine from the root of the repository, with OMP_NUM_THREADS=
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +24,7 @@ from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.problems import Problem
-from tests.benchmarks.timing import alternate
+from tests.benchmarks.timing import alternate, spread, versions
 
 Steps = Callable[[int], object]
 """Takes so many steps."""
@@ -61,25 +58,6 @@ def main() -> None:
         return
     _small_networks(torch.device("cpu"), rounds, turn, list(_TARGETS))
     _scaling([count for count in arguments.samples if count <= 10**5 or not arguments.quick], turn)
-
-
-def versions() -> str:
-    """What was run on, in a line."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (
-        f"Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
-        f"{torch.get_num_threads()} of {os.cpu_count()} CPU threads, {names[0] if names else platform.machine()}"
-    )
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """The median, and the quartiles in brackets if there are several values."""
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _small_networks(device: torch.device, rounds: int, turn: float, hidden: Sequence[tuple[int, int]]) -> None:

@@ -81,7 +81,6 @@ def gromo_pursuit(
     seed: int,
     *,
     phase_steps: int = 50,
-    delta: bool = False,
     target_error: float = 1e-3,
     max_additions: int = 8,
     time_limit: float = 10.0,
@@ -102,8 +101,6 @@ def gromo_pursuit(
         Determines the initial weights.
     phase_steps
         Steps of Adam before each new neuron.
-    delta
-        Whether a new neuron comes with gromo's step for the weights of the layer above, by the square of its size.
     target_error
         The run ends as soon as the largest error over all vertices is below it, looked up every 10 steps.
     max_additions
@@ -141,7 +138,7 @@ def gromo_pursuit(
                 flatten=False,
                 device=torch.device("cpu"),
             )
-            return _GromoRun(model, problem, clock, time_limit, delta)
+            return _GromoRun(model, problem, clock, time_limit)
 
         run = drawn()
         while not run.alive():
@@ -159,12 +156,11 @@ def gromo_pursuit(
 class _GromoRun:
     """A network of gromo on a problem, in float32; its loss is the mean squared error."""
 
-    def __init__(self, model: Any, problem: Problem, clock: _Clock, time_limit: float, delta: bool) -> None:
+    def __init__(self, model: Any, problem: Problem, clock: _Clock, time_limit: float) -> None:
         self._model = model
         self._inputs, self._targets = problem.inputs.float(), problem.targets.float()
         self._clock = clock
         self._time_limit = time_limit
-        self._delta = delta
 
     def network(self, inputs: Tensor) -> Tensor:
         """The outputs at inputs of any precision, in that precision."""
@@ -209,7 +205,7 @@ class _GromoRun:
         # A sum, not a mean: gromo divides by the number of samples itself.
         nn.functional.mse_loss(model(self._inputs), self._targets, reduction="sum").backward()
         model.update_computation()
-        model.compute_optimal_updates(maximum_added_neurons=1, compute_delta=self._delta)
+        model.compute_optimal_updates(maximum_added_neurons=1, compute_delta=False)
         model.reset_computation()
         tried = [(self._extended_loss(layer, size), layer, size) for layer in range(2) for size in _GROMO_SIZES]
         _, layer, size = min(tried)

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, FirstOrderMinimizer
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
 class Adam(FirstOrderMinimizer):
@@ -42,34 +44,61 @@ class Adam(FirstOrderMinimizer):
         theta: Tensor,
         *,
         learning_rate: float = 1e-2,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
+        betas: tuple[float, float] = BETAS,
+        epsilon: float = EPSILON,
         stopping: StoppingRule = DEFAULT_RULE,
     ) -> None:
         super().__init__(objective, theta, stopping=stopping)
-        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0)
+        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
         self._betas = _checked_betas(betas)
         self._epsilon = arguments.real("epsilon", epsilon, above=0)
-        self._mean = torch.zeros_like(self.theta)
-        self._mean_square = torch.zeros_like(self._mean)
-        self._root = torch.empty_like(self._mean)
+        self._moments = Moments(self._theta, self._betas, self._epsilon)
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "mean": self._mean.clone(), "mean_square": self._mean_square.clone()}
+        return {**super().state(), **self._moments.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self._mean = state["mean"].to(self.theta, copy=True)
-        self._mean_square = state["mean_square"].to(self.theta, copy=True)
+        self._moments.restore(state)
 
     def _propose(self, theta: Tensor) -> None:
+        self._moments.step(self._theta, self._gradient, self.steps + 1, self._learning_rate, out=theta)
+
+
+class Moments:
+    """The running means of Adam's gradient and of its square, and the steps that follow from them.
+
+    Parameters
+    ----------
+    like
+        A vector of the size, precision and device of the weights.
+    betas, epsilon
+        As in :class:`Adam`.
+    """
+
+    def __init__(self, like: Tensor, betas: tuple[float, float] = BETAS, epsilon: float = EPSILON) -> None:
+        self._betas, self._epsilon = betas, epsilon
+        self._mean, self._mean_square = torch.zeros_like(like), torch.zeros_like(like)
+        self._root = torch.empty_like(like)
+
+    def step(self, theta: Tensor, gradient: Tensor, number: int, learning_rate: float, out: Tensor) -> None:
+        """Write the weights after step ``number``, counted from 1, to ``out``, which may be ``theta``."""
         first, second = self._betas
-        self._mean.lerp_(self._gradient, 1 - first)
-        self._mean_square.mul_(second).addcmul_(self._gradient, self._gradient, value=1 - second)
+        self._mean.lerp_(gradient, 1 - first)
+        self._mean_square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
         # Both means start at zero: divided by these, they are means of the steps taken so far.
-        weight, weight_square = 1 - first ** (self.steps + 1), 1 - second ** (self.steps + 1)
+        weight, weight_square = 1 - first**number, 1 - second**number
         root = torch.sqrt(self._mean_square, out=self._root).mul_(1 / math.sqrt(weight_square)).add_(self._epsilon)
-        torch.addcdiv(self._theta, self._mean, root, value=-self._learning_rate / weight, out=theta)
+        torch.addcdiv(theta, self._mean, root, value=-learning_rate / weight, out=out)
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of both means."""
+        return {"mean": self._mean.clone(), "mean_square": self._mean_square.clone()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken."""
+        self._mean.copy_(state["mean"])
+        self._mean_square.copy_(state["mean_square"])
 
 
 def _checked_betas(betas: tuple[float, float]) -> tuple[float, float]:

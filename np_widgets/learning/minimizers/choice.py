@@ -27,7 +27,6 @@ STEP_BUDGETS = {
 }
 """How many steps one network gets unless the user says otherwise."""
 
-
 # After a look-ahead, which has come close already.
 _BRIEF = {
     LevenbergMarquardt: StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-5),
@@ -49,6 +48,12 @@ def automatic(method: str, objective: Objective) -> tuple[str, ...]:
     # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
     settles = objective.activation.has_kink and objective.problem.loss.name == SquareLoss.name
     return (LevenbergMarquardt.name, LBFGS.name) if settles else (LevenbergMarquardt.name,)
+
+
+def require_fit(name: str, weights: int) -> None:
+    """Raise a ValueError if the minimizer of that name, or ``"auto"``, takes no network of so many weights."""
+    if name == LevenbergMarquardt.name:
+        LevenbergMarquardt.require_size(weights)
 
 
 def make_minimizer(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, FirstOrderMinimizer
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
 
@@ -38,7 +38,7 @@ class GradientDescent(FirstOrderMinimizer):
         stopping: StoppingRule = DEFAULT_RULE,
     ) -> None:
         super().__init__(objective, theta, stopping=stopping)
-        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0)
+        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
 
     def _propose(self, theta: Tensor) -> None:
         torch.sub(self._theta, self._gradient, alpha=self._learning_rate, out=theta)

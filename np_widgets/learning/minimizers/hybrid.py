@@ -11,7 +11,7 @@ from np_widgets import arguments
 from np_widgets.learning.minimizers.adam import Adam
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
-from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 
@@ -59,7 +59,7 @@ class Hybrid(Minimizer):
     ) -> None:
         # The stopping rule of a single descent means nothing for the whole: it ends by counting fruitless cycles.
         super().__init__(objective, theta, stopping=StoppingRule(0.0, patience=2**62, least_decrease=0.0))
-        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0)
+        self._learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
         self._excursion = arguments.whole("excursion", excursion, 1)
         self._patience = arguments.whole("patience", patience, 1)
         self._least_decrease = arguments.real("least_decrease", least_decrease, least=0)

@@ -13,7 +13,8 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 
-_MANY_WEIGHTS, _MANY_OPERATIONS = 2000, 1e9
+MOST_WEIGHTS = 2000
+_MANY_OPERATIONS = 1e9
 _RULE = StoppingRule(patience=50, least_decrease=1e-7)
 
 
@@ -56,20 +57,24 @@ class LevenbergMarquardt(Minimizer):
         theta: Tensor,
         *,
         damping: float = 1e-3,
-        most_weights: int = 2000,
+        most_weights: int = MOST_WEIGHTS,
         stopping: StoppingRule = _RULE,
     ) -> None:
         self._first_damping = arguments.real("damping", damping, above=0)
-        if objective.size > arguments.whole("most_weights", most_weights, 1):
-            gigabytes = objective.size**2 * objective.initial.element_size() / 1e9
-            raise ValueError(
-                f"minimizer 'levenberg_marquardt' accepts at most most_weights={most_weights} weights, got "
-                f"{objective.size}, whose matrix takes {gigabytes:.2g} GB; choose 'lbfgs' or 'adam'"
-            )
+        self.require_size(objective.size, arguments.whole("most_weights", most_weights, 1))
         super().__init__(objective, theta, stopping=stopping)
         self._damping: float | None = None
         self._growth = 2.0
         self._matrix: Tensor | None = None
+
+    @staticmethod
+    def require_size(size: int, most_weights: int = MOST_WEIGHTS) -> None:
+        """Raise a ValueError if there are more than ``most_weights`` weights."""
+        if size > most_weights:
+            raise ValueError(
+                f"minimizer 'levenberg_marquardt' accepts at most most_weights={most_weights} weights, got "
+                f"{size}, whose matrix takes {8 * size**2 / 1e9:.2g} GB; choose 'lbfgs' or 'adam'"
+            )
 
     @staticmethod
     def operations(objective: Objective) -> float:
@@ -80,7 +85,7 @@ class LevenbergMarquardt(Minimizer):
     @classmethod
     def suits(cls, objective: Objective) -> bool:
         """Whether its steps are cheap enough to be preferred to those of others."""
-        return objective.size <= _MANY_WEIGHTS and cls.operations(objective) <= _MANY_OPERATIONS
+        return objective.size <= MOST_WEIGHTS and cls.operations(objective) <= _MANY_OPERATIONS
 
     @property
     def step_operations(self) -> float:

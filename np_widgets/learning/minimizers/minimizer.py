@@ -13,6 +13,9 @@ from np_widgets import arguments
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
 
+LARGEST_RATE = 1e30
+"""Of step sizes: they are numbers in single precision, too."""
+
 
 class Minimizer(ABC):
     """A descent of the training loss that can be cut anywhere, saved, and gone on with.
