@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from np_widgets import problems
 from np_widgets.learning.correlation import KKTPoint, OriginPoint, correlation, find_kkt_points, find_origin_points
+from np_widgets.learning.ensemble.results import PursuitEnsemble, PursuitResult
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.learning.saddles.ensemble import EscapeEnsemble, escape_ensemble
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem
+from np_widgets.sessions.many import pursue_many
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
@@ -29,6 +31,8 @@ __all__ = [
     "NeuronPursuit",
     "OriginPoint",
     "Problem",
+    "PursuitEnsemble",
+    "PursuitResult",
     "PursuitWidget",
     "SaddleFlow",
     "SaddleWidget",
@@ -39,6 +43,7 @@ __all__ = [
     "find_origin_points",
     "plots",
     "problems",
+    "pursue_many",
 ]
 
 

@@ -93,6 +93,11 @@ def wholes(name: str, value: Any, least: int | None = None, *, empty: bool = Fal
     return tuple(whole(f"{name}[{index}]", item, least) for index, item in enumerate(value))
 
 
+def all_finite(values: torch.Tensor) -> bool:
+    """Whether no entry is NaN or infinite; without the memory that a mask of all entries would take."""
+    return not values.numel() or bool(torch.isfinite(torch.stack(torch.aminmax(values))).all())
+
+
 def floats(
     name: str,
     value: Any,
@@ -120,7 +125,7 @@ def floats(
     if not array.dtype.is_floating_point and _largest_magnitude(array) > _LARGEST_EXACT_INTEGER:
         raise ValueError(f"{name} holds integers beyond ±2^53, which floating point cannot represent exactly")
     result = array.detach().to(dtype=dtype, device=device, copy=True)
-    if not bool(torch.isfinite(result).all()):
+    if not all_finite(result):
         bad = int((~torch.isfinite(result)).sum())
         raise ValueError(f"{name} must be finite, got {bad} entries that are NaN, infinite or too large for {dtype}")
     return result

@@ -14,9 +14,11 @@ import np_widgets as npw
 from np_widgets.learning import look_ahead as module
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.passes import Passes
+from np_widgets.learning.side_by_side import SideBySide
+from np_widgets.learning.units import Units
 
 
 def normal(seed: int, *shape: int) -> Tensor:
@@ -76,7 +78,7 @@ def test_a_padded_batch_has_the_gradient_of_every_single_network(widths, groups,
 def test_steps_are_those_of_adam_with_weight_decay_and_a_falling_step_size():
     data, start = problem(), network(5, (4, 2, 2, 1))
     ahead = LookAhead(data, [start], 0, steps=40)
-    units = module._Units(data.inputs, data.targets, start)
+    units = Units(data.inputs, data.targets, start.degree)
     model = units.enter(start).to_module()
     squares = sum(float(p.detach().square().sum()) for p in model.parameters())
     loss = data.loss.value(model(units.inputs), units.targets).item()
@@ -94,19 +96,85 @@ def test_steps_are_those_of_adam_with_weight_decay_and_a_falling_step_size():
         assert torch.allclose(ahead.network(data.inputs), expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("widths", [((2, 2), (2, 3), (3, 2))])
-def test_networks_side_by_side_are_as_if_alone(widths):
+def side_by_side(problems: list[npw.Problem], networks: list[list[HomogeneousNetwork]], steps: int) -> SideBySide:
+    """The networks of each group on the problem of that group."""
+    weights = padded([each for group in networks for each in group])
+    shape = len(networks), len(networks[0])
+    return SideBySide(
+        [each.view(*shape, *each.shape[1:]) for each in weights],
+        torch.stack([each.inputs for each in problems]),
+        torch.stack([each.targets for each in problems]),
+        problems[0].loss,
+        networks[0][0].activation,
+        torch.ones(shape, dtype=torch.bool),
+        steps,
+    )
+
+
+def test_networks_side_by_side_are_as_if_alone():
+    problems = [problem(0), problem(5)]
+    widths = ((2, 2), (2, 3), (3, 2))
+    networks = [[network(20 * g + i, (4, *each, 1)) for i, each in enumerate(widths)] for g in range(2)]
+    together = side_by_side(problems, networks, 100)
+    together.advance(50)
+    for group in range(2):
+        for index in (1, 2):
+            # The weight decay follows from the first network, so the first is the same in all.
+            pair = side_by_side([problems[group]], [[networks[group][0], networks[group][index]]], 100)
+            pair.advance(50)
+            for all_weights, pair_weights in zip(together.weights, pair.weights, strict=True):
+                rows, columns = pair_weights.shape[2:]
+                own = all_weights[group, index, :rows, :columns]
+                torch.testing.assert_close(own, pair_weights[0, 1], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [1, 1, 1]), (3, [3, 3, 2]), (8, [8, 4, 2]), (12, [12, 6, 3])])
+def test_the_worse_half_is_given_up_after_a_quarter_and_a_half_of_the_steps(count, expected):
     data = problem()
-    networks = [network(20 + i, (4, *each, 1)) for i, each in enumerate(widths)]
-    # The weight decay follows from the first network, so the first is the same in all.
-    together = LookAhead(data, networks, 0, steps=30)
-    together.advance(30)
-    for index in (1, 2):
-        pair = LookAhead(data, [networks[0], networks[index]], 0, steps=30)
-        pair.advance(30)
-        for all_weights, pair_weights in zip(together._passes.weights, pair._passes.weights, strict=True):
-            rows, columns = pair_weights.shape[1:]
-            torch.testing.assert_close(all_weights[index, :rows, :columns], pair_weights[1], rtol=1e-4, atol=1e-5)
+    ahead = side_by_side([data], [[network(20 + i, (4, 2, 2, 1)) for i in range(count)]], 100)
+    counts = []
+    for steps in (20, 20, 20):
+        ahead.advance(steps)
+        counts.append(ahead.count)
+    assert counts == expected
+    assert 0 <= int(ahead.best) < count
+    ahead.advance(40)
+    assert float(ahead.best_losses) in ahead.losses.flatten().tolist()
+    # Those that go on do so as if they had been alone, but for the weight decay of the first.
+    best = int(ahead.best)
+    alone = side_by_side([data], [[network(20 + i, (4, 2, 2, 1)) for i in {0, best}]], 100)
+    alone.advance(100)
+    for one, other in zip(ahead.best_weights, alone.weights, strict=True):
+        torch.testing.assert_close(one[0], other[0, -1 if best else 0], rtol=1e-6, atol=1e-8)
+
+
+def test_what_may_not_be_chosen_is_not():
+    data = problem()
+    networks = [network(20 + i, (4, 2, 1)) for i in range(3)]
+    free = side_by_side([data], [networks], 20)
+    free.advance(20)
+    usable = torch.ones(1, 3, dtype=torch.bool)
+    usable[0, int(free.best)] = False
+    weights = [each.unsqueeze(0) for each in padded(networks)]
+    bound = SideBySide(weights, data.inputs[None], data.targets[None], data.loss, networks[0].activation, usable, 20)
+    bound.advance(20)
+    assert int(bound.best) != int(free.best)
+
+
+@pytest.mark.parametrize("lost", [(True, True), (True, False)])
+def test_groups_that_leave_the_range_of_numbers_are_put_back(lost):
+    problems = [problem(0), problem(5)]
+    networks = [[network(20 * g + i, (4, 2, 1)) for i in range(2)] for g in range(2)]
+    for group, is_lost in enumerate(lost):
+        if is_lost:
+            networks[group] = [
+                HomogeneousNetwork([each.weights[0] * 1e150, each.weights[1] * 1e-150]) for each in networks[group]
+            ]
+            problems[group] = npw.Problem(problems[group].inputs, 1e150 * problems[group].targets)
+    ahead = side_by_side(problems, networks, 10)
+    ahead.advance(10)
+    assert all(bool(weight.isfinite().all()) for weight in ahead.best_weights)
+    assert ahead.finished
 
 
 @given(st.sampled_from([1e-6, 1e-2, 1e5]), st.sampled_from([1e-8, 1e3, 1e7]), st.integers(1, 2))
@@ -140,7 +208,7 @@ def test_the_best_is_the_one_of_the_lowest_loss_and_small_weights():
 
 
 def test_cut_saved_and_restored_it_goes_on_with_the_same_bits():
-    data, networks = problem(), [network(i, (4, 2, 1)) for i in range(2)]
+    data, networks = problem(), [network(i, (4, 2, 1)) for i in range(8)]
     whole, cut = LookAhead(data, networks, 0, steps=25), LookAhead(data, networks, 0, steps=25)
     whole.advance(25)
     cut.advance(11)
@@ -158,7 +226,7 @@ def test_many_samples_and_many_networks_are_bounded(monkeypatch):
     networks = [network(i, (4, 5, 1)) for i in range(6)]
     ahead = LookAhead(data, networks, 0, steps=5)
     assert ahead.count == 2
-    assert ahead._passes.samples == 100
+    assert ahead.step_operations == 6 * 100 * 2 * (4 * 5 + 5)
     again = LookAhead(data, networks, 0, steps=5)
     ahead.advance(5)
     again.advance(5)

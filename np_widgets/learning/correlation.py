@@ -190,7 +190,7 @@ class OriginSearch:
         self._power = activation.power
         zero = torch.zeros(problem.samples, problem.output_size, dtype=problem.dtype, device=problem.device)
         residual = problem.loss.residual(zero, problem.targets)
-        self._chains = _chains(activation, hidden_layers)
+        self._chains = chains(activation, hidden_layers)
         self._fields = {
             index: DirectionalCorrelation(problem.inputs, residual, profile)
             for index, (profile, _) in enumerate(self._chains)
@@ -221,7 +221,7 @@ class OriginSearch:
         )
 
 
-def _chains(activation: Activation, hidden_layers: int) -> list[tuple[Profile, tuple[int, ...]]]:
+def chains(activation: Activation, hidden_layers: int) -> list[tuple[Profile, tuple[int, ...]]]:
     """For each pattern of inner signs that differs in effect: what the chain does to ``bᵀx``, and the signs."""
     first = Profile.of(activation)
     chains: dict[tuple[float, float], tuple[int, ...]] = {(first.positive, first.negative): ()}

@@ -41,7 +41,7 @@ def drive(
         Whether Ctrl-C ended it. It is acted on between two quanta, so the engine is in a sound state; a second one
         raises ``KeyboardInterrupt`` at once.
     """
-    with own_torch_threads(torch_threads), _deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
+    with own_torch_threads(torch_threads), deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():
                 return True
@@ -90,7 +90,7 @@ def own_torch_threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Within it, the first SIGINT only sets what the yielded function returns."""
     pressed = False
 

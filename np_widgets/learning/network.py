@@ -179,28 +179,7 @@ class HomogeneousNetwork:
         flow keeps ``p·‖out‖² − ‖in‖²`` constant, so from a small start it is nearly balanced; other minimizers are not,
         and the value of the NCF depends on it. A neuron without incoming or outgoing weights is left as it is.
         """
-        # In numpy, which takes a small part of torch's time for so small arrays.
-        squares = [to_array(weight.square()).copy() for weight in self.weights]
-        factors = [np.ones(width) for width in self.widths]
-        with np.errstate(all="ignore"):  # neurons without weights, and weights out of range
-            for _ in range(_MOST_BALANCING_SWEEPS):
-                largest = 0.0
-                for factor, below, above in zip(factors, squares[:-1], squares[1:], strict=True):
-                    ratio = self.power * above.sum(axis=0) / below.sum(axis=1)
-                    change = ratio ** (1 / (self.power + 1))
-                    change[~(np.isfinite(change) & (change > 0))] = 1.0
-                    np.multiply(below, change[:, None], out=below)
-                    np.divide(above, change**self.power, out=above)
-                    np.multiply(factor, np.sqrt(change), out=factor)
-                    largest = max(largest, float(np.abs(change - 1).max()))
-                if largest < _BALANCED:
-                    break
-        weights = [weight.clone() for weight in self.weights]
-        for factor, below_weight, above_weight in zip(factors, weights[:-1], weights[1:], strict=True):
-            scale = torch.from_numpy(factor).to(below_weight)
-            below_weight.mul_(scale.unsqueeze(1))
-            above_weight.div_(scale**self.power)
-        return HomogeneousNetwork._of(weights, self.activation)
+        return HomogeneousNetwork._of(balanced(self.weights, self.power), self.activation)
 
     def copy(self) -> HomogeneousNetwork:
         """A network with weights of its own."""
@@ -236,6 +215,45 @@ class HomogeneousNetwork:
         if inputs.shape[1] != self.input_size:
             raise ValueError(f"inputs must have shape (n, {self.input_size}), got {tuple(inputs.shape)}")
         return inputs
+
+
+def balanced(weights: Sequence[Tensor], power: int) -> list[Tensor]:
+    """The weights of :meth:`HomogeneousNetwork.balanced`, of one network or of many: ``(..., k_l, k_{l-1})``."""
+    # In numpy, which takes a small part of torch's time for so small arrays.
+    squares = [to_array(weight.square()).copy() for weight in weights]
+    factors = [np.ones(weight.shape[:-1]) for weight in weights[:-1]]
+    with np.errstate(all="ignore"):  # neurons without weights, and weights out of range
+        for _ in range(_MOST_BALANCING_SWEEPS):
+            largest = 0.0
+            for factor, below, above in zip(factors, squares[:-1], squares[1:], strict=True):
+                ratio = power * above.sum(axis=-2) / below.sum(axis=-1)
+                change = ratio ** (1 / (power + 1))
+                change[~(np.isfinite(change) & (change > 0))] = 1.0
+                np.multiply(below, change[..., :, None], out=below)
+                np.divide(above, (change**power)[..., None, :], out=above)
+                np.multiply(factor, np.sqrt(change), out=factor)
+                largest = max(largest, float(np.abs(change - 1).max()))
+            if largest < _BALANCED:
+                break
+    found = [weight.clone() for weight in weights]
+    for factor, below_weight, above_weight in zip(factors, found[:-1], found[1:], strict=True):
+        scale = torch.from_numpy(factor).to(below_weight)
+        below_weight.mul_(scale.unsqueeze(-1))
+        above_weight.div_((scale**power).unsqueeze(-2))
+    return found
+
+
+def padded(networks: Sequence[HomogeneousNetwork], more: int = 0) -> list[Tensor]:
+    """``W_1, …, W_L`` of G networks, of shape ``(G, k_l, k_{l-1})`` with the largest widths, ``more`` neurons added."""
+    layers = networks[0].hidden_layers
+    widths = [max(network.widths[layer] for network in networks) + more for layer in range(layers)]
+    sizes = [networks[0].input_size, *widths, networks[0].output_size]
+    like = networks[0].weights[0]
+    weights = [like.new_zeros(len(networks), sizes[layer + 1], sizes[layer]) for layer in range(layers + 1)]
+    for index, network in enumerate(networks):
+        for place, weight in zip(weights, network.weights, strict=True):
+            place[index, : weight.shape[0], : weight.shape[1]] = weight
+    return weights
 
 
 class RectifiedPower(nn.Module):

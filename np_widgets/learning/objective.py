@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from np_widgets.learning.blocks import Blocks, block_size
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem
@@ -59,7 +60,9 @@ class Objective:
 
     Notes
     -----
-    Not for several threads at once: all evaluations share the same working memory.
+    Not for several threads at once: all evaluations share the same working memory. Where the layers have more than 2^20
+    outputs together for all samples (2^27 on a GPU), the samples are gone through in blocks of so many, and the memory
+    beside the data stays the same however many samples there are.
     """
 
     def __init__(self, problem: Problem, network: HomogeneousNetwork) -> None:
@@ -70,6 +73,11 @@ class Objective:
         self.sizes = [weight.numel() for weight in network.weights]
         self.initial = torch.cat([weight.detach().reshape(-1) for weight in network.weights])
         self.evaluations = 0
+        size = block_size(problem.inputs, sum(rows for rows, _ in self.shapes))
+        self._blocks: Blocks | None = None
+        if problem.samples > size:
+            self._blocks = Blocks(problem, self.shapes, self.activation, size)
+            return
         self._passes = Passes(problem.inputs, self.shapes, self.activation)
         self._output = self._passes.output[0].mT
         self._residual = torch.empty_like(self._passes.output)
@@ -92,6 +100,9 @@ class Objective:
 
     def loss(self, theta: Tensor) -> float:
         """The training loss."""
+        if self._blocks is not None:
+            self.evaluations += 1
+            return float(self._blocks.loss(theta.detach()))
         self._forward(theta)
         return self._loss()
 
@@ -100,16 +111,35 @@ class Objective:
 
         At a kink of the activation the slope of the negative side is taken.
         """
-        self._forward(theta)
-        loss = self._loss()
-        gradient = self._passes.backward(self._residual)
+        if self._blocks is not None:
+            self.evaluations += 1
+            total, gradient = self._blocks.loss_and_gradient(theta.detach())
+            loss = float(total)
+        else:
+            self._forward(theta)
+            loss, gradient = self._loss(), self._passes.backward(self._residual)
         return loss, torch.mul(gradient, -1 / self.problem.samples, out=out)
+
+    def evaluate_on_device(self, theta: Tensor, gradient: Tensor) -> Tensor:
+        """The training loss, of shape ``()``; its gradient is written to ``gradient``. The host waits for neither."""
+        if self._blocks is not None:
+            self.evaluations += 1
+            total, sums = self._blocks.loss_and_gradient(theta)
+            torch.mul(sums, -1 / self.problem.samples, out=gradient)
+            return total
+        self._forward(theta)
+        loss = self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows)
+        torch.mul(self._passes.backward(self._residual), -1 / self.problem.samples, out=gradient)
+        return loss
 
     def gradient_along(self, theta: Tensor, residual: Tensor) -> Tensor:
         """The gradient of ``(1/n) Σ_i r_iᵀ H(x_i; θ)`` for given ``r_i``, a new tensor of shape ``(P,)``.
 
         ``residual`` has shape ``(n, m)``; with that of the network itself this is minus the gradient of the loss.
         """
+        if self._blocks is not None:
+            self.evaluations += 1
+            return self._blocks.gradient_along(theta.detach(), residual) / self.problem.samples
         self._forward(theta)
         return self._passes.backward(residual.T.unsqueeze(0)) / self.problem.samples
 

@@ -87,6 +87,13 @@ class Passes:
         self._powers = powers
         self._single = single
 
+    def look_at(self, inputs: Tensor) -> None:
+        """Take other inputs of the same shape, ``(n, d)``, from now on, without a copy."""
+        weight, _, z = self._first_operands
+        signal, _, gradient = self._last_operands
+        self._first_operands = weight, inputs.mT, z
+        self._last_operands = signal, inputs, gradient
+
     def forward(self) -> Tensor:
         """The outputs with the weights in :attr:`theta`, of shape ``(B, m, n)``; overwritten by the next call."""
         weight, inputs, z = self._first_operands

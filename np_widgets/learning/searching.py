@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,10 +13,13 @@ from np_widgets.learning.growth import Candidate
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.ray import best_scale, losses_of_neuron, losses_of_origin_point
 from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.subset import some_samples
 from np_widgets.problems import Problem
 
 _POINTS_TRIED = 4
 """Of each layer, by the fast method."""
+MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
+"""Of the samples that the fast method searches; entries are inputs, hidden outputs and outputs: 512 MiB in float64."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,15 @@ class NextNetwork:
     silent: bool = False
     searched: tuple[int, ...] = ()
 
+    def silenced(self) -> NextNetwork:
+        """The same with new neurons that have incoming weights of norm one and no outgoing ones."""
+        network = self.network.copy()
+        for layer, index in self.added:
+            incoming = network.weights[layer - 1][index]
+            incoming.div_(torch.linalg.vector_norm(incoming).clamp(min=torch.finfo(incoming.dtype).tiny))
+            network.weights[layer][:, index] = 0
+        return replace(self, network=network, silent=True)
+
 
 class OriginSearching:
     """The search at the origin.
@@ -55,7 +67,8 @@ class OriginSearching:
     maxima: tuple[float | None, ...] | None = None
 
     def __init__(self, problem: Problem, settings: PursuitSettings) -> None:
-        self._problem, self._settings = problem, settings
+        self._settings, self._all = settings, problem.samples
+        self._problem = problem = _searched(problem, settings, problem.input_size + problem.output_size, settings.seed)
         activation = Activation(settings.power, settings.leak)
         self._search = OriginSearch(
             problem,
@@ -86,7 +99,8 @@ class OriginSearching:
     @property
     def message(self) -> str:
         """What is happening, as a sentence."""
-        return f"Searching the origin for the best network of one neuron per hidden layer: round {self.quanta}."
+        share = _share(self._problem, self._all)
+        return f"Searching the origin for the best network of one neuron per hidden layer{share}: round {self.quanta}."
 
     def advance(self) -> None:
         """One quantum of the search."""
@@ -134,7 +148,9 @@ class NeuronSearching:
         seed: int,
         upper: bool = False,
     ) -> None:
-        self._problem, self._settings, self._network = problem, settings, network
+        self._settings, self._network, self._all = settings, network, problem.samples
+        entries = problem.input_size + sum(network.widths) + problem.output_size
+        self._problem = problem = _searched(problem, settings, entries, seed)
         fast = settings.method != "paper"
         self.layers, self.upper = layers, upper
         self._forward = network.forward(problem.inputs)
@@ -177,7 +193,8 @@ class NeuronSearching:
         """What is happening, as a sentence."""
         where = "layer " + " and ".join(map(str, self.layers)) if len(self.layers) < 3 else "all layers"
         sides = ", at kinks too" if self.upper else ""
-        return f"Searching {where} for the best neuron to add{sides}: round {self.quanta}."
+        share = _share(self._problem, self._all)
+        return f"Searching {where} for the best neuron to add{sides}{share}: round {self.quanta}."
 
     def advance(self) -> None:
         """One quantum of the search."""
@@ -224,3 +241,13 @@ class NeuronSearching:
 def _most(settings: PursuitSettings) -> int:
     """How many KKT points of a layer are tried."""
     return 1 if settings.method == "paper" else _POINTS_TRIED
+
+
+def _searched(problem: Problem, settings: PursuitSettings, entries: int, seed: int) -> Problem:
+    """The samples to search, with so many entries each: all of them, or a random choice."""
+    most = min(MOST_SAMPLES, MOST_ENTRIES // entries)
+    return problem if settings.method == "paper" else some_samples(problem, most, seed)
+
+
+def _share(searched: Problem, samples: int) -> str:
+    return "" if searched.samples == samples else f" on {searched.samples:,} of {samples:,} samples"

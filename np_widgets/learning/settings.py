@@ -10,7 +10,7 @@ from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 
 METHODS = ("fast", "paper")
-MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt")
+MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class PursuitSettings:
     method: str = "fast"
     minimizer: str = "auto"
     learning_rate: float | None = None
+    batch_size: int | None = None
     scale: float = 1e-2
     starts: int = 50
     target_loss: float = 1e-9
@@ -49,6 +50,13 @@ class PursuitSettings:
         }
         if self.learning_rate is not None:
             checked["learning_rate"] = arguments.real("learning_rate", self.learning_rate, above=0, most=LARGEST_RATE)
+        if self.batch_size is not None:
+            checked["batch_size"] = arguments.whole("batch_size", self.batch_size, 1)
+            if self.method == "paper":
+                raise ValueError(
+                    f"batch_size must be None for method='paper', whose gradient descent always takes all samples, got "
+                    f"{self.batch_size}"
+                )
         if self.max_steps is not None:
             checked["max_steps"] = arguments.whole("max_steps", self.max_steps, 1)
         if self.method == "paper" and self.minimizer not in ("auto", "gradient_descent"):

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning.arrays import to_array
+from np_widgets.learning.blocks import block_size
+from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 
 _MOST_ROUNDS = 10
@@ -47,9 +49,25 @@ class Subgradient:
 def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: float = 1e-9) -> float:
     """The norm of the shortest subgradient of the training loss: zero at a local minimum, on a kink or not.
 
-    See :func:`shortest_subgradient`, which takes the same arguments.
+    See :func:`shortest_subgradient`, which takes the same arguments. Large data are gone through in blocks, like by the
+    objective.
     """
-    return shortest_subgradient(objective, theta, kink_tolerance).norm
+    theta, tolerance = _checked(objective, theta, kink_tolerance)
+    problem = objective.problem
+    size = block_size(problem.inputs, sum(rows for rows, _ in objective.shapes))
+    if problem.samples <= size:
+        return shortest_subgradient(objective, theta, tolerance).norm
+    gradient = to_array(objective.loss_and_gradient(theta)[1])
+    plain = float(np.linalg.norm(gradient))
+    samples = _samples_at_kinks(objective, theta, tolerance, size)
+    if not 0 < len(samples) <= _MOST_KINKS:
+        return plain
+    # All that the slopes change is what these samples contribute.
+    kinks = _Kinks(objective, theta, tolerance, samples)
+    if not 0 < kinks.count <= _MOST_KINKS:
+        return plain
+    kinks.others = gradient - kinks.gradient(kinks.one_sided)
+    return _shortest_of(kinks, plain)[0]
 
 
 def shortest_subgradient(objective: Objective, theta: Tensor, kink_tolerance: float = 1e-9) -> Subgradient:
@@ -91,54 +109,83 @@ def shortest_subgradient(objective: Objective, theta: Tensor, kink_tolerance: fl
     method, started from the gradient itself and from slopes in the middle of their range. The result is never more than
     the norm of the gradient, but may be that of a local solution.
     """
+    theta, tolerance = _checked(objective, theta, kink_tolerance)
+    plain = float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))
+    kinks = _Kinks(objective, theta, tolerance)
+    if not objective.activation.has_kink or not 0 < kinks.count <= _MOST_KINKS:
+        return Subgradient(plain, kinks.slopes(kinks.one_sided), 0)
+    norm, slopes = _shortest_of(kinks, plain)
+    return Subgradient(norm, kinks.slopes(slopes), kinks.count)
+
+
+def _checked(objective: Objective, theta: Tensor, kink_tolerance: float) -> tuple[Tensor, float]:
     tolerance = arguments.real("kink_tolerance", kink_tolerance, least=0)
     shape = tuple(objective.initial.shape)
     if not isinstance(theta, Tensor):
         raise TypeError(f"theta must be a tensor of shape {shape}, got {type(theta).__name__}")
     if theta.shape != shape:
         raise ValueError(f"theta must have shape {shape}, got {tuple(theta.shape)}")
-    plain = float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))
-    kinks = _Kinks(objective, theta.detach(), tolerance)
-    if not objective.activation.has_kink or not 0 < kinks.count <= _MOST_KINKS:
-        return Subgradient(plain, kinks.slopes(kinks.one_sided), 0)
-    middle = np.full(kinks.count, (1 + kinks.leak) / 2)
-    # The gradient itself is one of them, and the shortest if nothing else was found to be shorter.
-    found = [(plain, kinks.one_sided), *(_shortest(kinks, start) for start in (kinks.one_sided, middle))]
-    norm, slopes = min(found, key=lambda each: each[0])
-    return Subgradient(norm, kinks.slopes(slopes), kinks.count)
+    return theta.detach(), tolerance
+
+
+def _at_kinks(network: HomogeneousNetwork, forward: ForwardPass, tolerance: float) -> list[Tensor]:
+    """Which neurons of each hidden layer are at a kink for which samples, of shape ``(n, k_l)``."""
+    found = []
+    below = torch.zeros_like(forward.hidden[0], dtype=torch.bool)
+    for z, hidden, weight in zip(forward.pre_activations[:-1], forward.hidden, network.weights, strict=False):
+        scale = torch.linalg.vector_norm(hidden, dim=1, keepdim=True) * torch.linalg.vector_norm(weight, dim=1)
+        # Where nothing arrives from below, z stays zero whatever the weights: that is no kink of the loss.
+        reached = (hidden != 0).any(dim=1, keepdim=True) | below.any(dim=1, keepdim=True)
+        below = (z.abs() <= tolerance * scale) & reached
+        found.append(below)
+    return found
+
+
+def _samples_at_kinks(objective: Objective, theta: Tensor, tolerance: float, size: int) -> Tensor:
+    """The indices of samples for which some neuron is at a kink: all of them, or more than can be dealt with."""
+    inputs, network = objective.problem.inputs, objective.network(theta)
+    found = [torch.zeros(0, dtype=torch.int64, device=inputs.device)]
+    if not network.activation.has_kink:
+        return found[0]
+    for first in range(0, len(inputs), size):
+        forward = network.forward(inputs[first : first + size])
+        kinked = torch.stack([layer.any(dim=1) for layer in _at_kinks(network, forward, tolerance)]).any(dim=0)
+        found.append(first + torch.nonzero(kinked).flatten())
+        if sum(map(len, found)) > _MOST_KINKS:
+            break
+    return torch.cat(found)
 
 
 class _Kinks:
     """Where a network is at kinks, and the gradient of its loss as a function of the slopes there.
 
-    Slopes, one for each kink, stand in one vector of length ``count``.
+    Slopes, one for each kink, stand in one vector of length ``count``. With ``samples``, indices, only these are looked
+    at, and ``others`` is what all others contribute to the gradient.
     """
 
-    def __init__(self, objective: Objective, theta: Tensor, tolerance: float) -> None:
+    others: Floats | None = None
+
+    def __init__(
+        self, objective: Objective, theta: Tensor, tolerance: float, samples: Tensor | slice = slice(None)
+    ) -> None:
         network, problem = objective.network(theta), objective.problem
-        forward = network.forward(problem.inputs)
+        forward = network.forward(problem.inputs[samples])
         self.leak = network.leak
         self._weights = network.weights
         self._hidden = forward.hidden
-        self._output_signal = problem.loss.residual(forward.output, problem.targets) / -problem.samples
+        self._output_signal = problem.loss.residual(forward.output, problem.targets[samples]) / -problem.samples
         self._slopes = [network.activation.derivative(z) for z in forward.pre_activations[:-1]]
-        self._places: list[tuple[Tensor, Tensor]] = []  # (samples, neurons) at kinks, of each hidden layer
-        below = torch.zeros_like(self._hidden[0], dtype=torch.bool)
-        for z, hidden, weight in zip(forward.pre_activations[:-1], self._hidden, self._weights, strict=False):
-            scale = torch.linalg.vector_norm(hidden, dim=1, keepdim=True) * torch.linalg.vector_norm(weight, dim=1)
-            # Where nothing arrives from below, z stays zero whatever the weights: that is no kink of the loss.
-            reached = (hidden != 0).any(dim=1, keepdim=True) | below.any(dim=1, keepdim=True)
-            below = (z.abs() <= tolerance * scale) & reached
-            samples, neurons = torch.nonzero(below, as_tuple=True)
-            self._places.append((samples, neurons))
-        self.count = sum(len(samples) for samples, _ in self._places)
+        # (samples, neurons) at kinks, of each hidden layer
+        self._places = [torch.nonzero(each, as_tuple=True) for each in _at_kinks(network, forward, tolerance)]
+        self.count = sum(len(places) for places, _ in self._places)
         self.one_sided = to_array(torch.cat([s[place] for s, place in zip(self._slopes, self._places, strict=True)]))
 
     def gradient(self, slopes: Floats) -> Floats:
         """The gradient of the loss, of shape ``(P,)``, for these slopes."""
         self._set(slopes)
         blocks = [(s.T @ h).reshape(-1) for s, h in zip(self._signals()[0], self._hidden, strict=True)]
-        return to_array(torch.cat(blocks))
+        gradient = to_array(torch.cat(blocks))
+        return gradient if self.others is None else gradient + self.others
 
     def derivatives(self, slopes: Floats) -> Floats:
         """The derivative of the gradient by each slope, of shape ``(P, count)``."""
@@ -177,6 +224,14 @@ class _Kinks:
             if below:
                 signal = (signal @ self._weights[below]) * self._slopes[below - 1][samples]
         return torch.cat(blocks[::-1], dim=1)
+
+
+def _shortest_of(kinks: _Kinks, plain: float) -> tuple[float, Floats]:
+    """The norm of the shortest subgradient and its slopes; ``plain`` is the norm of the gradient."""
+    middle = np.full(kinks.count, (1 + kinks.leak) / 2)
+    # The gradient itself is one of them, and the shortest if nothing else was found to be shorter.
+    found = [(plain, kinks.one_sided), *(_shortest(kinks, start) for start in (kinks.one_sided, middle))]
+    return min(found, key=lambda each: each[0])
 
 
 def _shortest(kinks: _Kinks, slopes: Floats) -> tuple[float, Floats]:

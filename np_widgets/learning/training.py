@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
-from np_widgets.learning.look_ahead import STEPS, LookAhead
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, automatic, make_minimizer, require_fit
+from np_widgets.learning.blocks import mean_loss
+from np_widgets.learning.look_ahead import LookAhead
+from np_widgets.learning.minimizers.choice import automatic, make_minimizer, require_fit, step_budget
+from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.searching import NextNetwork
 from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.side_by_side import STEPS
 from np_widgets.problems import Problem
 
 _OPERATIONS_PER_QUANTUM = 2e7
@@ -32,9 +36,12 @@ class Training:
     candidates
         At least one; only the first counts without a look-ahead.
     seed
-        Of the look-ahead.
+        Of the look-ahead and of mini-batches.
     state
         Where to go on; None to begin.
+    ceiling
+        The loss of the network before. A search may look at some of the samples only: where its best network lies above
+        this on all of them, the new neuron starts without outgoing weights, so that the loss never rises.
 
     Attributes
     ----------
@@ -57,12 +64,15 @@ class Training:
         candidates: Sequence[NextNetwork],
         seed: int = 0,
         state: dict[str, Any] | None = None,
+        ceiling: float = math.inf,
     ) -> None:
         self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
+        self._ceiling = ceiling
         self.start = self._candidates[0]
         self.steps = 0
         self.stopped: str | None = None
         self._budget_from = 0  # steps when the minimizer was last changed
+        self._tested: tuple[Tensor, float] | None = None
         self._look_ahead: LookAhead | None = None
         self.minimizer: Minimizer | None = None
         if state is None:
@@ -84,6 +94,20 @@ class Training:
             return self._look_ahead.network if self.steps else self.start.network
         assert self.minimizer is not None
         return self.minimizer.objective.network(self.minimizer.theta)
+
+    @property
+    def test_loss(self) -> float | None:
+        """The test loss of :attr:`network`; None without a test set."""
+        inputs, targets = self._problem.test_inputs, self._problem.test_targets
+        if inputs is None or targets is None:
+            return None
+        # As long as the weights are the same tensor, as between two measurements on mini-batches, so is the loss.
+        theta = None if self.minimizer is None else self.minimizer.theta
+        if theta is not None and self._tested is not None and self._tested[0] is theta:
+            return self._tested[1]
+        loss = mean_loss(self.network, inputs, targets, self._problem.loss)
+        self._tested = None if theta is None else (theta, loss)
+        return loss
 
     @property
     def message(self) -> str:
@@ -108,7 +132,7 @@ class Training:
         if self._look_ahead is not None:
             return STEPS
         assert self.minimizer is not None
-        return self._budget_from + STEP_BUDGETS[self.minimizer.name]
+        return self._budget_from + step_budget(self.minimizer)
 
     def advance(self, settings: PursuitSettings) -> None:
         """A batch of steps; sets :attr:`stopped` when there is a reason to."""
@@ -145,11 +169,19 @@ class Training:
 
     def _end_look_ahead(self, settings: PursuitSettings) -> None:
         """Go on from the network that is ahead; from where it started if that is lower, so that no loss ever rises."""
-        lowest = min((self.start.network, self.network), key=self._loss_of)
+        lowest = self._lowest(self.start.network, self.network)
         self._look_ahead = None
         self.minimizer = self._made(settings, lowest.balanced())
         self._candidates = (self.start,)
         self._budget_from = self.steps
+
+    def _lowest(self, *networks: HomogeneousNetwork) -> HomogeneousNetwork:
+        """The lowest of these; the network before with a silent neuron more if all of them lie above it."""
+        loss, index = min((self._loss_of(network), index) for index, network in enumerate(networks))
+        if loss <= self._ceiling or self.start.silent:
+            return networks[index]
+        self.start = self.start.silenced()
+        return self.start.network
 
     def change_minimizer(self, settings: PursuitSettings) -> None:
         """Go on with the minimizer that the settings name, from the lowest point seen so far."""
@@ -168,8 +200,9 @@ class Training:
     def _change_to(self, name: str, settings: PursuitSettings) -> None:
         old = self.minimizer
         assert old is not None
+        _measure(old)
         theta = old.theta if settings.method == "paper" else old.lowest_theta
-        self.minimizer = _minimizer(name, settings, old.objective, theta)
+        self.minimizer = self._minimizer(name, settings, old.objective, theta)
         self._budget_from = self.steps
 
     def end(self, settings: PursuitSettings, reason: str) -> None:
@@ -178,6 +211,7 @@ class Training:
             self._end_look_ahead(settings)
         assert self.minimizer is not None
         self.stopped = reason
+        _measure(self.minimizer)
         if settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
             self.minimizer.settle()
 
@@ -193,6 +227,7 @@ class Training:
         return {
             "candidates": candidates,
             "seed": self._seed,
+            "ceiling": self._ceiling,
             "start_loss": self._start_loss,
             "steps": self.steps,
             "stopped": self.stopped,
@@ -209,12 +244,15 @@ class Training:
             weights = [weight.to(device=problem.device, dtype=problem.dtype) for weight in saved["weights"]]
             network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
             candidates.append(NextNetwork(network, **{name: saved[name] for name in _PLAIN}))
-        return cls(problem, settings, candidates, state["seed"], state)
+        return cls(problem, settings, candidates, state["seed"], state, state["ceiling"])
 
     def _begin(self, settings: PursuitSettings) -> None:
         self._require_fit(settings)
-        if settings.method == "paper" or _look_ahead_steps(settings) == 0:
+        if settings.method == "paper":
             self.minimizer = self._made(settings, self.start.network)
+        elif _look_ahead_steps(settings) == 0:
+            self.minimizer = self._made(settings, self._lowest(self.start.network))
+            self._candidates = (self.start,)
         else:
             self._look_ahead = self._looking_ahead(settings)
             self.start = self._candidates[self._look_ahead.best]
@@ -227,7 +265,7 @@ class Training:
             # Not always the one that the settings name: they may have changed since this training stopped.
             saved = state["minimizer"]
             objective = Objective(self._problem, self.start.network)
-            self.minimizer = _minimizer(saved["name"], settings, objective, objective.initial)
+            self.minimizer = self._minimizer(saved["name"], settings, objective, objective.initial)
             self.minimizer.restore(saved)
         else:
             self._look_ahead = self._looking_ahead(settings)
@@ -244,20 +282,35 @@ class Training:
 
     def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
         objective = Objective(self._problem, network)
-        return _minimizer(_names(settings, objective)[0], settings, objective, objective.initial)
+        return self._minimizer(_names(settings, objective)[0], settings, objective, objective.initial)
+
+    def _minimizer(self, name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
+        return make_minimizer(
+            name,
+            objective,
+            theta,
+            settings.learning_rate,
+            brief=settings.minimizer == "auto",
+            batch_size=settings.batch_size,
+            duration=None if settings.max_steps is None else max(settings.max_steps - self.steps, 1),
+            seed=self._seed,
+        )
 
     def _loss_of(self, network: HomogeneousNetwork) -> float:
-        output = network.forward(self._problem.inputs).output
-        return float(self._problem.loss.value(output, self._problem.targets))
+        return mean_loss(network, self._problem.inputs, self._problem.targets, self._problem.loss)
 
 
 def _names(settings: PursuitSettings, objective: Objective) -> tuple[str, ...]:
     """The minimizers to be used one after the other."""
-    return automatic(settings.method, objective) if settings.minimizer == "auto" else (settings.minimizer,)
+    if settings.minimizer != "auto":
+        return (settings.minimizer,)
+    return automatic(settings.method, objective, settings.batch_size)
 
 
-def _minimizer(name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
-    return make_minimizer(name, objective, theta, settings.learning_rate, brief=settings.minimizer == "auto")
+def _measure(minimizer: Minimizer) -> None:
+    """On mini-batches a minimizer knows less of where it is than is needed to leave it."""
+    if isinstance(minimizer, MinibatchAdam):
+        minimizer.measure()
 
 
 def _look_ahead_steps(settings: PursuitSettings) -> int:

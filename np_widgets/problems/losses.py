@@ -29,7 +29,7 @@ class Loss(Protocol):
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         """``Rᵀ J`` with ``R Rᵀ = ∂²ℓ/∂H²``, so that its Gram matrix is the Gauss–Newton matrix.
 
-        ``jacobian`` has shape ``(n, m, P)``, ``outputs`` ``(n, m)``; the result has the shape of ``jacobian``.
+        ``jacobian`` has shape ``(..., n, m, P)`` and ``outputs`` ``(..., n, m)``; the result is like ``jacobian``.
         """
 
 
@@ -74,8 +74,8 @@ class CrossEntropyLoss:
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         # With q = softmax(H) and R = diag(√q) − q √qᵀ one has R Rᵀ = diag(q) − q qᵀ, the Hessian of ℓ.
         q = outputs.softmax(dim=-1)
-        mean = torch.einsum("nm,nmp->np", q, jacobian)
-        return q.sqrt().unsqueeze(-1) * (jacobian - mean.unsqueeze(1))
+        mean = torch.einsum("...m,...mp->...p", q, jacobian)
+        return q.sqrt().unsqueeze(-1) * (jacobian - mean.unsqueeze(-2))
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquareLoss(), CrossEntropyLoss())}

@@ -184,7 +184,7 @@ class Problem:
             if tensor is not None:
                 kind = precision if tensor.is_floating_point() else tensor.dtype
                 converted = tensor.to(device=target, dtype=kind)
-                if not bool(torch.isfinite(converted).all()):
+                if not arguments.all_finite(converted):
                     raise ValueError(f"dtype={precision} is too small for the values of {field}")
                 setattr(moved, field, converted)
         return moved

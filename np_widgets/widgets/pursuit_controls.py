@@ -133,5 +133,10 @@ def _speed_name(speed: float | None) -> str:
 
 
 def _minimizers() -> list[tuple[str, str]]:
-    names = {"lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg–Marquardt", "adam": "Adam"}
+    names = {
+        "lbfgs": "L-BFGS",
+        "levenberg_marquardt": "Levenberg–Marquardt",
+        "adam": "Adam",
+        "minibatch_adam": "mini-batch Adam",
+    }
     return [(names.get(name, name.replace("_", " ")), name) for name in MINIMIZER_NAMES]

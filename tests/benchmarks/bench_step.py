@@ -1,7 +1,8 @@
 """What a step of gradient descent or Adam costs: against automatic differentiation, and its bare matrix products.
 
 Run it on a quiet machine from the root of the repository, with OMP_NUM_THREADS=1:
-``python -m tests.benchmarks.bench_step``, and with ``--device cuda`` where there is a GPU.
+``python -m tests.benchmarks.bench_step``, and with ``--device cuda`` where there is a GPU: there our steps are replayed
+from a CUDA graph, and those of automatic differentiation and the bare products are launched one by one.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ _NEVER = StoppingRule(gradient_tolerance=0.0, patience=10**9, least_decrease=0.0
 # How many times as fast as automatic differentiation a step is to be at least, and its products' time at most.
 _TARGETS = {(4, 2): 4.0, (50, 50): 2.0, (200, 200): 1.0}
 _MOST_PRODUCTS = 1.6
+_CUDA_TARGETS = {(4, 2): 10.0}
+_LEAST_RATE = 0.8
+"""Of a large network on a GPU: the rate of its steps as a share of the rate of their products."""
 
 
 def main() -> None:
@@ -52,19 +56,21 @@ def main() -> None:
         if not torch.cuda.is_available():
             print("no GPU")
             return
-        print(torch.cuda.get_device_name())
-        _small_networks(torch.device("cuda"), rounds, turn, [(4, 2)])
+        print(f"{torch.cuda.get_device_name()}, float32 products at precision {torch.get_float32_matmul_precision()!r}")
+        _small_networks(torch.device("cuda"), rounds, turn, _CUDA_TARGETS)
         _large_network(rounds, turn)
         return
-    _small_networks(torch.device("cpu"), rounds, turn, list(_TARGETS))
+    _small_networks(torch.device("cpu"), rounds, turn, _TARGETS)
     _scaling([count for count in arguments.samples if count <= 10**5 or not arguments.quick], turn)
 
 
-def _small_networks(device: torch.device, rounds: int, turn: float, hidden: Sequence[tuple[int, int]]) -> None:
+def _small_networks(device: torch.device, rounds: int, turn: float, least_ratios: dict[tuple[int, int], float]) -> None:
     print(f"\nA step, 1000 samples of 20 inputs, on {device.type}; medians and quartiles of {rounds} rounds\n")
     print("| minimizer | widths | dtype | ours, µs | autograd / ours | target | ours / bare products | target |")
     print("|---|---|---|--:|--:|--:|--:|--:|")
-    for widths in hidden:
+    # The products of a small network leave a GPU idle: they say how fast Python is.
+    most_products = f"≤ {_MOST_PRODUCTS:g}" if device.type == "cpu" else ""
+    for widths, least_ratio in least_ratios.items():
         for dtype in (torch.float64, torch.float32):
             problem, network = _case(1000, 20, widths, dtype, device)
             for name, ours, theirs in (
@@ -73,7 +79,7 @@ def _small_networks(device: torch.device, rounds: int, turn: float, hidden: Sequ
             ):
                 times = _times({_OURS: ours, _AUTOGRAD: theirs, _PRODUCTS: _products(problem, network)}, rounds, turn)
                 # The targets are those of gradient descent.
-                targets = (f"≥ {_TARGETS[widths]:g}", f"≤ {_MOST_PRODUCTS:g}") if name != "Adam" else ("", "")
+                targets = (f"≥ {least_ratio:g}", most_products) if name != "Adam" else ("", "")
                 print(
                     f"| {name} | {widths} | {_short(dtype)} | {1e6 * statistics.median(times[_OURS]):.1f} "
                     f"| {spread(_ratios(times[_AUTOGRAD], times[_OURS]))} | {targets[0]} "
@@ -87,9 +93,10 @@ def _large_network(rounds: int, turn: float) -> None:
     ours = _ours(GradientDescent, problem, network)
     times = _times({_OURS: ours, _PRODUCTS: _products(problem, network)}, rounds, turn)
     print("\n200,000 samples of 1000 inputs, widths (512, 512), float32, gradient descent on cuda\n")
+    rates = [100 * each for each in _ratios(times[_PRODUCTS], times[_OURS])]
     print(
-        f"{1e3 * statistics.median(times[_OURS]):.1f} ms a step; ours / bare products "
-        f"{spread(_ratios(times[_OURS], times[_PRODUCTS]))}, target ≤ {_MOST_PRODUCTS:g}"
+        f"{1e3 * statistics.median(times[_OURS]):.1f} ms a step; the rate of its bare products is reached to "
+        f"{spread(rates, 0)} %, target ≥ {100 * _LEAST_RATE:g} %"
     )
 
 
@@ -191,7 +198,7 @@ def _times(steps: dict[str, Steps], rounds: int, turn: float) -> dict[str, list[
 
 def _steps_in(seconds: float, take: Steps) -> int:
     steps = 1
-    _run(take, steps)  # the first is slower
+    _run(take, steps)  # the first is slower; on a GPU it captures the graph
     while True:
         began = time.perf_counter()
         _run(take, steps)
@@ -204,7 +211,7 @@ def _steps_in(seconds: float, take: Steps) -> int:
 def _run(take: Steps, steps: int) -> None:
     take(steps)
     if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+        torch.cuda.synchronize()  # what was launched has run when the clock is read
 
 
 def _ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:

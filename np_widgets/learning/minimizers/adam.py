@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -61,8 +62,12 @@ class Adam(FirstOrderMinimizer):
         super().restore(state)
         self._moments.restore(state)
 
-    def _propose(self, theta: Tensor) -> None:
-        self._moments.step(self._theta, self._gradient, self.steps + 1, self._learning_rate, out=theta)
+    def _propose(self, theta: Tensor, number: int | Tensor) -> None:
+        self._moments.step(self._theta, self._gradient, number, self._learning_rate, out=theta)
+
+    @property
+    def _means(self) -> Sequence[Tensor]:
+        return self._moments.means
 
 
 class Moments:
@@ -81,15 +86,29 @@ class Moments:
         self._mean, self._mean_square = torch.zeros_like(like), torch.zeros_like(like)
         self._root = torch.empty_like(like)
 
-    def step(self, theta: Tensor, gradient: Tensor, number: int, learning_rate: float, out: Tensor) -> None:
-        """Write the weights after step ``number``, counted from 1, to ``out``, which may be ``theta``."""
+    @property
+    def means(self) -> tuple[Tensor, Tensor]:
+        """Both means themselves, not copies."""
+        return self._mean, self._mean_square
+
+    def step(self, theta: Tensor, gradient: Tensor, number: int | Tensor, learning_rate: float, out: Tensor) -> None:
+        """Write the weights after step ``number``, counted from 1, to ``out``, which may be ``theta``.
+
+        If ``number`` is a float64 tensor of shape ``()`` on the device of the weights, the host never has to wait.
+        """
         first, second = self._betas
         self._mean.lerp_(gradient, 1 - first)
         self._mean_square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
         # Both means start at zero: divided by these, they are means of the steps taken so far.
         weight, weight_square = 1 - first**number, 1 - second**number
-        root = torch.sqrt(self._mean_square, out=self._root).mul_(1 / math.sqrt(weight_square)).add_(self._epsilon)
-        torch.addcdiv(theta, self._mean, root, value=-learning_rate / weight, out=out)
+        correction = weight_square.rsqrt() if isinstance(weight_square, Tensor) else 1 / math.sqrt(weight_square)
+        root = torch.sqrt(self._mean_square, out=self._root).mul_(correction).add_(self._epsilon)
+        if isinstance(weight, Tensor):
+            # The same in the same order, without a value for which the host would have to wait.
+            rate = torch.full_like(weight, -learning_rate) / weight
+            torch.addcdiv(theta, self._mean * rate, root, out=out)
+        else:
+            torch.addcdiv(theta, self._mean, root, value=-learning_rate / weight, out=out)
 
     def state(self) -> dict[str, Tensor]:
         """Copies of both means."""

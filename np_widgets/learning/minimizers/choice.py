@@ -9,13 +9,14 @@ from np_widgets.learning.minimizers.gradient_descent import GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
+from np_widgets.learning.minimizers.minibatch_adam import BATCH_SIZE, LEAST_STEPS, MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 from np_widgets.problems.losses import SquareLoss
 
 MINIMIZERS: dict[str, type[Minimizer]] = {
-    kind.name: kind for kind in (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt)
+    kind.name: kind for kind in (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt, MinibatchAdam)
 }
 
 STEP_BUDGETS = {
@@ -24,26 +25,40 @@ STEP_BUDGETS = {
     Adam.name: 20_000,
     LBFGS.name: 6000,
     LevenbergMarquardt.name: 1000,
+    MinibatchAdam.name: LEAST_STEPS,
 }
-"""How many steps one network gets unless the user says otherwise."""
+"""How many steps one network gets unless the user says otherwise; see :func:`step_budget`."""
+
+MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
+"""Samples, and samples times weights, above both of which ``"auto"`` minimizes by mini-batches: they come as low as
+full batches of L-BFGS in a fraction of the time."""
 
 # After a look-ahead, which has come close already.
-_BRIEF = {
-    LevenbergMarquardt: StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-5),
+BRIEF = {
+    LevenbergMarquardt: StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-2),
     LBFGS: StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4),
 }
 
 
-def automatic(method: str, objective: Objective) -> tuple[str, ...]:
+def step_budget(minimizer: Minimizer) -> int:
+    """How many steps a minimizer gets for one network; on mini-batches it has so many epochs to go."""
+    return minimizer.duration if isinstance(minimizer, MinibatchAdam) else STEP_BUDGETS[minimizer.name]
+
+
+def automatic(method: str, objective: Objective, batch_size: int | None = None) -> tuple[str, ...]:
     """The names of the minimizers that ``"auto"`` stands for, to be used one after the other.
 
-    In the paper's method that is gradient descent. Otherwise it is Levenberg–Marquardt, for the square loss with L-BFGS
-    after it where the activation has kinks, on which only the latter settles; and L-BFGS alone where the former is too
-    large.
+    In the paper's method that is gradient descent. Otherwise it is Adam on mini-batches if a batch size is asked for,
+    or if there are more than 10⁵ samples and more than 10⁸ samples times weights. Else it is Levenberg–Marquardt, for
+    the square loss with L-BFGS after it where the activation has kinks, on which only the latter settles; and L-BFGS
+    alone where the former is too large.
     """
     if method == "paper":
         return (GradientDescent.name,)
-    if not LevenbergMarquardt.suits(objective):
+    samples = objective.problem.samples
+    if batch_size is not None or (samples > MANY_SAMPLES and samples * objective.size > MUCH_WORK):
+        return (MinibatchAdam.name,)
+    if not LevenbergMarquardt.suits(objective.problem, objective.size):
         return (LBFGS.name,)
     # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
     settles = objective.activation.has_kink and objective.problem.loss.name == SquareLoss.name
@@ -57,16 +72,33 @@ def require_fit(name: str, weights: int) -> None:
 
 
 def make_minimizer(
-    name: str, objective: Objective, theta: Tensor, learning_rate: float | None, *, brief: bool = False
+    name: str,
+    objective: Objective,
+    theta: Tensor,
+    learning_rate: float | None,
+    *,
+    brief: bool = False,
+    batch_size: int | None = None,
+    duration: int | None = None,
+    seed: int = 0,
 ) -> Minimizer:
     """A minimizer by its name.
 
     ``learning_rate`` is for those that have one, None for their default. ``brief`` lets those that ``"auto"`` stands
-    for stop early: as is fit after a look-ahead.
+    for stop early: as is fit after a look-ahead. The others are for mini-batches, None for their default.
     """
     kind = MINIMIZERS[name]
-    if brief and kind in _BRIEF:
-        return kind(objective, theta, stopping=_BRIEF[kind])
+    if kind is MinibatchAdam:
+        return MinibatchAdam(
+            objective,
+            theta,
+            batch_size=batch_size or BATCH_SIZE,
+            learning_rate=learning_rate,
+            duration=duration,
+            seed=seed,
+        )
+    if brief and kind in BRIEF:
+        return kind(objective, theta, stopping=BRIEF[kind])
     if kind is GradientDescent:
         # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.
         return GradientDescent(

@@ -40,5 +40,5 @@ class GradientDescent(FirstOrderMinimizer):
         super().__init__(objective, theta, stopping=stopping)
         self._learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
 
-    def _propose(self, theta: Tensor) -> None:
+    def _propose(self, theta: Tensor, number: int | Tensor) -> None:
         torch.sub(self._theta, self._gradient, alpha=self._learning_rate, out=theta)

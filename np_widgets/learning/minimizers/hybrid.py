@@ -63,7 +63,7 @@ class Hybrid(Minimizer):
         self._excursion = arguments.whole("excursion", excursion, 1)
         self._patience = arguments.whole("patience", patience, 1)
         self._least_decrease = arguments.real("least_decrease", least_decrease, least=0)
-        small = LevenbergMarquardt.suits(objective)
+        small = LevenbergMarquardt.suits(objective.problem, objective.size)
         self._descent: type[LevenbergMarquardt | LBFGS] = LevenbergMarquardt if small else LBFGS
         self._lowest_before = math.inf  # as it was when the last cycle was judged
         self._fruitless = 0
@@ -138,6 +138,11 @@ class _DecayingAdam(Adam):
     def __init__(self, objective: Objective, theta: Tensor, learning_rate: float, duration: int) -> None:
         super().__init__(objective, theta, learning_rate=learning_rate)
         self._first_rate, self._duration = learning_rate, duration
+
+    @property
+    def _in_batches(self) -> bool:
+        # Its step size changes, and the hybrid looks at each of its steps anyway.
+        return False
 
     def _step(self) -> None:
         self._learning_rate = self._first_rate * 0.5 * (1 + math.cos(math.pi * self.steps / self._duration))

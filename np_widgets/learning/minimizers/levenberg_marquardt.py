@@ -12,6 +12,7 @@ from np_widgets import arguments
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
+from np_widgets.problems import Problem
 
 MOST_WEIGHTS = 2000
 _MANY_OPERATIONS = 1e9
@@ -77,19 +78,19 @@ class LevenbergMarquardt(Minimizer):
             )
 
     @staticmethod
-    def operations(objective: Objective) -> float:
-        """Roughly how many arithmetic operations a step takes, ``2nmP² + P³/3``."""
-        rows, size = objective.problem.samples * objective.problem.output_size, objective.size
+    def operations(rows: int, size: int) -> float:
+        """Roughly how many arithmetic operations a step takes, ``2nmP² + P³/3``, for ``rows`` nm and ``size`` P."""
         return 2.0 * rows * size**2 + size**3 / 3
 
     @classmethod
-    def suits(cls, objective: Objective) -> bool:
-        """Whether its steps are cheap enough to be preferred to those of others."""
-        return objective.size <= MOST_WEIGHTS and cls.operations(objective) <= _MANY_OPERATIONS
+    def suits(cls, problem: Problem, size: int) -> bool:
+        """Whether steps for so many weights are cheap enough to be preferred to those of others."""
+        return size <= MOST_WEIGHTS and cls.operations(problem.samples * problem.output_size, size) <= _MANY_OPERATIONS
 
     @property
     def step_operations(self) -> float:
-        return self.operations(self.objective)
+        problem = self.objective.problem
+        return self.operations(problem.samples * problem.output_size, self.objective.size)
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "damping": self._damping, "growth": self._growth}

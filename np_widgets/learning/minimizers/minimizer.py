@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning.minimizers.device_steps import DeviceSteps
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
 
@@ -173,7 +175,9 @@ class Minimizer(ABC):
 class FirstOrderMinimizer(Minimizer):
     """A minimizer that takes one gradient a step and goes wherever it leads, as long as the loss is finite.
 
-    Steps make no tensors: weights and gradient alternate between two places, and the lowest point has a third.
+    Steps make no tensors: weights and gradient alternate between two places, and the lowest point has a third. On a GPU
+    steps are taken in batches that end where the stopping rule is looked at, by
+    :class:`~np_widgets.learning.minimizers.device_steps.DeviceSteps`.
     """
 
     # The norm of the gradient of a small network costs a good part of a step.
@@ -203,6 +207,25 @@ class FirstOrderMinimizer(Minimizer):
     def lowest_theta(self, theta: Tensor) -> None:
         self._lowest_theta = theta
 
+    @property
+    def _in_batches(self) -> bool:
+        """Whether the host looks at batches of steps and not at each."""
+        return self._theta.is_cuda
+
+    def advance(self, steps: int) -> None:
+        if not self._in_batches:
+            super().advance(steps)
+            return
+        left = arguments.whole("steps", steps, 0)
+        while left and self.finished is None:
+            since = self.steps % self._check_every
+            if since == 0:
+                self._look_for_end()
+            count = min(left, self._check_every - since)
+            if self.finished is None:
+                self._take(count)
+            left -= count
+
     def settle(self) -> None:
         super().settle()
         self._own_places()
@@ -215,16 +238,41 @@ class FirstOrderMinimizer(Minimizer):
         self._theta, self._next_theta = self._theta.clone(), torch.empty_like(self._theta)
         self._gradient, self._next_gradient = self._gradient.clone(), torch.empty_like(self._gradient)
         self._lowest_theta = self._lowest_theta.clone()
+        self._device_steps: DeviceSteps | None = None
 
     @abstractmethod
-    def _propose(self, theta: Tensor) -> None:
-        """Write the next weights to ``theta``."""
+    def _propose(self, theta: Tensor, number: int | Tensor) -> None:
+        """Write the weights after step ``number``, counted from 1, to ``theta``, which may be the current ones.
+
+        In batches ``number`` is a tensor of shape ``()`` on the device, and no value may be read from the device.
+        """
+
+    @property
+    def _means(self) -> Sequence[Tensor]:
+        """What :meth:`_propose` changes besides the weights."""
+        return ()
+
+    def _take(self, count: int) -> None:
+        if self._device_steps is None:
+            places = self._theta, self._gradient, self._lowest_theta, self._means
+            self._device_steps = DeviceSteps(self.objective, *places, lowest_loss=self.lowest_loss, steps=self.steps)
+        batch = self._device_steps.take(count, self._propose)
+        if batch.is_finite:
+            self.loss, self.lowest_loss = batch.loss, batch.lowest_loss
+            self.steps += count
+        elif count == 1:
+            self._diverge(batch.loss)
+        else:
+            # The batch has been undone. One by one, its steps end at the last finite point.
+            for _ in range(count):
+                if self.finished is None:
+                    self._take(1)
 
     def _step(self) -> None:
-        self._propose(self._next_theta)
+        self._propose(self._next_theta, self.steps + 1)
         loss, _ = self.objective.loss_and_gradient(self._next_theta, out=self._next_gradient)
         if not math.isfinite(loss):
-            self.finished = f"diverged: step {self.steps + 1} led from a loss of {self.loss:.3g} to {loss}"
+            self._diverge(loss)
             return
         self._theta, self._next_theta = self._next_theta, self._theta
         self._gradient, self._next_gradient = self._next_gradient, self._gradient
@@ -232,3 +280,6 @@ class FirstOrderMinimizer(Minimizer):
         if loss < self.lowest_loss:
             self.lowest_loss = loss
             self._lowest_theta.copy_(self._theta)
+
+    def _diverge(self, loss: float) -> None:
+        self.finished = f"diverged: step {self.steps + 1} led from a loss of {self.loss:.3g} to {loss}"

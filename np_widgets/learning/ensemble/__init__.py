@@ -1,0 +1,1 @@
+"""Many pursuits side by side, as one batch."""

@@ -1,0 +1,99 @@
+"""Networks of several pursuits as one batch: weights padded with zeros, each pursuit with samples of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.problems.losses import Loss
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples of G pursuits.
+
+    Attributes
+    ----------
+    inputs
+        Shape ``(G, d, n)``: samples are columns.
+    targets
+        Shape ``(G, n, m)``, or ``(G, n)`` if they are classes.
+    outputs
+        The number of outputs, m.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    outputs: int
+    loss: Loss
+
+    @property
+    def samples(self) -> int:
+        """The number of samples of each pursuit, n."""
+        return self.inputs.shape[2]
+
+    def of(self, members: Sequence[int]) -> Data:
+        """Those of some pursuits."""
+        if list(members) == list(range(len(self.inputs))):
+            return self
+        index = torch.tensor(members, dtype=torch.int64, device=self.inputs.device)
+        return Data(self.inputs[index], self.targets[index], self.outputs, self.loss)
+
+    def single(self) -> Data:
+        """The same in single precision."""
+        targets = self.targets.float() if self.targets.dtype.is_floating_point else self.targets
+        return Data(self.inputs.float(), targets, self.outputs, self.loss)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What one evaluation of G networks leaves behind.
+
+    Attributes
+    ----------
+    hidden, pre_activations
+        ``h_0, …, h_{L-1}`` and ``z_1, …, z_L``, of shape ``(G, k_l, n)``.
+    """
+
+    hidden: list[Tensor]
+    pre_activations: list[Tensor]
+
+    @property
+    def output(self) -> Tensor:
+        """Shape ``(G, n, m)``."""
+        return self.pre_activations[-1].mT
+
+
+def unpadded(
+    weights: Sequence[Tensor], widths: Sequence[Sequence[int]], activation: Activation
+) -> list[HomogeneousNetwork]:
+    """The networks of those hidden widths whose padded weights are given, with weights of their own."""
+    networks = []
+    for index, own in enumerate(widths):
+        sizes = [weights[0].shape[2], *own, weights[-1].shape[1]]
+        parts = [weight[index, : sizes[layer + 1], : sizes[layer]].clone() for layer, weight in enumerate(weights)]
+        networks.append(HomogeneousNetwork(parts, power=activation.power, leak=activation.leak))
+    return networks
+
+
+def forward(weights: Sequence[Tensor], inputs: Tensor, activation: Activation) -> Forward:
+    """Evaluate G networks, each at samples of its own, of shape ``(G, d, n)``."""
+    hidden, pre_activations = [inputs], []
+    for weight in weights:
+        pre_activations.append(weight @ hidden[-1])
+        if len(pre_activations) < len(weights):
+            hidden.append(activation(pre_activations[-1]))
+    return Forward(hidden, pre_activations)
+
+
+def signals(weights: Sequence[Tensor], passed: Forward, residual: Tensor, activation: Activation) -> list[Tensor]:
+    """The signals ``s_1, …, s_L``, of shape ``(G, k_l, n)``, for a residual of shape ``(G, n, m)``."""
+    found = [residual.mT]
+    for layer in range(len(weights) - 1, 0, -1):
+        found.append(activation.pull_back(weights[layer].mT @ found[-1], passed.pre_activations[layer - 1]))
+    return found[::-1]

@@ -1,0 +1,181 @@
+"""Several pursuits in lockstep: all search, then all look ahead, then all minimize."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.ensemble.batch import Data, forward, unpadded
+from np_widgets.learning.ensemble.candidates import Candidates, scales_of_rays
+from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
+from np_widgets.learning.ensemble.levenberg_marquardt import BatchLevenbergMarquardt
+from np_widgets.learning.ensemble.member import Member
+from np_widgets.learning.growth import Candidate
+from np_widgets.learning.minimizers.choice import BRIEF, STEP_BUDGETS
+from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
+from np_widgets.learning.network import HomogeneousNetwork, balanced, padded
+from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.side_by_side import STEPS, SideBySide
+from np_widgets.problems import Problem
+from np_widgets.problems.losses import SquareLoss
+
+_NEARLY_FITTED = 1e-2  # of the loss, in units in which the targets are of size one
+
+
+class Lockstep:
+    """Pursuits of problems of one shape, as one batch.
+
+    Parameters
+    ----------
+    problems
+        Of as many samples, inputs and outputs, with the same loss, on one device and in one precision.
+    seeds
+        One for each.
+    settings
+        Of all.
+
+    Attributes
+    ----------
+    members
+        One for each problem.
+    """
+
+    def __init__(self, problems: Sequence[Problem], seeds: Sequence[int], settings: PursuitSettings) -> None:
+        self._settings = settings
+        self._activation = Activation(settings.power, settings.leak)
+        self.members = [Member(problem, seed, settings) for problem, seed in zip(problems, seeds, strict=True)]
+        loss, outputs = problems[0].loss, problems[0].output_size
+        self._data = Data(
+            torch.stack([problem.inputs.T for problem in problems]),
+            torch.stack([problem.targets for problem in problems]),
+            outputs,
+            loss,
+        )
+        units = [member.units for member in self.members]
+        self._scaled_data = Data(
+            torch.stack([each.inputs.T.float() for each in units]),
+            torch.stack([_single(each.targets) for each in units]),
+            outputs,
+            loss,
+        )
+        layers = settings.hidden_layers + 1
+        self._factors = self._data.inputs.new_tensor([each.factors(layers) for each in units])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all pursuits have come to their ends."""
+        return all(member.finished is not None for member in self.members)
+
+    def advance(self) -> None:
+        """One network more for each pursuit that goes on."""
+        under_way = [index for index, member in enumerate(self.members) if member.finished is None]
+        found = self._search(under_way)
+        factors = list(self._factors[under_way].unbind(dim=1))
+        scaled, scaled_data = found.multiplied(factors), self._scaled_data.of(under_way)
+        scales, usable = scales_of_rays(scaled, scaled_data, self._activation)
+        kept = usable.any(dim=1)
+        for place in (~kept).nonzero().flatten().tolist():
+            self.members[under_way[place]].go_on_alone()
+        if not bool(kept.any()):
+            return
+        if not bool(kept.all()):
+            places = kept.nonzero().flatten().tolist()
+            under_way, found, scaled = [under_way[place] for place in places], found.part(places), scaled.part(places)
+            scaled_data, scales, usable = scaled_data.of(places), scales[kept], usable[kept]
+            factors = [each[kept] for each in factors]
+        ahead = SideBySide(
+            balanced([each.float() for each in scaled.at(scales)], self._settings.power),
+            scaled_data.inputs.mT,
+            scaled_data.targets,
+            scaled_data.loss,
+            self._activation,
+            usable,
+        )
+        ahead.advance(STEPS)
+        weights = [
+            each.to(factor) / factor.reshape(-1, 1, 1) for each, factor in zip(ahead.best_weights, factors, strict=True)
+        ]
+        rows = torch.arange(len(under_way), device=ahead.best.device)
+        first = [each[rows, ahead.best] for each in found.at(scales)]
+        self._minimize(under_way, first, weights, found.part(rows, ahead.best))
+
+    def _search(self, under_way: Sequence[int]) -> Candidates:
+        """Of those members; they keep what was found."""
+        settings, data = self._settings, self._data.of(under_way)
+        members = [self.members[index] for index in under_way]
+        seeds = [member.next_seed for member in members]
+        networks = [member.network for member in members if member.network is not None]
+        maxima: Sequence[tuple[float, ...] | None] = [None] * len(members)
+        if networks:
+            found, maxima = candidates_of_neurons(networks, data, settings.starts, seeds, settings.value_tolerance)
+        else:
+            found = candidates_at_origin(
+                data, self._activation, settings.hidden_layers, settings.starts, seeds, settings.value_tolerance
+            )
+        columns = (found.layers.tolist(), found.values.tolist(), found.residuals.tolist())
+        for member, layers, values, residuals, most in zip(members, *columns, maxima, strict=True):
+            candidates = [Candidate(*each) for each in zip(layers, values, residuals, strict=True) if each[1] > 0]
+            member.found(tuple(candidates), most)
+        return found
+
+    def _minimize(
+        self, under_way: Sequence[int], first: Sequence[Tensor], ahead: Sequence[Tensor], chosen: Candidates
+    ) -> None:
+        """Go on from the networks that are ahead, or where they started from if that is lower."""
+        members, data = [self.members[index] for index in under_way], self._data.of(under_way)
+        layers = chosen.layers.tolist()
+        widths = [
+            _grown(member.network, layer, self._settings.hidden_layers)
+            for member, layer in zip(members, layers, strict=True)
+        ]
+        outputs = [forward(each, data.inputs, self._activation).output for each in (first, ahead)]
+        losses = [data.loss.value(output, data.targets) for output in outputs]
+        lower = (losses[1] < losses[0]).reshape(-1, 1, 1)
+        starts = [torch.where(lower, after, before) for before, after in zip(first, ahead, strict=True)]
+        networks = unpadded(balanced(starts, self._settings.power), widths, self._activation)
+        steps = [0] * len(members)
+        largest = max(network.parameter_count for network in networks)
+        in_batch = LevenbergMarquardt.suits(members[0].problem, largest)
+        if in_batch:
+            networks, steps = self._levenberg_marquardt(networks, data)
+        values = chosen.values.tolist()
+        for member, network, layer, value, taken in zip(members, networks, layers, values, steps, strict=True):
+            if in_batch and not self._is_nearly_fitted(member, network):
+                member.trained(network.balanced(), layer, value, STEPS + taken)
+            else:
+                settled, more = member.settled(network)
+                member.trained(settled, layer, value, STEPS + taken + more)
+
+    def _levenberg_marquardt(
+        self, networks: Sequence[HomogeneousNetwork], data: Data
+    ) -> tuple[list[HomogeneousNetwork], list[int]]:
+        weights = padded(networks)
+        shapes = [(each.shape[1], each.shape[2]) for each in weights]
+        name = LevenbergMarquardt.name
+        minimizer = BatchLevenbergMarquardt(
+            data, shapes, self._activation, BRIEF[LevenbergMarquardt], STEP_BUDGETS[name], self._settings.target_loss
+        )
+        found = minimizer.minimize(weights)
+        return unpadded(found.weights, [network.widths for network in networks], self._activation), found.steps.tolist()
+
+    def _is_nearly_fitted(self, member: Member, network: HomogeneousNetwork) -> bool:
+        """Whether Levenberg–Marquardt may have been held up by kinks on the way to a perfect fit."""
+        problem = self.members[0].problem
+        if not self._activation.has_kink or problem.loss.name != SquareLoss.name:
+            return False
+        loss = member.loss_of(network)
+        return self._settings.target_loss < loss < _NEARLY_FITTED * member.units.loss_size
+
+
+def _single(targets: Tensor) -> Tensor:
+    return targets.float() if targets.dtype.is_floating_point else targets
+
+
+def _grown(network: HomogeneousNetwork | None, layer: int, hidden_layers: int) -> tuple[int, ...]:
+    """The hidden widths with one neuron more; one in every layer for the first network."""
+    if network is None:
+        return (1,) * hidden_layers
+    return tuple(width + (index == layer) for index, width in enumerate(network.widths, start=1))

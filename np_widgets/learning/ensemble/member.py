@@ -1,0 +1,158 @@
+"""One pursuit of an ensemble."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
+from np_widgets.learning.minimizers.lbfgs import LBFGS
+from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.searching import NeuronSearching, NextNetwork, OriginSearching
+from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.training import Training
+from np_widgets.learning.units import Units
+from np_widgets.problems import Problem
+
+_USELESS_DECREASE = 1e-6
+# On kinks L-BFGS gets to where Levenberg–Marquardt can go on, but takes its time to come to an end.
+_SETTLING = ((LBFGS.name, 500), (LevenbergMarquardt.name, STEP_BUDGETS[LevenbergMarquardt.name]))
+
+
+class Member:
+    """One pursuit of an ensemble, and what it does on its own.
+
+    Parameters
+    ----------
+    problem
+        What is learned.
+    seed
+        Of its searches: the k-th uses ``seed + k``, as that of a pursuit on its own does.
+    settings
+        Of all pursuits.
+
+    Attributes
+    ----------
+    units
+        In which the batch computes.
+    network, loss
+        In the problem's units; None and infinite at first.
+    growth, finished
+        As in :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
+    """
+
+    def __init__(self, problem: Problem, seed: int, settings: PursuitSettings) -> None:
+        self.problem, self.seed, self._settings = problem, seed, settings
+        degree = sum(settings.power**layer for layer in range(settings.hidden_layers + 1))
+        self.units = Units(problem.inputs, problem.targets, degree)
+        self.network: HomogeneousNetwork | None = None
+        self.loss = math.inf
+        self.growth: list[GrowthRecord] = []
+        self.finished: Finish | None = None
+        self._maxima: tuple[float | None, ...] | None = None
+        self._steps = 0
+
+    @property
+    def next_seed(self) -> int:
+        """Of the next search."""
+        return self.seed + len(self.growth)
+
+    def found(self, candidates: tuple[Candidate, ...], maxima: tuple[float | None, ...] | None) -> None:
+        """Keep what a search found, for the record of the network to come."""
+        self._candidates, self._maxima = candidates, maxima
+
+    def trained(
+        self, network: HomogeneousNetwork, layer: int, value: float, steps: int, stopped: str = "no further decrease"
+    ) -> None:
+        """Go on with a network that has been trained, the loss of which is not higher than that of the last one."""
+        problem, settings = self.problem, self._settings
+        self.network = network
+        self.loss = self.loss_of(network)
+        is_met = self.loss <= settings.target_loss
+        stopped = stopped or ("target loss met" if is_met else "no further decrease")
+        test_loss = None
+        if problem.test_inputs is not None and problem.test_targets is not None:
+            output = network.forward(problem.test_inputs).output
+            test_loss = float(problem.loss.value(output, problem.test_targets))
+        self.growth.append(
+            GrowthRecord(
+                network.widths, layer, value, self._candidates, self.loss, test_loss, self._steps, steps, stopped
+            )
+        )
+        self._steps += steps
+        if self.loss <= settings.target_loss:
+            self._finish(
+                "target", f"Training loss {self.loss:.3g} is at or below the target of {settings.target_loss:.3g}."
+            )
+        elif len(self.growth) > settings.max_additions:
+            self._finish("additions", "All neurons that may be added have been added.")
+
+    def loss_of(self, network: HomogeneousNetwork) -> float:
+        """The training loss of a network."""
+        return float(self.problem.loss.value(network.forward(self.problem.inputs).output, self.problem.targets))
+
+    def settled(self, network: HomogeneousNetwork) -> tuple[HomogeneousNetwork, int]:
+        """The network in a minimum near by, and how many steps led there."""
+        steps = 0
+        for name, budget in _SETTLING:
+            objective = Objective(self.problem, network)
+            if name == LevenbergMarquardt.name and not LevenbergMarquardt.suits(self.problem, objective.size):
+                continue
+            minimizer = make_minimizer(name, objective, objective.initial, None, brief=True)
+            minimizer.advance(budget)
+            minimizer.settle()
+            network, steps = objective.network(minimizer.theta), steps + minimizer.steps
+            if minimizer.loss <= self._settings.target_loss:
+                break
+        return network, steps
+
+    def go_on_alone(self) -> None:
+        """The next network as a pursuit on its own finds it, where the batch has found nothing of use."""
+        if self.network is None:
+            search = OriginSearching(self.problem, self._settings)
+            found = _run(search)
+            if found:
+                self._train(found)
+            else:
+                self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
+            return
+        upper = False
+        while True:
+            layers = tuple(range(1, self._settings.hidden_layers + 1))
+            neurons = NeuronSearching(self.problem, self._settings, self.network, layers, self.next_seed, upper)
+            found = _run(neurons)
+            self.found(neurons.candidates, neurons.maxima)
+            if found and self._train(found):
+                return
+            if not neurons.has_another_side():
+                break
+            upper = True
+        self._finish("no_point", "No KKT point of any layer has a positive value that lowers the loss.")
+
+    def _train(self, found: list[NextNetwork]) -> bool:
+        """Whether a network was of use."""
+        training = Training(self.problem, self._settings, found, self.next_seed)
+        while training.stopped is None:
+            training.advance(self._settings)
+        start = training.start
+        if start.silent and training.loss >= self.loss * (1 - _USELESS_DECREASE):
+            return False
+        self.trained(training.network.copy(), start.layer, start.value, training.steps, training.stopped)
+        return True
+
+    def _finish(self, kind: str, message: str) -> None:
+        norm = None
+        if self.network is not None:
+            objective = Objective(self.problem, self.network)
+            norm = float(torch.linalg.vector_norm(objective.loss_and_gradient(objective.initial)[1]))
+        self.finished = Finish(kind, message, self._maxima, norm)
+
+
+def _run(search: OriginSearching | NeuronSearching) -> list[NextNetwork]:
+    while not search.finished:
+        search.advance()
+    return search.outcome()

@@ -1,0 +1,211 @@
+"""Adam on mini-batches, for data so large that one gradient of the whole training set costs too much."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from np_widgets import arguments
+from np_widgets.learning.direction import root_mean_square
+from np_widgets.learning.minimizers.adam import Moments
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
+from np_widgets.learning.minimizers.stopping import StoppingRule
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.passes import Passes
+
+BATCH_SIZE = 1024
+LEAST_STEPS, _EPOCHS = 3000, 10
+_LEARNING_RATE = 0.02
+_STEPS_BETWEEN = 100
+
+# The loss goes up and down until the step size is small: to wait for a decrease means nothing before the end.
+_RULE = StoppingRule(patience=2**62, least_decrease=0.0)
+
+
+class MinibatchAdam(Minimizer):
+    """Adam (Kingma & Ba, arXiv 1412.6980) on batches of samples, with a step size that falls to zero along a cosine.
+
+    An epoch goes once through all samples, in an order that is drawn anew, in batches that differ by one sample at
+    most. Where it walks only a batch is seen. So the loss of all samples is measured once an epoch, yet not more often
+    than every hundred steps (after every step if one batch holds all samples), and :attr:`theta`, :attr:`loss` and
+    :attr:`lowest_theta` are of the points that were measured.
+
+    Parameters
+    ----------
+    batch_size
+        The most samples of a batch; all of them if there are no more.
+    learning_rate
+        The step size at the beginning; None for ``0.02 (rms(y) / rms(x)^(p^(L−1)))^(1/D) / √k``, in proportion to the
+        weights of a balanced network of degree D whose widest hidden layer has k neurons.
+    duration
+        After how many steps the step size is zero and the minimizer has finished; None for ten epochs, yet at least
+        3,000 steps.
+    seed
+        Of the orders.
+
+    Notes
+    -----
+    Beside the data it holds one batch, and what the objective holds.
+
+    See :class:`~np_widgets.learning.minimizers.minimizer.Minimizer` for the other parameters and the attributes.
+    """
+
+    name: ClassVar[str] = "minibatch_adam"
+    title: ClassVar[str] = "mini-batch Adam"
+
+    def __init__(
+        self,
+        objective: Objective,
+        theta: Tensor,
+        *,
+        batch_size: int = BATCH_SIZE,
+        learning_rate: float | None = None,
+        duration: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        samples = objective.problem.samples
+        self._batch_size = min(arguments.whole("batch_size", batch_size, 1), samples)
+        self._epoch = math.ceil(samples / self._batch_size)  # in steps
+        self.duration = max(LEAST_STEPS, _EPOCHS * self._epoch)
+        if duration is not None:
+            self.duration = arguments.whole("duration", duration, 1)
+        if learning_rate is not None:
+            learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
+        self._learning_rate = _fitting_rate(objective) if learning_rate is None else learning_rate
+        self._seed = arguments.seed(seed)
+        super().__init__(objective, theta, stopping=_RULE)
+        self._gradient_is_of: Tensor | None = self.theta
+        self._walker = self.theta.clone()
+        self._measured = 0  # the step after which it was
+        self._moments = Moments(self._walker)
+        self._batch = None if self._epoch == 1 else _Batch(objective, self._batch_size)
+        self._order: tuple[int, Tensor] | None = None  # of which epoch, and the samples
+
+    @property
+    def gradient(self) -> Tensor:
+        """That of the whole training set: when it is asked for, and not before, the data are gone through for it."""
+        if self._gradient_is_of is not self.theta:
+            self._gradient = self.objective.loss_and_gradient(self.theta)[1]
+            self._gradient_is_of = self.theta
+        return self._gradient
+
+    @property
+    def gradient_norm(self) -> float:
+        return float(torch.linalg.vector_norm(self.gradient))
+
+    @property
+    def activity(self) -> str:
+        epochs = math.ceil(self.duration / self._epoch)
+        epoch = min(self.steps // self._epoch + 1, epochs)
+        return f"{self.title} ({self._batch_size:,} samples a step, epoch {epoch:,} of {epochs:,})"
+
+    @property
+    def step_operations(self) -> float:
+        return 6.0 * self._batch_size * self.objective.size
+
+    def measure(self) -> None:
+        """Let :attr:`theta` and :attr:`loss` be of where it is now."""
+        if self._measured != self.steps:
+            self._measure(self.steps)
+
+    def settle(self) -> None:
+        self.measure()
+        super().settle()
+        self._gradient_is_of = self.theta
+        self._walker.copy_(self.theta)
+
+    def state(self) -> dict[str, Any]:
+        # Where in the epoch it is follows from the number of steps, and the order from the seed.
+        own = {"walker": self._walker.clone(), "measured": self._measured, "seed": self._seed}
+        schedule = {"batch_size": self._batch_size, "duration": self.duration, "learning_rate": self._learning_rate}
+        is_current = self._gradient_is_of is self.theta
+        return {**super().state(), **self._moments.state(), **own, **schedule, "gradient_is_current": is_current}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._gradient_is_of = self.theta if state["gradient_is_current"] else None
+        self._moments.restore(state)
+        self._walker.copy_(state["walker"])
+        self._measured, self._seed = state["measured"], state["seed"]
+        self._batch_size, self.duration = state["batch_size"], state["duration"]
+        self._learning_rate = state["learning_rate"]
+        self._epoch = math.ceil(self.objective.problem.samples / self._batch_size)
+        self._batch = None if self._epoch == 1 else _Batch(self.objective, self._batch_size)
+        self._order = None
+
+    def _look_for_end(self) -> None:
+        if self.steps == 0 or self._batch is None:  # elsewhere the gradient is not known
+            super()._look_for_end()
+        if self.finished is None and self.steps >= self.duration:
+            self.finished = f"the step size has fallen to zero in {self.duration:,} steps"
+
+    def _step(self) -> None:
+        gradient = self.gradient if self._batch is None else self._batch.gradient(self._walker, self._samples())
+        rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps / self.duration))
+        number = self.steps + 1
+        self._moments.step(self._walker, gradient, number, rate, out=self._walker)
+        if number % self._steps_between == 0 or number == self.duration:
+            self._measure(number)
+
+    @property
+    def _steps_between(self) -> int:
+        return 1 if self._epoch == 1 else max(self._epoch, _STEPS_BETWEEN)
+
+    def _measure(self, number: int) -> None:
+        """Go through all samples after the step of that number."""
+        self._measured = number
+        loss = self.objective.loss(self._walker)
+        if math.isfinite(loss):
+            self._move(self._walker.clone(), loss, self._gradient)
+        else:
+            self.finished = f"diverged: {number:,} steps led from a loss of {self.loss:.3g} to {loss}"
+
+    def _samples(self) -> Tensor:
+        """The indices of those that the next step sees."""
+        epoch, index = divmod(self.steps, self._epoch)
+        samples = self.objective.problem.samples
+        if self._order is None or self._order[0] != epoch:
+            order = np.random.default_rng((self._seed, epoch)).permutation(samples)
+            self._order = epoch, torch.from_numpy(order).to(self.theta.device)
+        first, end = (samples * each // self._epoch for each in (index, index + 1))
+        return self._order[1][first:end]
+
+
+class _Batch:
+    """The gradient on some samples, in working memory that is made once.
+
+    Where they are one less than there is room for, the last has a residual of zero and does not count.
+    """
+
+    def __init__(self, objective: Objective, size: int) -> None:
+        self._problem = objective.problem
+        self._inputs = self._problem.inputs.new_zeros(size, self._problem.input_size)
+        self._passes = Passes(self._inputs, objective.shapes, objective.activation)
+        self._residual = torch.zeros_like(self._passes.output)
+
+    def gradient(self, theta: Tensor, samples: Tensor) -> Tensor:
+        """That of their mean loss, of shape ``(P,)``; overwritten by the next call."""
+        count, passes, problem = len(samples), self._passes, self._problem
+        torch.index_select(problem.inputs, 0, samples, out=self._inputs[:count])
+        passes.theta.copy_(theta)
+        outputs, residuals = passes.forward()[0].mT, self._residual[0].mT
+        residuals[count:] = 0
+        problem.loss.evaluate(outputs[:count], problem.targets[samples], residuals[:count])
+        return passes.backward(self._residual).mul_(-1 / count)
+
+
+def _fitting_rate(objective: Objective) -> float:
+    problem, activation = objective.problem, objective.activation
+    layers = len(objective.shapes)
+    degree = sum(activation.power**layer for layer in range(layers))
+    targets = problem.targets
+    size = (root_mean_square(targets) or 1.0) if targets.is_floating_point() else 1.0
+    inputs = root_mean_square(problem.inputs) or 1.0
+    # Logarithms, as the powers may be beyond all numbers.
+    scale = math.exp((math.log(size) - activation.power ** (layers - 1) * math.log(inputs)) / degree)
+    widest = max(rows for rows, _ in objective.shapes[:-1])
+    return min(_LEARNING_RATE * scale / math.sqrt(widest), LARGEST_RATE)

@@ -1,0 +1,240 @@
+"""Many networks minimized side by side for a while, to see which of them leads furthest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.minimizers.adam import Moments
+from np_widgets.learning.passes import Passes
+from np_widgets.problems.losses import Loss
+
+STEPS = 300
+LEARNING_RATE = 7.5e-3
+_DECAY = 0.1
+# After these shares of the steps the better half goes on, but no fewer than so many.
+_CUTS = ((0.27, 4), (0.54, 2))
+
+
+class SideBySide:
+    """Adam with weight decay on C networks for each of G groups of samples, with a step size that falls to zero.
+
+    Once a quarter of the steps has been taken, and once half of them has, the worse half of the networks is given up.
+
+    Parameters
+    ----------
+    weights
+        ``W_1, …, W_L`` of all networks, of shape ``(G, C, k_l, k_{l-1})``. Copied.
+    inputs
+        The samples, of shape ``(G, n, d)``.
+    targets
+        Shape ``(G, n, m)``, or ``(G, n)`` if they are classes.
+    loss
+        Of outputs and targets.
+    activation
+        Of the hidden layers.
+    usable
+        Which networks may be chosen, of shape ``(G, C)``.
+    steps
+        How many steps to take.
+    learning_rate
+        The step size at the beginning; it falls along a cosine.
+
+    Attributes
+    ----------
+    steps_taken
+        How many steps have been taken.
+    losses
+        Of the networks under way, without the weight decay, after the last :meth:`advance`: shape ``(G, C')``.
+    best
+        In each group the index, among the C, of the network whose loss is lowest, the weight decay included: shape
+        ``(G,)``.
+
+    Notes
+    -----
+    The weight decay adds ``½λ‖θ‖²`` to the loss, with a λ that makes it a tenth of the loss of the first network of the
+    group at the start.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[Tensor],
+        inputs: Tensor,
+        targets: Tensor,
+        loss: Loss,
+        activation: Activation,
+        usable: Tensor,
+        steps: int = STEPS,
+        learning_rate: float = LEARNING_RATE,
+    ) -> None:
+        self._inputs, self._targets, self._loss, self._activation = inputs, targets.unsqueeze(1), loss, activation
+        self._steps, self._learning_rate = steps, learning_rate
+        self._cuts = [(round(share * steps), most) for share, most in _CUTS]
+        self._start = tuple(weights)
+        self._usable = usable
+        index = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
+        self._decay = usable.new_zeros(len(usable), dtype=inputs.dtype)
+        self._take(index, weights)
+        self.steps_taken = 0
+        losses, squares = self._evaluate(), self._squares()
+        decay = 2 * _DECAY * losses[:, 0] / squares[:, 0].clamp(min=torch.finfo(losses.dtype).tiny)
+        self._decay = torch.where(decay.isfinite(), decay, 0.0)
+        self._spread_decay()
+        self._judge(losses)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps have been taken."""
+        return self.steps_taken >= self._steps
+
+    @property
+    def count(self) -> int:
+        """How many networks of each group are still under way."""
+        return self._index.shape[1]
+
+    @property
+    def step_operations(self) -> float:
+        """Roughly how many arithmetic operations a step takes."""
+        return 6.0 * self._passes.samples * self._passes.theta.numel()
+
+    @property
+    def best_losses(self) -> Tensor:
+        """The loss of the best network of each group, without the weight decay, of shape ``(G,)``."""
+        return self.losses.gather(1, self._place.unsqueeze(1)).squeeze(1)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """``W_1, …, W_L`` of the networks under way, as views of shape ``(G, C', k_l, k_{l-1})``."""
+        return self._grouped(self._passes.theta)
+
+    @property
+    def best_weights(self) -> list[Tensor]:
+        """``W_1, …, W_L`` of the best network of each group, of shape ``(G, k_l, k_{l-1})``."""
+        rows = torch.arange(len(self._place), device=self._place.device)
+        return [weight[rows, self._place] for weight in self.weights]
+
+    def advance(self, steps: int) -> None:
+        """Take so many steps, fewer if that is all.
+
+        Where they have led all networks of a group out of the range of numbers, it ends with what the first ones of
+        them were at the start.
+        """
+        end = min(self.steps_taken + steps, self._steps)
+        while self.steps_taken < end:
+            for at, most in self._cuts:
+                if self.steps_taken == at:
+                    self._give_up_worse_half(most)
+            self._step()
+        self._judge(self._evaluate())
+        lost = self.losses.isinf().all(dim=1)
+        if bool(lost.any()):
+            self._put_back(lost)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on, given the same networks and settings."""
+        return {
+            "index": self._index.clone(),
+            "theta": self._passes.theta.clone(),
+            "decay": self._decay.clone(),
+            "steps_taken": self.steps_taken,
+            **self._moments.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken."""
+        index = state["index"].to(self._index)
+        self._decay = state["decay"].to(self._decay, copy=True)
+        self._take(index, [_rows(weight, index) for weight in self._start])
+        self._passes.theta.copy_(state["theta"])
+        self._moments.restore(state)
+        self.steps_taken = state["steps_taken"]
+        self._judge(self._evaluate())
+
+    def _take(self, index: Tensor, weights: Sequence[Tensor], moments: dict[str, Tensor] | None = None) -> None:
+        """Go on with the networks of that index, of shape ``(G, C')``."""
+        self._index = index
+        sizes = [weights[0].shape[3], *(weight.shape[2] for weight in weights)]
+        self._shapes = [(above, below) for below, above in pairwise(sizes)]
+        inputs = self._inputs if len(index) > 1 else self._inputs[0]
+        self._passes = Passes(inputs, self._shapes, self._activation, index.numel())
+        for place, weight in zip(self._passes.weights, weights, strict=True):
+            place.copy_(weight.flatten(0, 1))
+        self._moments = Moments(self._passes.theta)
+        if moments is not None:
+            self._moments.restore(moments)
+        self._residual = torch.empty_like(self._passes.output)
+        self._outputs, self._residuals = (
+            each.view(*index.shape, *each.shape[1:]).mT for each in (self._passes.output, self._residual)
+        )
+        self._spread_decay()
+
+    def _spread_decay(self) -> None:
+        """λ for each entry of theta."""
+        theta = torch.empty_like(self._passes.theta)
+        for part in self._grouped(theta):
+            part.copy_(self._decay.reshape(-1, 1, 1, 1).expand_as(part))
+        self._decay_of_weights = theta
+
+    def _give_up_worse_half(self, least: int) -> None:
+        count = max(min(least, self.count), self.count // 2)
+        if count == self.count:
+            return
+        self._judge(self._evaluate())
+        kept = self._scores.argsort(dim=1, stable=True)[:, :count].sort(dim=1).values
+        moments = {
+            name: torch.cat([_rows(part, kept).flatten() for part in self._grouped(vector)])
+            for name, vector in self._moments.state().items()
+        }
+        weights = [_rows(weight, kept) for weight in self.weights]
+        self._take(self._index.gather(1, kept), weights, moments)
+
+    def _grouped(self, vector: Tensor) -> list[Tensor]:
+        """The parts of a vector like theta: shape ``(G, C', k_l, k_{l-1})``."""
+        sizes = [weight.numel() for weight in self._passes.weights]
+        parts = zip(vector.split(sizes), self._shapes, strict=True)
+        return [part.view(*self._index.shape, *shape) for part, shape in parts]
+
+    def _evaluate(self) -> Tensor:
+        """The losses, of shape ``(G, C')``; the residuals are left behind."""
+        self._passes.forward()
+        return self._loss.evaluate(self._outputs, self._targets, self._residuals)
+
+    def _squares(self) -> Tensor:
+        """``‖θ‖²`` of each network, of shape ``(G, C')``."""
+        squares = torch.stack([weight.square().sum(dim=(1, 2)) for weight in self._passes.weights]).sum(dim=0)
+        return squares.view(self._index.shape)
+
+    def _judge(self, losses: Tensor) -> None:
+        scores = losses + self._decay.unsqueeze(1) / 2 * self._squares()
+        fine = scores.isfinite() & self._usable.gather(1, self._index)
+        self._scores = torch.where(fine, scores, math.inf)
+        self.losses = torch.where(fine, losses, math.inf)
+        self._place = self._scores.argmin(dim=1)
+        self.best = self._index.gather(1, self._place.unsqueeze(1)).squeeze(1)
+
+    def _put_back(self, lost: Tensor) -> None:
+        for weight, start in zip(self.weights, self._start, strict=True):
+            weight[lost] = _rows(start, self._index)[lost]
+        self._judge(self._evaluate())
+        if bool(lost.all()):
+            self.steps_taken = self._steps
+
+    def _step(self) -> None:
+        passes = self._passes
+        self._evaluate()
+        gradient = passes.backward(self._residual).mul_(-1 / passes.samples)
+        gradient.addcmul_(passes.theta, self._decay_of_weights)
+        rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))
+        self.steps_taken += 1
+        self._moments.step(passes.theta, gradient, self.steps_taken, rate, out=passes.theta)
+
+
+def _rows(batch: Tensor, index: Tensor) -> Tensor:
+    """The networks of an index of shape ``(G, C')`` from a batch of shape ``(G, C, …)``."""
+    return batch[torch.arange(len(index), device=index.device).unsqueeze(1), index]
