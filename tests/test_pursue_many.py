@@ -14,13 +14,13 @@ from torch import Tensor
 
 import np_widgets as npw
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.columns import forward, signals
 from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile
-from np_widgets.learning.ensemble.batch import Data, forward, signals, unpadded
+from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
-from np_widgets.learning.ensemble.levenberg_marquardt import BatchLevenbergMarquardt
 from np_widgets.learning.ensemble.search import BatchCorrelation, ascend
-from np_widgets.learning.minimizers.stopping import StoppingRule
+from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
 from np_widgets.problems import hypercube_error
@@ -66,10 +66,7 @@ def test_padded_networks_have_the_outputs_signals_and_models_of_each(widths, act
     passed = forward(weights, data.inputs, activation)
     residual = data.loss.residual(passed.output, data.targets)
     sent = signals(weights, passed, residual, activation)
-    shapes = [(each.shape[1], each.shape[2]) for each in weights]
-    minimizer = BatchLevenbergMarquardt(data, shapes, activation, StoppingRule(), 1, 0.0)
-    theta = torch.cat([each.flatten(1) for each in weights], dim=1)
-    losses, gradients, matrices = minimizer.model(theta)
+    losses, gradients, matrices = gauss_newton(weights, data.inputs, data.targets, data.loss, activation, 17)
     for index, (own, each) in enumerate(zip(problems, networks, strict=True)):
         alone = each.forward(own.inputs)
         torch.testing.assert_close(passed.output[index], alone.output, rtol=1e-12, atol=1e-12)

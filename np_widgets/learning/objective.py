@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from np_widgets.learning.blocks import Blocks, block_size
+from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem
-
-_JACOBIAN_ENTRIES = 2**22
-"""How many entries of the Jacobian are held at once: 32 MiB in float64."""
 
 
 @dataclass(frozen=True)
@@ -155,38 +152,11 @@ class Objective:
     def gauss_newton(self, theta: Tensor, chunk: int | None = None) -> GaussNewton:
         """The Gauss–Newton model; the data are gone through ``chunk`` samples at a time to bound memory."""
         self.evaluations += 1
-        samples, outputs = self.problem.samples, self.problem.output_size
-        chunk = chunk or max(1, _JACOBIAN_ENTRIES // (outputs * self.size))
-        matrix, gradient = theta.new_zeros(self.size, self.size), theta.new_zeros(self.size)
-        loss = 0.0
-        network = self.network(theta.detach())
-        for start in range(0, samples, chunk):
-            inputs = self.problem.inputs[start : start + chunk]
-            targets = self.problem.targets[start : start + chunk]
-            forward = network.forward(inputs)
-            residual = self.problem.loss.residual(forward.output, targets)
-            jacobian = self._jacobian(network, forward.hidden, forward.pre_activations)
-            gradient -= residual.reshape(-1) @ jacobian.reshape(-1, self.size) / samples
-            root = self.problem.loss.whiten(jacobian, forward.output).reshape(-1, self.size)
-            matrix += root.T @ root / samples
-            loss += float(self.problem.loss.value(forward.output, targets)) * len(inputs) / samples
-        return GaussNewton(loss, gradient, matrix)
-
-    def _jacobian(
-        self, network: HomogeneousNetwork, hidden: Sequence[Tensor], pre_activations: Sequence[Tensor]
-    ) -> Tensor:
-        """``∂H_c(x_i)/∂θ``, of shape ``(n, m, P)``."""
-        samples, outputs = pre_activations[-1].shape
-        eye = torch.eye(outputs, dtype=hidden[0].dtype, device=hidden[0].device)
-        signal = eye.expand(samples, outputs, outputs)  # ∂H_c/∂z_l, of shape (n, m, k_l)
-        blocks: list[Tensor] = []
-        for layer in range(len(network.weights), 0, -1):
-            block = signal.unsqueeze(-1) * hidden[layer - 1].unsqueeze(1).unsqueeze(2)
-            blocks.append(block.reshape(samples, outputs, -1))
-            if layer > 1:
-                slope = self.activation.derivative(pre_activations[layer - 2])
-                signal = (signal @ network.weights[layer - 1]) * slope.unsqueeze(1)
-        return torch.cat(blocks[::-1], dim=-1)
+        problem = self.problem
+        weights = [weight.unsqueeze(0) for weight in self.network(theta.detach()).weights]
+        inputs, targets = problem.inputs.T.unsqueeze(0), problem.targets.unsqueeze(0)
+        losses, gradients, matrices = gauss_newton(weights, inputs, targets, problem.loss, self.activation, chunk)
+        return GaussNewton(float(losses), gradients[0], matrices[0])
 
 
 def _require_match(problem: Problem, network: HomogeneousNetwork) -> None:

@@ -227,7 +227,8 @@ class SideBySide:
 
     def _step(self) -> None:
         passes = self._passes
-        self._evaluate()
+        passes.forward()
+        self._loss.residual(self._outputs, self._targets, out=self._residuals)
         gradient = passes.backward(self._residual).mul_(-1 / passes.samples)
         gradient.addcmul_(passes.theta, self._decay_of_weights)
         rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))

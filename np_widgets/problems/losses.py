@@ -20,8 +20,8 @@ class Loss(Protocol):
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean of ℓ over the samples, of shape ``(...)``."""
 
-    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The residual ``r_i = −∂ℓ/∂H(x_i)`` of each sample, of shape ``(..., n, m)``."""
+    def residual(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+        """The residual ``r_i = −∂ℓ/∂H(x_i)`` of each sample, of shape ``(..., n, m)``: a new tensor, or ``out``."""
 
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
         """:meth:`value`, and :meth:`residual` written to a tensor of the shape of ``outputs``, at little extra cost."""
@@ -41,8 +41,8 @@ class SquareLoss:
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).square().sum(dim=(-2, -1)) / (2 * outputs.shape[-2])
 
-    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return targets - outputs
+    def residual(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+        return torch.sub(targets, outputs, out=out)
 
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
         torch.sub(targets, outputs, out=residual)
@@ -62,13 +62,13 @@ class CrossEntropyLoss:
         index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
         return -log_probabilities.gather(-1, index).mean(dim=(-2, -1))
 
-    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        residual = -outputs.softmax(dim=-1)
+    def residual(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+        residual = torch.neg(outputs.softmax(dim=-1), out=out)
         index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
-        return residual.scatter_add(-1, index, torch.ones_like(residual[..., :1]))
+        return residual.scatter_add_(-1, index, torch.ones_like(residual[..., :1]))
 
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
-        residual.copy_(self.residual(outputs, targets))
+        self.residual(outputs, targets, out=residual)
         return self.value(outputs, targets)
 
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.columns import Forward, forward, signals
 from np_widgets.learning.correlation import chains
 from np_widgets.learning.direction import Profile
-from np_widgets.learning.ensemble.batch import Data, Forward, forward, signals
+from np_widgets.learning.ensemble.batch import Data
 from np_widgets.learning.ensemble.candidates import Candidates, joined
 from np_widgets.learning.ensemble.search import BatchCorrelation, Points, ascend
 from np_widgets.learning.network import HomogeneousNetwork, padded

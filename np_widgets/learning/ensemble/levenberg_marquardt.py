@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.ensemble.batch import Data, Forward, forward
+from np_widgets.learning.columns import forward
+from np_widgets.learning.ensemble.batch import Data
+from np_widgets.learning.gauss_newton import Models, gauss_newton
 from np_widgets.learning.minimizers.stopping import StoppingRule
 
 _FIRST_DAMPING, _LEAST_GAIN = 1e-3, 1e-4
 _PLUNGE = 0.1
-_MOST_ENTRIES = 2**24
-"""Of the Jacobians of all networks that are held at once: 128 MiB."""
 
 
 class Minimized(NamedTuple):
@@ -96,7 +96,7 @@ class BatchLevenbergMarquardt:
             done = self._done(state, before) | ~moved
 
     def _begun(self, theta: Tensor) -> _State:
-        losses, gradients, matrices = self.model(theta, self._data)
+        losses, gradients, matrices = self._model(theta, self._data)
         damping = _FIRST_DAMPING * matrices.diagonal(dim1=1, dim2=2).amax(dim=1)
         zeros = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
         return _State(
@@ -143,7 +143,7 @@ class BatchLevenbergMarquardt:
         members = which.nonzero().flatten()
         if not len(members):
             return state
-        _, gradients, matrices = self.model(state.theta[members], data.of(members.tolist()))
+        _, gradients, matrices = self._model(state.theta[members], data.of(members.tolist()))
         if len(members) == len(which):
             return state._replace(gradients=gradients, matrices=matrices)
         return state._replace(
@@ -165,42 +165,5 @@ class BatchLevenbergMarquardt:
         output = forward(self._weights(theta), data.inputs, self._activation).output
         return data.loss.value(output, data.targets)
 
-    def model(self, theta: Tensor, data: Data | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """The losses, gradients and Gauss–Newton matrices, of shape ``(G,)``, ``(G, P)`` and ``(G, P, P)``.
-
-        ``theta`` has shape ``(G, P)``; ``data`` are those given at first unless others are named.
-        """
-        data = self._data if data is None else data
-        count, size = theta.shape
-        weights = self._weights(theta)
-        chunk = max(1, _MOST_ENTRIES // (count * data.outputs * size))
-        losses, gradients = theta.new_zeros(count), torch.zeros_like(theta)
-        matrices = theta.new_zeros(count, size, size)
-        for begin in range(0, data.samples, chunk):
-            part = slice(begin, begin + chunk)
-            targets = data.targets[:, part]
-            passed = forward(weights, data.inputs[:, :, part], self._activation)
-            share = targets.shape[1] / data.samples
-            losses += share * data.loss.value(passed.output, targets)
-            residual = data.loss.residual(passed.output, targets).mT
-            jacobian = self._jacobian(weights, passed)
-            gradients -= (jacobian.flatten(2) @ residual.reshape(count, -1, 1)).squeeze(2) / data.samples
-            whitened = data.loss.whiten(jacobian.permute(0, 3, 2, 1), passed.output)
-            root = whitened.permute(0, 3, 2, 1).reshape(count, size, -1)
-            matrices += root @ root.mT / data.samples
-        return losses, gradients, matrices
-
-    def _jacobian(self, weights: Sequence[Tensor], passed: Forward) -> Tensor:
-        """``∂H_c(x_i)/∂θ``, of shape ``(G, P, m, n)``."""
-        count, outputs, samples = passed.pre_activations[-1].shape
-        eye = torch.eye(outputs, dtype=weights[0].dtype, device=weights[0].device)
-        signal = eye.reshape(1, outputs, outputs, 1).expand(count, -1, -1, samples)  # ∂H_c/∂z_l, (G, k_l, m, n)
-        blocks = []
-        for layer in range(len(weights) - 1, -1, -1):
-            block = signal.unsqueeze(2) * passed.hidden[layer].unsqueeze(1).unsqueeze(3)
-            blocks.append(block.flatten(1, 2))
-            if layer:
-                z = passed.pre_activations[layer - 1].unsqueeze(2)
-                below = weights[layer].mT @ signal.flatten(2)
-                signal = self._activation.pull_back(below.view(count, -1, outputs, samples), z)
-        return torch.cat(blocks[::-1], dim=1)
+    def _model(self, theta: Tensor, data: Data) -> Models:
+        return gauss_newton(self._weights(theta), data.inputs, data.targets, data.loss, self._activation)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.ensemble.batch import Data, forward, unpadded
+from np_widgets.learning.columns import forward
+from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import Candidates, scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
 from np_widgets.learning.ensemble.levenberg_marquardt import BatchLevenbergMarquardt
 from np_widgets.learning.ensemble.member import Member
 from np_widgets.learning.growth import Candidate
-from np_widgets.learning.minimizers.choice import BRIEF, STEP_BUDGETS
+from np_widgets.learning.minimizers.choice import STEP_BUDGETS, brief_rule
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.network import HomogeneousNetwork, balanced, padded
 from np_widgets.learning.settings import PursuitSettings
@@ -155,8 +156,10 @@ class Lockstep:
         weights = padded(networks)
         shapes = [(each.shape[1], each.shape[2]) for each in weights]
         name = LevenbergMarquardt.name
+        rule = brief_rule(name, self._activation)
+        assert rule is not None
         minimizer = BatchLevenbergMarquardt(
-            data, shapes, self._activation, BRIEF[LevenbergMarquardt], STEP_BUDGETS[name], self._settings.target_loss
+            data, shapes, self._activation, rule, STEP_BUDGETS[name], self._settings.target_loss
         )
         found = minimizer.minimize(weights)
         return unpadded(found.weights, [network.widths for network in networks], self._activation), found.steps.tolist()

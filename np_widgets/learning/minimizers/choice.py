@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from np_widgets.learning.activation import Activation
 from np_widgets.learning.minimizers.adam import Adam
 from np_widgets.learning.minimizers.gradient_descent import GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
@@ -33,12 +34,6 @@ MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
 """Samples, and samples times weights, above both of which ``"auto"`` minimizes by mini-batches: they come as low as
 full batches of L-BFGS in a fraction of the time."""
 
-# After a look-ahead, which has come close already.
-BRIEF = {
-    LevenbergMarquardt: StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=1e-2),
-    LBFGS: StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4),
-}
-
 
 def step_budget(minimizer: Minimizer) -> int:
     """How many steps a minimizer gets for one network; on mini-batches it has so many epochs to go."""
@@ -63,6 +58,19 @@ def automatic(method: str, objective: Objective, batch_size: int | None = None) 
     # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
     settles = objective.activation.has_kink and objective.problem.loss.name == SquareLoss.name
     return (LevenbergMarquardt.name, LBFGS.name) if settles else (LevenbergMarquardt.name,)
+
+
+def brief_rule(name: str, activation: Activation) -> StoppingRule | None:
+    """When the minimizers that ``"auto"`` stands for end after a look-ahead, which has come close already.
+
+    None for others. Where kinks hold up Levenberg–Marquardt it is left soon, for L-BFGS.
+    """
+    if name == LevenbergMarquardt.name:
+        least = 1e-2 if activation.has_kink else 1e-5
+        return StoppingRule(gradient_tolerance=1e-12, patience=8, least_decrease=least)
+    if name == LBFGS.name:
+        return StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4)
+    return None
 
 
 def require_fit(name: str, weights: int) -> None:
@@ -97,8 +105,9 @@ def make_minimizer(
             duration=duration,
             seed=seed,
         )
-    if brief and kind in BRIEF:
-        return kind(objective, theta, stopping=BRIEF[kind])
+    rule = brief_rule(name, objective.activation) if brief else None
+    if rule is not None:
+        return kind(objective, theta, stopping=rule)
     if kind is GradientDescent:
         # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.
         return GradientDescent(
