@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
-from np_widgets.learning.network import HomogeneousNetwork, padded
+from np_widgets.learning.network import HomogeneousNetwork, balanced, padded
 from np_widgets.learning.side_by_side import LEARNING_RATE, STEPS, SideBySide
 from np_widgets.learning.units import Units
 from np_widgets.problems import Problem
@@ -71,10 +71,11 @@ class LookAhead:
         if targets.dtype.is_floating_point:
             targets = targets.float()
         self._shapes = [[(weight.shape[0], weight.shape[1]) for weight in network.weights] for network in networks]
-        weights = padded([self._units.enter(network) for network in networks])
+        factors = self._units.factors(first.hidden_layers + 1)
+        weights = [factor * weight for factor, weight in zip(factors, padded(networks), strict=True)]
         rate = LEARNING_RATE if learning_rate is None else learning_rate * self._units.factor
         self._networks = SideBySide(
-            [weight.float().unsqueeze(0) for weight in weights],
+            [weight.float().unsqueeze(0) for weight in balanced(weights, first.power)],
             inputs.unsqueeze(0),
             targets.unsqueeze(0),
             problem.loss,
