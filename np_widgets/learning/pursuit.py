@@ -52,8 +52,9 @@ class NeuronPursuit(Engine):
 
         - It takes up to four KKT points of every layer, as near as ascent comes to them, and goes along the ray of each
           to where the loss is lowest. If it is lower nowhere, the neuron starts without outgoing weights.
-        - It looks ahead: all of these networks are minimized side by side by 300 steps of Adam with weight decay, and
-          the one that is lowest then goes on, by ``minimizer``, without weight decay.
+        - It looks ahead: all of these networks are minimized side by side by 300 steps of Adam with weight decay; after
+          a quarter and after half of the steps the worse half is given up. The one that is lowest at the end goes on,
+          by ``minimizer``, without weight decay.
         - The NCF counts what a new neuron does at samples to which the last hidden layer but one does not respond; see
           ``unseen`` in :func:`~np_widgets.learning.correlation.find_kkt_points`.
         - It keeps the lowest point seen, in balanced weights, so the loss never rises from one network to the next.

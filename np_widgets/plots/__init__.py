@@ -1,5 +1,6 @@
 """Pictures of a pursuit or a saddle flow as matplotlib figures: for a paper, a PDF, or a page that runs no kernel."""
 
+from np_widgets.plots.ensembles import ensemble
 from np_widgets.plots.figures import architecture, candidates, function, loss, overview, weights
 from np_widgets.plots.saddle import directions, norms, plateaus, saddle_overview, saddle_weights
 
@@ -7,6 +8,7 @@ __all__ = [
     "architecture",
     "candidates",
     "directions",
+    "ensemble",
     "function",
     "loss",
     "norms",
