@@ -139,7 +139,7 @@ def _quartiles(table: Floats) -> Floats:
     """Of each column, ``(3, a)``."""
     found = np.full((3, table.shape[1]), np.nan)
     for column, losses in enumerate(table.T):
-        losses = losses[np.isfinite(losses)]
-        if len(losses):
-            found[:, column] = np.maximum(np.quantile(losses, (0.25, 0.5, 0.75)), SMALLEST)
+        finite = losses[np.isfinite(losses)]
+        if len(finite):
+            found[:, column] = np.maximum(np.quantile(finite, (0.25, 0.5, 0.75)), SMALLEST)
     return found

@@ -70,7 +70,7 @@ def draw_ladder(axes: Axes, picture: Ladder) -> None:
     (line,) = axes.plot(x, median, color=style.LEARNED, lw=2.2, marker=marker, ms=4.5, zorder=3, clip_on=False)
     entries.insert(0, (line, "median" if picture.pursuits > 1 else "the only pursuit"))
     if len(lower):
-        band = axes.fill_between(x, lower, upper, color=style.LEARNED, alpha=0.18, lw=0, zorder=1)
+        band = axes.fill_between(x, lower, upper, color=style.LEARNED, alpha=0.2, lw=0, zorder=1)
         entries.insert(1, (band, "between the quartiles"))
     _log_axis(axes, picture)
     room = _BAR if single else 0.02 * float(np.ptp(x))
@@ -115,7 +115,7 @@ def draw_endings(axes: Axes, picture: Endings) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:,.0f}"))
     axes.tick_params(axis="y", length=0)
     style.tidy(axes, "pursuits", "", picture.note)
-    entries: list[tuple[Artist, str]] = [(bars[0], "pursuits that ended with these widths")]
+    entries: list[tuple[Artist, str]] = [(bars[0], "ended with these widths")]
     if picture.others:
         entries.append((bars[-1], "others together"))
     style.head(axes, title, entries)

@@ -1,0 +1,255 @@
+"""The picture of many pursuits: its numbers against numpy's, and what the figure shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+import np_widgets as npw
+from np_widgets.learning.ensemble.results import PursuitEnsemble, PursuitResult
+from np_widgets.learning.growth import Finish, GrowthRecord
+from np_widgets.pictures.ladder import MOST_LINES, MOST_ROWS, NO_NETWORK, endings, ladder
+from np_widgets.pictures.loss import SMALLEST
+
+PROBLEM = npw.problems.sparse_parity(4, 2, samples=20)
+NAN, INFINITE = float("nan"), float("inf")
+
+
+def result(losses: Sequence[float], widths: tuple[int, ...] = (2, 1)) -> PursuitResult:
+    growth = tuple(GrowthRecord(widths, 0, 1.0, (), loss, None, 0, 1, "because") for loss in losses)
+    return PursuitResult(PROBLEM, 0, None, growth, Finish("target", "The target loss is met."))
+
+
+def ensemble(*losses: Sequence[float]) -> PursuitEnsemble:
+    return PursuitEnsemble(tuple(result(each) for each in losses))
+
+
+def ending_with(*widths: tuple[int, ...]) -> PursuitEnsemble:
+    return PursuitEnsemble(tuple(result([1.0] if each else [], each) for each in widths))
+
+
+THREE = PursuitEnsemble((result([1, 0.1, 0.01], (3, 2)), result([2, 0.5], (2, 2)), result([4, 0.4, 0], (3, 2))))
+MANY = PursuitEnsemble(
+    tuple(
+        result([0.5**step for step in range(1 + each % 12)], (1 + each % 4, 1 + each % 3))
+        for each in range(MOST_LINES + 50)
+    )
+)
+CASES = {
+    "three": THREE,
+    "many": MANY,
+    "one": ensemble([1, 0.1]),
+    "one network": ensemble([0.3]),
+    "first networks": ensemble([1], [0.5], [0.7]),
+    "no network": ensemble([], []),
+    "no pursuit": ensemble(),
+    "diverged": ensemble([INFINITE]),
+    "some without": ensemble([], [1, 0.1], [INFINITE], [2, NAN]),
+    "exact at once": ensemble([0], [0]),
+    "deep": ending_with((1, 2, 3, 4, 5, 6, 7, 8), (100, 200, 300, 400, 500)),
+}
+cases = pytest.mark.parametrize("source", CASES.values(), ids=CASES)
+
+
+def legend_of(axes: Axes) -> list[str]:
+    legend = axes.get_legend()
+    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
+
+
+def said(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+class TestLadder:
+    losses = st.floats(0, 1e6) | st.sampled_from([0.0, 1e-300, 1e-16, INFINITE, NAN])
+
+    @settings(max_examples=60)
+    @given(st.lists(st.lists(losses, max_size=5), max_size=9))
+    def test_median_and_quartiles_are_those_of_the_finite_losses(self, losses: list[list[float]]):
+        source = ensemble(*losses)
+        picture = ladder(source)
+        table = source.ladder
+        assert picture.pursuits == len(picture.losses) == np.isfinite(table).any(axis=1).sum()
+        assert picture.neurons.tolist() == list(range(table.shape[1]))
+        for column, found in enumerate(table.T):
+            finite = found[np.isfinite(found)]
+            if len(finite) == 0:
+                assert np.isnan(picture.median[column])
+                continue
+            assert picture.median[column] == pytest.approx(max(np.median(finite), SMALLEST))
+            if picture.pursuits > 1:
+                assert picture.lower[column] == pytest.approx(max(np.quantile(finite, 0.25), SMALLEST))
+                assert picture.upper[column] == pytest.approx(max(np.quantile(finite, 0.75), SMALLEST))
+
+    @settings(max_examples=60)
+    @given(st.lists(st.lists(losses, max_size=5), max_size=9))
+    def test_everything_can_be_drawn_on_its_log_axis(self, losses: list[list[float]]):
+        picture = ladder(ensemble(*losses))
+        assert 0 < picture.low < picture.high < INFINITE
+        for values in (picture.losses, picture.median, picture.lower, picture.upper):
+            assert not np.isinf(values).any()
+            drawn = values[~np.isnan(values)]
+            assert np.all((picture.low < drawn) & (drawn < picture.high))
+
+    def test_a_pursuit_that_stopped_earlier_keeps_its_last_loss(self):
+        picture = ladder(THREE)
+        assert picture.losses.tolist() == [[1, 0.1, 0.01], [2, 0.5, 0.5], [4, 0.4, SMALLEST]]
+        assert picture.median.tolist() == [2, 0.4, 0.01]
+
+    def test_one_pursuit_has_no_quartiles(self):
+        picture = ladder(ensemble([1, 0.1], []))
+        assert picture.median.tolist() == [1, 0.1]
+        assert len(picture.lower) == len(picture.upper) == 0
+
+    def test_of_very_many_some_are_lines_and_all_count(self):
+        picture = ladder(MANY)
+        assert picture.pursuits == len(MANY)
+        assert len(picture.losses) == MOST_LINES
+        np.testing.assert_array_equal(picture.losses[[0, -1]], MANY.ladder[[0, -1]])
+        np.testing.assert_allclose(picture.median, np.median(MANY.ladder, axis=0))
+        assert picture.note == "200 of the pursuits are drawn as lines."
+
+    def test_it_says_where_losses_are_drawn_higher_than_they_are(self):
+        assert ladder(ensemble([1, 1e-20])).note == "Losses below 1e−16 are drawn there."
+        assert ladder(ensemble([1, 1e-10])).note == ""
+
+    def test_it_says_why_it_is_empty(self):
+        assert ladder(ensemble()).empty == ladder(ensemble([], [])).empty == NO_NETWORK
+        assert ladder(ensemble([INFINITE], [])).empty == "No finite loss"
+        assert ladder(THREE).empty == ""
+
+
+class TestEndings:
+    widths = st.lists(st.integers(1, 4), min_size=2, max_size=2).map(tuple) | st.just(())
+
+    @settings(max_examples=60)
+    @given(st.lists(widths, max_size=40))
+    def test_every_network_is_counted_once_the_most_frequent_first(self, widths: list[tuple[int, ...]]):
+        picture = endings(ending_with(*widths))
+        networks = [each for each in widths if each]
+        assert picture.counts.sum() == picture.pursuits == len(networks)
+        assert len(picture.labels) == len(picture.counts) <= MOST_ROWS
+        named = len(picture.counts) - bool(picture.others)
+        assert named + picture.others == len(set(networks))
+        assert picture.others != 1
+        assert sorted(picture.counts[:named], reverse=True) == picture.counts[:named].tolist()
+        for label, times in zip(picture.labels[:named], picture.counts[:named], strict=True):
+            assert [str(each) for each in networks].count(label) == times
+
+    def test_of_equally_frequent_ones_the_smaller_network_is_first(self):
+        picture = endings(ending_with((4, 2), (1, 9), (2, 3), (4, 2), (3, 2)))
+        assert picture.labels == ("(4, 2)", "(2, 3)", "(3, 2)", "(1, 9)")
+
+    def test_the_rarest_are_one_row(self):
+        picture = endings(ending_with(*((width,) for width in range(1, 11)), (10,)))
+        assert picture.labels == ("(10)", "(1)", "(2)", "(3)", "(4)", "(5)", "(6)", "3 others")
+        assert picture.counts.tolist() == [2, 1, 1, 1, 1, 1, 1, 3]
+        assert picture.others == 3
+
+    def test_pursuits_without_a_network_are_told_of(self):
+        assert endings(ending_with((1,), (), ())).note == "2 pursuits without a network."
+        assert endings(ending_with((1,))).note == ""
+        assert endings(ending_with((), ())).empty == NO_NETWORK
+
+
+class TestFigure:
+    def test_lines_median_and_band_are_those_of_the_picture(self):
+        axes, _ = npw.plots.ensemble(THREE).axes
+        picture = ladder(THREE)
+        assert axes.get_yscale() == "log"
+        (lines,) = (c for c in axes.collections if isinstance(c, LineCollection))
+        np.testing.assert_array_equal([np.asarray(each)[:, 1] for each in lines.get_segments()], picture.losses)
+        (median,) = axes.get_lines()
+        np.testing.assert_array_equal(median.get_ydata(), picture.median)
+        (band,) = (c for c in axes.collections if isinstance(c, PolyCollection) and not isinstance(c, LineCollection))
+        corners = {tuple(point) for point in np.asarray(band.get_paths()[0].vertices).tolist()}
+        assert corners >= set(zip(picture.neurons, picture.lower, strict=True))
+        assert corners >= set(zip(picture.neurons, picture.upper, strict=True))
+        low, high = axes.get_ylim()
+        assert low < picture.low < picture.high < high
+
+    def test_bars_are_the_counts_with_the_most_frequent_on_top(self):
+        _, axes = npw.plots.ensemble(THREE).axes
+        bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+        assert [bar.get_width() for bar in bars] == [2, 1]
+        assert [text.get_text() for text in axes.texts] == ["2", "1"]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["(3, 2)", "(2, 2)"]
+        top = axes.transData.transform([(0, bar.get_y()) for bar in bars])[:, 1]
+        assert top[0] > top[1]
+
+    def test_it_is_labeled(self):
+        falling, ending = npw.plots.ensemble(THREE).axes
+        assert falling.get_title(loc="left") == "Loss of 3 pursuits"
+        assert legend_of(falling) == ["median", "between the quartiles", "each pursuit"]
+        assert falling.get_ylabel() == "training loss"
+        assert falling.get_xlabel() == "neurons added to the first network\nLosses below 1e−16 are drawn there."
+        assert ending.get_title(loc="left") == "Final hidden widths"
+        assert legend_of(ending) == ["ended with these widths"]
+        assert ending.get_xlabel() == "pursuits"
+
+    def test_others_have_an_entry_of_their_own(self):
+        _, ending = npw.plots.ensemble(MANY).axes
+        assert legend_of(ending) == ["ended with these widths", "others together"]
+
+    def test_one_pursuit_is_one_line_without_a_band(self):
+        axes = npw.plots.ensemble(CASES["one"]).axes[0]
+        assert len(axes.get_lines()) == 1
+        assert not axes.collections
+        assert axes.get_title(loc="left") == "Loss of 1 pursuit"
+        assert legend_of(axes) == ["the only pursuit"]
+
+    def test_without_networks_it_says_so(self):
+        for name in ("no network", "no pursuit"):
+            assert said(npw.plots.ensemble(CASES[name])) == [NO_NETWORK, NO_NETWORK]
+        assert said(npw.plots.ensemble(CASES["diverged"])) == ["No finite loss", "1"]
+
+    @cases
+    def test_nothing_covers_the_data_or_leaves_the_page(self, source: PursuitEnsemble):
+        figure = npw.plots.ensemble(source)
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            legend, tight = axes.get_legend(), axes.get_tightbbox()
+            if legend is not None:
+                assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+            assert tight is not None
+            assert tight.x0 >= figure.bbox.x0 - 1
+            assert tight.y0 >= figure.bbox.y0 - 1
+            assert tight.x1 <= figure.bbox.x1 + 1
+            assert tight.y1 <= figure.bbox.y1 + 1
+        left, right = (axes.get_tightbbox() for axes in figure.axes)
+        assert left is not None
+        assert right is not None
+        assert left.x1 <= right.x0
+
+    @pytest.mark.parametrize("name", ["three", "one network", "no network"])
+    def test_it_is_saved_in_every_format(self, name: str, tmp_path: Path):
+        figure = npw.plots.ensemble(CASES[name])
+        for suffix, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+            path = tmp_path / f"ensemble.{suffix}"
+            figure.savefig(path)
+            assert path.read_bytes().startswith(start)
+
+    @pytest.mark.parametrize(
+        "wrong", [None, 3, "ensemble", THREE.results, THREE[0], THREE.ladder], ids=lambda wrong: type(wrong).__name__
+    )
+    def test_anything_else_is_refused(self, wrong: Any):
+        with pytest.raises(TypeError, match=r"^ensemble must be a PursuitEnsemble, as pursue_many returns, got "):
+            npw.plots.ensemble(wrong)
+
+
+def test_a_computed_ensemble_is_drawn():
+    source = npw.pursue_many([0, 1, 2], PROBLEM, hidden_layers=1, starts=5, max_additions=2, threads=1)
+    falling, ending = npw.plots.ensemble(source).axes
+    (median,) = falling.get_lines()
+    np.testing.assert_allclose(np.asarray(median.get_ydata()), np.maximum(np.median(source.ladder, axis=0), SMALLEST))
+    assert sum(int(text.get_text()) for text in ending.texts) == 3

@@ -1,0 +1,57 @@
+"""What a pursuit's search hands on to training."""
+
+from __future__ import annotations
+
+import pytest
+
+import np_widgets as npw
+from np_widgets.learning.searching import NeuronSearching
+from np_widgets.learning.settings import PursuitSettings
+
+
+def searched(method: str, network: npw.HomogeneousNetwork, problem: npw.Problem) -> NeuronSearching:
+    search = NeuronSearching(problem, PursuitSettings(method=method), network, (1, 2), seed=1)
+    while not search.finished:
+        search.advance()
+    return search
+
+
+@pytest.fixture(scope="module")
+def problem() -> npw.Problem:
+    return npw.problems.kumar_haupt(samples=500, seed=2)
+
+
+@pytest.fixture(scope="module")
+def networks(problem: npw.Problem) -> dict[tuple[int, ...], npw.HomogeneousNetwork]:
+    pursuit = npw.NeuronPursuit(problem, minimizer="hybrid")
+    found = {}
+    for additions in range(3):
+        pursuit.run(1 if additions else 0)
+        assert pursuit.network is not None
+        found[pursuit.network.widths] = pursuit.network
+    return found
+
+
+def test_the_fast_method_tries_several_points_of_a_layer_and_the_paper_the_best_alone(problem, networks):
+    most = 0
+    for network in networks.values():
+        several = searched("fast", network, problem).outcome()
+        layers = [each.layer for each in several]
+        most = max(most, layers.count(1), layers.count(2))
+        assert [each.value for each in several] == sorted((each.value for each in several), reverse=True)
+        losses = [float(problem.loss.value(each.network(problem.inputs), problem.targets)) for each in several]
+        assert max(losses) < float(problem.loss.value(network(problem.inputs), problem.targets))
+        assert len(searched("paper", network, problem).outcome()) == 1
+    assert 1 < most <= 4
+
+
+def test_the_fast_method_sees_samples_that_no_neuron_responds_to(problem, networks):
+    differs = False
+    for network in networks.values():
+        for method, unseen in (("fast", True), ("paper", False)):
+            points = npw.find_kkt_points(network, problem, layers=(1,), seed=1, unseen=unseen)
+            found = searched(method, network, problem).maxima[0]
+            assert found == pytest.approx(points[0].value if points else 0.0, rel=0.15, abs=1e-6)
+        defined = npw.find_kkt_points(network, problem, layers=(1,), seed=1)
+        differs |= points == [] or searched("fast", network, problem).maxima[0] > 1.5 * defined[0].value
+    assert differs
