@@ -79,7 +79,9 @@ def test_steps_are_those_of_adam_with_weight_decay_and_a_falling_step_size():
     data, start = problem(), network(5, (4, 2, 2, 1))
     ahead = LookAhead(data, [start], 0, steps=40)
     units = Units(data.inputs, data.targets, start.degree)
-    model = units.enter(start).to_module()
+    factors = units.factors(3)
+    scaled = HomogeneousNetwork([factor * weight for factor, weight in zip(factors, start.weights, strict=True)])
+    model = scaled.balanced().to_module()
     squares = sum(float(p.detach().square().sum()) for p in model.parameters())
     loss = data.loss.value(model(units.inputs), units.targets).item()
     decay = 2 * 0.1 * loss / squares

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import numpy as np
@@ -24,6 +25,7 @@ from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
 from np_widgets.problems import hypercube_error
+from np_widgets.sessions import many
 
 
 def normal(seed: int, *shape: int) -> Tensor:
@@ -343,6 +345,25 @@ def test_large_networks_are_minimized_without_matrices():
     result = npw.pursue_many([wide], hidden_layers=1, max_additions=1, starts=4)[0]
     assert result.network.parameter_count > 2000
     assert result.growth[1].loss < result.growth[0].loss < wide.loss.value(0 * wide.targets, wide.targets)
+
+
+def test_large_problems_are_pursued_alone(monkeypatch):
+    monkeypatch.setattr(many, "_SAMPLES", 100)
+    own = npw.problems.kumar_haupt(samples=200, seed=0)
+    small = npw.problems.kumar_haupt(samples=80, seed=0)
+    ensemble = npw.pursue_many([small, own], seed=3, max_additions=1, starts=5)
+    alone = npw.NeuronPursuit(own, seed=3, starts=5)
+    alone.run(1)
+    assert [record.loss for record in ensemble[1].growth] == [record.loss for record in alone.growth]
+    assert ensemble[1].finished.kind == "additions"
+    assert ensemble[0].growth[-1].stopped in {"no further decrease", "target loss met"}
+
+
+def test_no_loss_rises_when_next_to_nothing_is_left():
+    problems = [npw.problems.random_teacher(inputs=5, widths=(2, 2), samples=100, seed=seed) for seed in range(6)]
+    ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=6)
+    for row in ensemble.ladder:
+        assert all(later <= earlier for earlier, later in pairwise(row))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from np_widgets.learning.network import HomogeneousNetwork
 
 
 class Units:
-    """Units in which inputs and real targets have a root mean square of one, and balanced weights in them.
+    """Units in which inputs and real targets have a root mean square of one, and weights to match.
 
     A network of degree D whose weights are all multiplied by ``factor``, and those of the first layer by the size of
     the inputs as well, computes ``factor^D`` times as much.
@@ -41,13 +41,6 @@ class Units:
         self.targets = targets / size if targets.dtype.is_floating_point else targets
         self.factor = size ** (-1 / degree)
         self.loss_size = size**2  # only the square loss has real targets
-
-    def enter(self, network: HomogeneousNetwork) -> HomogeneousNetwork:
-        """The same function in these units."""
-        weights = [
-            factor * weight for factor, weight in zip(self.factors(len(network.weights)), network.weights, strict=True)
-        ]
-        return HomogeneousNetwork(weights, power=network.power, leak=network.leak).balanced()
 
     def leave(self, weights: Sequence[Tensor], power: int, leak: float, dtype: torch.dtype) -> HomogeneousNetwork:
         """The same function in the problem's units."""

@@ -1,4 +1,4 @@
-"""Pictures of a pursuit or a saddle flow as matplotlib figures: for a paper, a PDF, or a page that runs no kernel."""
+"""Pictures of one pursuit, of many, or of a saddle flow as matplotlib figures: for a paper, a PDF, or a still page."""
 
 from np_widgets.plots.ensembles import ensemble
 from np_widgets.plots.figures import architecture, candidates, function, loss, overview, weights

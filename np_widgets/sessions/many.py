@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from np_widgets.learning.driving import deferred_interrupt
 from np_widgets.learning.ensemble.lockstep import Lockstep
 from np_widgets.learning.ensemble.results import PursuitEnsemble, PursuitResult
 from np_widgets.learning.growth import Finish
+from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.problems import Problem
 from np_widgets.sessions.torch_threads import set_own_torch_threads
@@ -50,7 +52,8 @@ def pursue_many(
     :class:`~np_widgets.learning.pursuit.NeuronPursuit`, with the arithmetic of many pursuits as one batch: networks of
     different widths are padded with zeros, and pursuits that have come to their ends leave the batch. A pursuit of
     an ensemble begins its searches with the same random starts as one on its own, and minimizes less exactly until the
-    last network is near; so the networks are as good, but not the same.
+    last network is near; so the networks are as good, but not the same. Problems of more than 16,384 samples, which
+    fill a processor alone (on a GPU 2^20), are pursued as by :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
 
     Parameters
     ----------
@@ -99,7 +102,18 @@ def pursue_many(
     stop = threading.Event()
     bar = tqdm(total=len(moved), desc="pursuits", disable=not progress)
 
+    def run_alone(index: int) -> None:
+        pursuit = NeuronPursuit(moved[index], **vars(replace(settings, seed=seeds[index])))
+        while pursuit.finished is None and not stop.is_set():
+            pursuit.advance()
+        finished = pursuit.finished or _INTERRUPTED
+        results[index] = PursuitResult(pursuit.problem, seeds[index], pursuit.network, tuple(pursuit.growth), finished)
+
     def run(batch: Sequence[int]) -> None:
+        if moved[batch[0]].samples > _most_samples(moved[batch[0]]):
+            for index in batch:
+                run_alone(index)
+            return
         with torch.no_grad():
             lockstep = Lockstep([moved[index] for index in batch], [seeds[index] for index in batch], settings)
             while not lockstep.finished and not stop.is_set():
@@ -169,6 +183,11 @@ def _moved(problems: Sequence[Problem], device: Any, dtype: torch.dtype | None) 
     return [once[id(problem)] for problem in problems]
 
 
+def _most_samples(problem: Problem) -> int:
+    """Of all members of a batch together; what has more is a pursuit on its own."""
+    return _SAMPLES if problem.device.type == "cpu" else _SAMPLES_ON_GPU
+
+
 def _batches(problems: Sequence[Problem]) -> list[list[int]]:
     """The indices of problems of one shape, as many as go into a batch. How many threads there are does not matter."""
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -178,8 +197,8 @@ def _batches(problems: Sequence[Problem]) -> list[list[int]]:
     batches = []
     for indices in groups.values():
         first = problems[indices[0]]
-        on_gpu = first.device.type != "cpu"
-        size = _SAMPLES_ON_GPU // first.samples if on_gpu else min(_SAMPLES // first.samples, _MEMBERS)
-        size = max(size, 1)
+        size = max(1, _most_samples(first) // first.samples)
+        if first.device.type == "cpu":
+            size = min(size, _MEMBERS)
         batches += [indices[begin : begin + size] for begin in range(0, len(indices), size)]
     return batches

@@ -144,11 +144,16 @@ class Lockstep:
             networks, steps = self._levenberg_marquardt(networks, data)
         values = chosen.values.tolist()
         for member, network, layer, value, taken in zip(members, networks, layers, values, steps, strict=True):
+            more = 0
             if in_batch and not self._is_nearly_fitted(member, network):
-                member.trained(network.balanced(), layer, value, STEPS + taken)
+                end = network.balanced()
             else:
-                settled, more = member.settled(network)
-                member.trained(settled, layer, value, STEPS + taken + more)
+                end, more = member.settled(network)
+            # Where next to nothing is left, single precision cannot tell a ray that leads down from one that does not.
+            if member.loss_of(end) > member.loss:
+                member.go_on_alone()
+            else:
+                member.trained(end, layer, value, STEPS + taken + more)
 
     def _levenberg_marquardt(
         self, networks: Sequence[HomogeneousNetwork], data: Data
@@ -166,11 +171,9 @@ class Lockstep:
 
     def _is_nearly_fitted(self, member: Member, network: HomogeneousNetwork) -> bool:
         """Whether Levenberg–Marquardt may have been held up by kinks on the way to a perfect fit."""
-        problem = self.members[0].problem
-        if not self._activation.has_kink or problem.loss.name != SquareLoss.name:
+        if not self._activation.has_kink or member.problem.loss.name != SquareLoss.name:
             return False
-        loss = member.loss_of(network)
-        return self._settings.target_loss < loss < _NEARLY_FITTED * member.units.loss_size
+        return self._settings.target_loss < member.loss_of(network) < _NEARLY_FITTED * member.units.loss_size
 
 
 def _single(targets: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -54,6 +55,7 @@ class Member:
         self.growth: list[GrowthRecord] = []
         self.finished: Finish | None = None
         self._maxima: tuple[float | None, ...] | None = None
+        self._candidates: tuple[Candidate, ...] = ()
         self._steps = 0
 
     @property
@@ -66,9 +68,9 @@ class Member:
         self._candidates, self._maxima = candidates, maxima
 
     def trained(
-        self, network: HomogeneousNetwork, layer: int, value: float, steps: int, stopped: str = "no further decrease"
+        self, network: HomogeneousNetwork, layer: int, value: float, steps: int, stopped: str | None = None
     ) -> None:
-        """Go on with a network that has been trained, the loss of which is not higher than that of the last one."""
+        """Go on with a network that has been trained, and decide whether that was the last one."""
         problem, settings = self.problem, self._settings
         self.network = network
         self.loss = self.loss_of(network)
@@ -84,7 +86,7 @@ class Member:
             )
         )
         self._steps += steps
-        if self.loss <= settings.target_loss:
+        if is_met:
             self._finish(
                 "target", f"Training loss {self.loss:.3g} is at or below the target of {settings.target_loss:.3g}."
             )
@@ -113,8 +115,9 @@ class Member:
     def go_on_alone(self) -> None:
         """The next network as a pursuit on its own finds it, where the batch has found nothing of use."""
         if self.network is None:
-            search = OriginSearching(self.problem, self._settings)
+            search = OriginSearching(self.problem, replace(self._settings, seed=self.seed))
             found = _run(search)
+            self.found(search.candidates, None)
             if found:
                 self._train(found)
             else:
@@ -135,7 +138,7 @@ class Member:
 
     def _train(self, found: list[NextNetwork]) -> bool:
         """Whether a network was of use."""
-        training = Training(self.problem, self._settings, found, self.next_seed)
+        training = Training(self.problem, self._settings, found, self.next_seed, ceiling=self.loss)
         while training.stopped is None:
             training.advance(self._settings)
         start = training.start
