@@ -1,4 +1,4 @@
-"""Pictures of one pursuit, of many, or of a saddle flow as matplotlib figures: for a paper, a PDF, or a still page."""
+"""Pictures of pursuits and saddle flows as matplotlib figures: for a paper, a PDF, or a page that runs no kernel."""
 
 from np_widgets.plots.ensembles import ensemble
 from np_widgets.plots.figures import architecture, candidates, function, loss, overview, weights
