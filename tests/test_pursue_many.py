@@ -14,16 +14,19 @@ from hypothesis import given, settings
 from torch import Tensor
 
 import np_widgets as npw
+from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import forward, signals
 from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
+from np_widgets.learning.ensemble.member import Member
 from np_widgets.learning.ensemble.search import BatchCorrelation, ascend
 from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.settings import PursuitSettings
 from np_widgets.problems import hypercube_error
 from np_widgets.sessions import many
 
@@ -273,6 +276,16 @@ def test_seeds_of_one_problem():
     assert same[0].loss == pytest.approx(ensemble[1].loss, rel=1e-6)
 
 
+def test_the_largest_seed_is_followed_by_the_first():
+    own = npw.problems.kumar_haupt(samples=100, seed=0)
+    result = npw.pursue_many([arguments.LARGEST_SEED], own, max_additions=1, starts=3)[0]
+    assert len(result.growth) == 2
+    member = Member(own, arguments.LARGEST_SEED, PursuitSettings())
+    assert member.next_seed == arguments.LARGEST_SEED
+    member.growth.append(result.growth[0])
+    assert member.next_seed == 0
+
+
 @pytest.mark.parametrize(("inputs", "targets"), [(1e4, 1e-3), (1e-5, 1e6)])
 def test_units_of_the_data_do_not_matter(inputs, targets):
     own = npw.problems.kumar_haupt(samples=300, seed=1)
@@ -362,8 +375,10 @@ def test_large_problems_are_pursued_alone(monkeypatch):
 def test_no_loss_rises_when_next_to_nothing_is_left():
     problems = [npw.problems.random_teacher(inputs=5, widths=(2, 2), samples=100, seed=seed) for seed in range(6)]
     ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=6)
-    for row in ensemble.ladder:
-        assert all(later <= earlier for earlier, later in pairwise(row))
+    for row, own in zip(np.sqrt(ensemble.ladder), problems, strict=True):
+        # Each residual is known to some units in the last place of the targets, and no better.
+        rounding = 10 * np.finfo(np.float64).eps * float(own.targets.abs().max())
+        assert all(later <= earlier + rounding for earlier, later in pairwise(row))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import Tensor
 from np_widgets.learning.direction import DirectionalCorrelation
 
 _BATCH = 64
-_SUFFICIENT_INCREASE = 1e-4
+SUFFICIENT_INCREASE = 1e-4
 _SMALLEST_STEP = 1e-6
 _SWEEPS = 5
 _MOST_SWEEPS = 40
@@ -138,7 +138,7 @@ class Ascent:
         trials = torch.addcmul(directions, steps, tangents)
         trials /= torch.linalg.vector_norm(trials, dim=0)
         trial_values, trial_gradients = self._field.evaluate(trials)
-        better = trial_values >= torch.addcmul(values, values, lengths.mul_(slopes), value=_SUFFICIENT_INCREASE)
+        better = trial_values >= torch.addcmul(values, values, lengths.mul_(slopes), value=SUFFICIENT_INCREASE)
         self._climb = _Climb(
             torch.where(better, trials, directions),
             torch.where(better, trial_gradients, gradients),

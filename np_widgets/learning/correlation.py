@@ -142,24 +142,24 @@ class LayerSearch:
     @property
     def maxima(self) -> dict[int, float]:
         """``max N_l`` of each layer searched, zero or below the tolerance included."""
-        return {layer: self._split * self.directions.maximum(layer) for layer in self.layers}
+        return {layer: self._share * self.directions.maximum(layer) for layer in self.layers}
 
     @property
-    def _split(self) -> float:
-        p = self._power
-        return math.sqrt(1 / (p + 1)) * (p / (p + 1)) ** (p / 2)
+    def _share(self) -> float:
+        incoming, outgoing = neuron_norms(self._power)
+        return outgoing * incoming**self._power
 
     def _is_positive(self, found: FoundDirection) -> bool:
         return not self._is_fitted and found.value > self._value_tolerance * self._fields[found.key].scale
 
     def _point(self, found: FoundDirection) -> KKTPoint:
-        incoming = math.sqrt(self._power / (self._power + 1))
+        incoming, outgoing = neuron_norms(self._power)
         vector = self._fields[found.key].vector(found.direction)
         return KKTPoint(
             layer=found.key,
-            value=self._split * found.value,
+            value=self._share * found.value,
             incoming=incoming * found.direction,
-            outgoing=math.sqrt(1 / (self._power + 1)) * vector / vector.norm(),
+            outgoing=outgoing * vector / vector.norm(),
             residual=found.residual / incoming,
         )
 
@@ -205,13 +205,12 @@ class OriginSearch:
         return sorted((self._point(each) for each in found), key=lambda point: -point.value)
 
     def _point(self, found: FoundDirection) -> OriginPoint:
-        powers = [self._power ** (self._depth - layer) for layer in range(1, self._depth + 1)]
-        norms = [math.sqrt(power / sum(powers)) for power in powers]
+        norms, share = chain_norms(self._power, self._depth)
         _, signs = self._chains[found.key]
         vector = self._fields[found.key].vector(found.direction)
         inner = [found.direction.new_full((1, 1), sign * norm) for sign, norm in zip(signs, norms[1:-1], strict=True)]
         return OriginPoint(
-            value=found.value * math.prod(norm**power for norm, power in zip(norms, powers, strict=True)),
+            value=found.value * share,
             weights=(
                 norms[0] * found.direction.reshape(1, -1),
                 *inner,
@@ -219,6 +218,18 @@ class OriginSearch:
             ),
             residual=found.residual / norms[0],
         )
+
+
+def neuron_norms(power: int) -> tuple[float, float]:
+    """``‖b‖`` and ``‖a‖`` at a KKT point of a layer: of all with ``‖a‖² + ‖b‖² = 1`` they make ``‖a‖‖b‖^p`` largest."""
+    return math.sqrt(power / (power + 1)), math.sqrt(1 / (power + 1))
+
+
+def chain_norms(power: int, depth: int) -> tuple[list[float], float]:
+    """``‖W_l‖`` at a KKT point of the origin, and how much smaller it makes the value than norms of one would."""
+    powers = [power ** (depth - layer) for layer in range(1, depth + 1)]
+    norms = [math.sqrt(each / sum(powers)) for each in powers]
+    return norms, math.prod(norm**each for norm, each in zip(norms, powers, strict=True))
 
 
 def chains(activation: Activation, hidden_layers: int) -> list[tuple[Profile, tuple[int, ...]]]:

@@ -17,7 +17,7 @@ from np_widgets.learning.polish import PolishedPoint, polish
 
 _ON_THE_WAY, _ALREADY_THERE = 1e-4, 1e-3
 _SAME_DIRECTION = 1e-8
-_ROUGHLY_SAME = 0.02
+ROUGHLY_SAME = 0.02
 _AROUND, _AROUND_ANGLE, _AROUND_POLISHES = 32, 0.1, 2
 
 
@@ -146,7 +146,7 @@ class DirectionSearch:
         directions = torch.randn(field.size, starts, generator=stream(self._seed, key), dtype=torch.float64)
         directions = (directions / directions.norm(dim=0)).to(field.features)
         if self._rough:
-            return Ascent(field, directions, 1e-3, _ROUGHLY_SAME)
+            return Ascent(field, directions, 1e-3, ROUGHLY_SAME)
         # Polishing is exact and monotone, so with a kink, where ascent zigzags, it is enough to come near.
         return Ascent(field, directions, 1e-4 if field.profile.has_kink else 1e-6, _ON_THE_WAY)
 
@@ -190,7 +190,7 @@ class DirectionSearch:
         if not points:
             return []
         directions = torch.stack([point.direction for point in points], dim=1)
-        kept = distinct(directions, _ROUGHLY_SAME if self._rough else _SAME_DIRECTION, field)
+        kept = distinct(directions, ROUGHLY_SAME if self._rough else _SAME_DIRECTION, field)
         if field.profile.is_symmetric:
             # Of mirror images the one with a positive largest entry, so that rounding does not choose.
             directions = directions * directions.gather(0, directions.abs().argmax(dim=0, keepdim=True)).sign()

@@ -16,7 +16,7 @@ from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.subset import some_samples
 from np_widgets.problems import Problem
 
-_POINTS_TRIED = 4
+POINTS_TRIED = 4
 """Of each layer, by the fast method."""
 MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
 """Of the samples that the fast method searches; entries are inputs, hidden outputs and outputs: 512 MiB in float64."""
@@ -240,7 +240,7 @@ class NeuronSearching:
 
 def _most(settings: PursuitSettings) -> int:
     """How many KKT points of a layer are tried."""
-    return 1 if settings.method == "paper" else _POINTS_TRIED
+    return 1 if settings.method == "paper" else POINTS_TRIED
 
 
 def _searched(problem: Problem, settings: PursuitSettings, entries: int, seed: int) -> Problem:

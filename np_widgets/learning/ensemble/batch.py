@@ -44,11 +44,6 @@ class Data:
         index = torch.tensor(members, dtype=torch.int64, device=self.inputs.device)
         return Data(self.inputs[index], self.targets[index], self.outputs, self.loss)
 
-    def single(self) -> Data:
-        """The same in single precision."""
-        targets = self.targets.float() if self.targets.dtype.is_floating_point else self.targets
-        return Data(self.inputs.float(), targets, self.outputs, self.loss)
-
 
 def unpadded(
     weights: Sequence[Tensor], widths: Sequence[Sequence[int]], activation: Activation

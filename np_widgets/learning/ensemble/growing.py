@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -10,16 +9,14 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import Forward, forward, signals
-from np_widgets.learning.correlation import chains
+from np_widgets.learning.correlation import chain_norms, chains, neuron_norms
 from np_widgets.learning.direction import Profile
 from np_widgets.learning.ensemble.batch import Data
 from np_widgets.learning.ensemble.candidates import Candidates, joined
 from np_widgets.learning.ensemble.search import BatchCorrelation, Points, ascend
 from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.search import stream
-
-POINTS_TRIED = 4
-"""Of each layer."""
+from np_widgets.learning.searching import POINTS_TRIED
 
 
 def candidates_at_origin(
@@ -34,10 +31,7 @@ def candidates_at_origin(
     count, size, _ = data.inputs.shape
     outputs = data.inputs.new_zeros(count, data.samples, data.outputs)
     residual = data.loss.residual(outputs, data.targets).mT
-    depth, power = hidden_layers + 1, activation.power
-    powers = [power ** (depth - layer) for layer in range(1, depth + 1)]
-    norms = [math.sqrt(each / sum(powers)) for each in powers]
-    value = math.prod(norm**each for norm, each in zip(norms, powers, strict=True))
+    norms, share = chain_norms(activation.power, hidden_layers + 1)
     parts = []
     for key, (profile, signs) in enumerate(chains(activation, hidden_layers)):
         field = BatchCorrelation(data.inputs, residual, profile)
@@ -51,7 +45,7 @@ def candidates_at_origin(
         ]
         layers = torch.zeros(shape, dtype=torch.int64, device=ones.device)
         nothing = [torch.zeros_like(each) for each in weights]
-        values = value * torch.where(points.values > value_tolerance * field.scale, points.values, 0.0)
+        values = share * torch.where(points.values > value_tolerance * field.scale, points.values, 0.0)
         parts.append(Candidates(nothing, weights, layers, values, points.residuals))
     return joined(parts).best_first(POINTS_TRIED)
 
@@ -67,7 +61,8 @@ def candidates_of_neurons(
     sent = signals(weights, passed, residual, activation)
     trained = padded(networks, more=1)
     power = activation.power
-    split = math.sqrt(1 / (power + 1)) * (power / (power + 1)) ** (power / 2)
+    incoming, outgoing = neuron_norms(power)
+    share = outgoing * incoming**power
     parts, maxima = [], []
     for layer in range(1, len(weights)):
         field = BatchCorrelation(
@@ -78,9 +73,9 @@ def candidates_of_neurons(
         )
         sizes = [network.weights[layer - 1].shape[1] for network in networks]
         points = ascend(field, _starts(sizes, starts, seeds, layer), POINTS_TRIED)
-        maxima.append((split * points.values[:, 0]).tolist())
+        maxima.append((share * points.values[:, 0]).tolist())
         counts = points.values > value_tolerance * field.scale
-        values = torch.where(counts, split * points.values, 0.0)
+        values = torch.where(counts, share * points.values, 0.0)
         widths = [network.widths[layer - 1] for network in networks]
         neurons = _neurons(points, trained, layer, widths, power)
         layers = torch.full(values.shape, layer, device=values.device)
@@ -97,10 +92,9 @@ def _neurons(points: Points, trained: Sequence[Tensor], layer: int, widths: Sequ
     neurons = [each.new_zeros(count, most, *each.shape[1:]) for each in trained]
     rows = torch.arange(count, device=points.directions.device)
     places = torch.tensor(widths, device=rows.device)
-    incoming = math.sqrt(power / (power + 1)) * points.directions
-    outgoing = math.sqrt(1 / (power + 1)) * points.outgoing
-    neurons[layer - 1][rows, :, places, :size] = incoming.to(trained[0])
-    neurons[layer][rows, :, : outgoing.shape[2], places] = outgoing.to(trained[0])
+    incoming, outgoing = neuron_norms(power)
+    neurons[layer - 1][rows, :, places, :size] = incoming * points.directions.to(trained[0])
+    neurons[layer][rows, :, : points.outgoing.shape[2], places] = outgoing * points.outgoing.to(trained[0])
     return neurons
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from np_widgets import arguments
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
 from np_widgets.learning.minimizers.lbfgs import LBFGS
@@ -61,19 +62,28 @@ class Member:
     @property
     def next_seed(self) -> int:
         """Of the next search."""
-        return self.seed + len(self.growth)
+        return (self.seed + len(self.growth)) % (arguments.LARGEST_SEED + 1)
 
     def found(self, candidates: tuple[Candidate, ...], maxima: tuple[float | None, ...] | None) -> None:
         """Keep what a search found, for the record of the network to come."""
         self._candidates, self._maxima = candidates, maxima
 
     def trained(
-        self, network: HomogeneousNetwork, layer: int, value: float, steps: int, stopped: str | None = None
+        self,
+        network: HomogeneousNetwork,
+        layer: int,
+        value: float,
+        steps: int,
+        stopped: str | None = None,
+        *,
+        silent: bool = False,
     ) -> None:
         """Go on with a network that has been trained, and decide whether that was the last one."""
         problem, settings = self.problem, self._settings
         self.network = network
-        self.loss = self.loss_of(network)
+        loss = self.loss_of(network)
+        # A silent neuron changes nothing but, perhaps, the last digits.
+        self.loss = min(loss, self.loss) if silent else loss
         is_met = self.loss <= settings.target_loss
         stopped = stopped or ("target loss met" if is_met else "no further decrease")
         test_loss = None
@@ -144,7 +154,9 @@ class Member:
         start = training.start
         if start.silent and training.loss >= self.loss * (1 - _USELESS_DECREASE):
             return False
-        self.trained(training.network.copy(), start.layer, start.value, training.steps, training.stopped)
+        self.trained(
+            training.network.copy(), start.layer, start.value, training.steps, training.stopped, silent=start.silent
+        )
         return True
 
     def _finish(self, kind: str, message: str) -> None:

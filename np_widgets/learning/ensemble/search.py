@@ -10,11 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from np_widgets.learning.ascent import SUFFICIENT_INCREASE
 from np_widgets.learning.direction import Profile
+from np_widgets.learning.search import ROUGHLY_SAME
 
-_SUFFICIENT_INCREASE = 1e-4
 _SWEEPS_OF_ALL, _SWEEPS_OF_SOME, _SOME = 8, 16, 12
-_ROUGHLY_SAME = 0.02
 
 
 class Points(NamedTuple):
@@ -142,7 +142,7 @@ def _sweep(field: BatchCorrelation, climb: _Climb) -> _Climb:
     trials = directions + steps.unsqueeze(2) * tangents
     trials /= torch.linalg.vector_norm(trials, dim=2, keepdim=True).clamp(min=tiny)
     trial_values, trial_gradients = field.evaluate(trials)
-    better = trial_values >= values * (1 + _SUFFICIENT_INCREASE * steps * slopes**2)
+    better = trial_values >= values * (1 + SUFFICIENT_INCREASE * steps * slopes**2)
     better &= values > 0
     rows = better.unsqueeze(2)
     return _Climb(
@@ -162,7 +162,7 @@ def _tangents(field: BatchCorrelation, climb: _Climb) -> Tensor:
 def _apart(field: BatchCorrelation, directions: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Indices ``(G, count)`` of the best that are not near to a better one, and whether there are so many."""
     cosines = directions @ directions.mT
-    near = (cosines.abs() if field.profile.is_symmetric else cosines) >= 1 - _ROUGHLY_SAME
+    near = (cosines.abs() if field.profile.is_symmetric else cosines) >= 1 - ROUGHLY_SAME
     left = values.clone()
     chosen, counts = [], []
     for _ in range(count):
