@@ -256,7 +256,8 @@ def test_run_counts_its_own_additions_and_goes_on_in_the_next_call(example):
     finish = pursuit.run(max_additions=7)
     assert finish.kind == "target"
     assert finish is pursuit.finished
-    assert "1e-09" in str(finish)
+    assert f"{pursuit.target_loss:.3g}" in str(finish)
+    assert pursuit.target_loss == 1e-9 * float(example.targets.square().mean() / 2)
 
 
 def test_constant_zero_targets_stop_at_the_origin():

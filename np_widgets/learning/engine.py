@@ -28,6 +28,11 @@ class Engine(ABC):
     def finished(self) -> object | None:
         """The reason why nothing is left to do (``str()`` of it is a sentence), or None."""
 
+    @property
+    def requested(self) -> bool:
+        """Whether something that a command asked for is still under way; who paused it lets it be done first."""
+        return False
+
     @abstractmethod
     def frame(self) -> Any:
         """A frozen dataclass of plain numbers and copied arrays that shows where the engine stands; changes nothing."""

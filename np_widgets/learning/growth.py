@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,7 @@ class GrowthRecord:
 
 @dataclass(frozen=True)
 class Finish:
-    """Why a pursuit stopped; ``str()`` of it is a sentence.
+    """Why a pursuit stopped; ``str()`` of it says that, and what one can do next.
 
     Attributes
     ----------
@@ -79,7 +80,9 @@ class Finish:
         point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"diverged"``: the
         loss stopped being finite; ``"interrupted"``: Ctrl-C.
     message
-        The sentence.
+        Why, in a sentence.
+    advice
+        What one can do next, in a sentence; may be empty.
     layer_maxima
         ``max N_l`` of each hidden layer as the last search found it, None for a layer that it did not search; or None
         if there was no search.
@@ -90,11 +93,33 @@ class Finish:
 
     kind: str
     message: str
+    advice: str = ""
     layer_maxima: tuple[float | None, ...] | None = None
     gradient_norm: float | None = None
 
+    @property
+    def outcome(self) -> str:
+        """``"target"``, ``"limit"`` (it could go on), or ``"stuck"`` (it cannot)."""
+        return _OUTCOMES[self.kind]
+
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message} {self.advice}".strip()
+
+
+_OUTCOMES = {
+    "target": "target",
+    "additions": "limit",
+    "test_rising": "limit",
+    "interrupted": "limit",
+    "no_point": "stuck",
+    "diverged": "stuck",
+}
+
+
+def best_on_test(growth: Sequence[GrowthRecord]) -> int | None:
+    """The index of the record with the lowest test loss; None if there is none."""
+    losses = [(record.test_loss, index) for index, record in enumerate(growth) if record.test_loss is not None]
+    return min(losses)[1] if losses else None
 
 
 @dataclass(frozen=True)
@@ -160,6 +185,11 @@ class PursuitFrame:
     def widths(self) -> tuple[int, ...]:
         """The hidden widths of the current network; empty before the first."""
         return tuple(weight.shape[0] for weight in self.weights[:-1])
+
+    @property
+    def best_on_test(self) -> int | None:
+        """The index in :attr:`growth` of the network with the lowest test loss; None without one, or a test set."""
+        return best_on_test(self.growth)
 
     @property
     def network(self) -> HomogeneousNetwork | None:

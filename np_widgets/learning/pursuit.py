@@ -12,9 +12,10 @@ import torch
 from np_widgets import arguments
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.rules import target_in_force
 from np_widgets.learning.searching import NeuronSearching, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.stationarity import clarke_gradient_norm
@@ -82,7 +83,8 @@ class NeuronPursuit(Engine):
     starts
         Random starts in each hidden layer and at the origin.
     target_loss
-        The pursuit has reached its goal when the training loss is at most this.
+        The pursuit has reached its goal when the training loss is at most this; None for 1e-9 times the loss of the
+        output zero.
     max_steps
         The step budget for one network, of which the look-ahead takes at most half; None for the 300 steps of the
         look-ahead and each minimizer's own default (on mini-batches ten epochs, yet at least 3,000 steps).
@@ -99,6 +101,8 @@ class NeuronPursuit(Engine):
         The problem, on ``device`` and in ``dtype``.
     settings
         The settings in force.
+    target_loss
+        The training loss to reach.
     growth
         One :class:`~np_widgets.learning.growth.GrowthRecord` for each network whose training has ended.
 
@@ -142,7 +146,7 @@ class NeuronPursuit(Engine):
         batch_size: int | None = None,
         scale: float = 1e-2,
         starts: int = 50,
-        target_loss: float = 1e-9,
+        target_loss: float | None = None,
         max_steps: int | None = None,
         max_additions: int = 20,
         value_tolerance: float = 1e-7,
@@ -175,6 +179,7 @@ class NeuronPursuit(Engine):
         self.problem = problem.to(device=device, dtype=dtype)
         if self.settings.stop_when_test_rises and self.problem.test_inputs is None:
             raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
+        self.target_loss = target_in_force(self.problem, self.settings.target_loss)
         self._begin()
 
     # what can be read
@@ -193,6 +198,16 @@ class NeuronPursuit(Engine):
     def test_loss(self) -> float | None:
         """The test loss of the current network; None before the first, or without a test set."""
         return None if self._training is None else self._training.test_loss
+
+    @property
+    def best_on_test(self) -> int | None:
+        """The index in :attr:`growth` of the network with the lowest test loss; None without one, or a test set."""
+        return best_on_test(self.growth)
+
+    @property
+    def requested(self) -> bool:
+        """Whether a neuron that was asked for is still to be found, added or trained."""
+        return self._requested
 
     @property
     def finished(self) -> Finish | None:
@@ -414,7 +429,7 @@ class NeuronPursuit(Engine):
                 )
                 for _ in range(quanta):
                     searching.advance()
-        self.settings = settings
+        self.settings, self.target_loss = settings, target_in_force(self.problem, settings.target_loss)
         self._begin()
         self._finished, self._additions_left = state["finished"], state["additions_left"]
         self._requested, self._searched = state["requested"], state["searched"]
@@ -527,8 +542,8 @@ class NeuronPursuit(Engine):
         if training is None or training.stopped is None or self._searching is not None:
             return
         loss = training.loss
-        if loss <= settings.target_loss:
-            self._finish("target", f"Training loss {loss:.3g} is at or below the target of {settings.target_loss:.3g}.")
+        if loss <= self.target_loss:
+            self._finish("target", f"Training loss {loss:.3g} is at or below the target of {self.target_loss:.3g}.")
         elif training.stopped.startswith("diverged"):
             self._finish("diverged", f"The minimizer {training.stopped}.")
         elif settings.stop_when_test_rises and self._test_loss_rose():
@@ -552,7 +567,7 @@ class NeuronPursuit(Engine):
             # Where nothing is left to add the question is whether this is a minimum, and with kinks that is Clarke's.
             at_end = kind == "no_point"
             norm = clarke_gradient_norm(minimizer.objective, minimizer.theta) if at_end else minimizer.gradient_norm
-        self._finished = Finish(kind, message, self._maxima, norm)
+        self._finished = Finish(kind, message, layer_maxima=self._maxima, gradient_norm=norm)
 
     def _progress(self) -> float | None:
         if self._finished is not None:

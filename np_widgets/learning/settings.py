@@ -27,7 +27,7 @@ class PursuitSettings:
     batch_size: int | None = None
     scale: float = 1e-2
     starts: int = 50
-    target_loss: float = 1e-9
+    target_loss: float | None = None
     max_steps: int | None = None
     max_additions: int = 20
     value_tolerance: float = 1e-7
@@ -43,13 +43,14 @@ class PursuitSettings:
             "minimizer": arguments.choice("minimizer", self.minimizer, MINIMIZER_NAMES),
             "scale": arguments.real("scale", self.scale, above=0),
             "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
-            "target_loss": arguments.real("target_loss", self.target_loss, least=0),
             "max_additions": arguments.whole("max_additions", self.max_additions, 0),
             "value_tolerance": arguments.real("value_tolerance", self.value_tolerance, least=0),
             "stop_when_test_rises": arguments.flag("stop_when_test_rises", self.stop_when_test_rises),
         }
         if self.learning_rate is not None:
             checked["learning_rate"] = arguments.real("learning_rate", self.learning_rate, above=0, most=LARGEST_RATE)
+        if self.target_loss is not None:
+            checked["target_loss"] = arguments.real("target_loss", self.target_loss, least=0)
         if self.batch_size is not None:
             checked["batch_size"] = arguments.whole("batch_size", self.batch_size, 1)
             if self.method == "paper":

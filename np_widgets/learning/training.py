@@ -15,6 +15,7 @@ from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.rules import target_in_force
 from np_widgets.learning.searching import NextNetwork
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.side_by_side import STEPS
@@ -68,6 +69,7 @@ class Training:
     ) -> None:
         self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
         self._ceiling = ceiling
+        self._target_loss = target_in_force(problem, settings.target_loss)
         self.start = self._candidates[0]
         self.steps = 0
         self.stopped: str | None = None
@@ -155,7 +157,7 @@ class Training:
         self.steps += minimizer.steps - before
         # Where the loss falls tenfold in a few steps, the next ones take it to rounding.
         plunges = settings.method != "paper" and minimizer.loss < _PLUNGE * loss
-        if minimizer.loss <= settings.target_loss and not plunges:
+        if minimizer.loss <= self._target_loss and not plunges:
             self.stopped = "target loss met"
         elif minimizer.finished is not None and (after := self._after(settings, minimizer)) is not None:
             self._change_to(after, settings)

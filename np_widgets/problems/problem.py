@@ -120,6 +120,16 @@ class Problem:
         return self.inputs.shape[1]
 
     @property
+    def zero_loss(self) -> float:
+        """The training loss of a network whose output is zero."""
+        return self._loss_of_zero(self.targets)
+
+    @property
+    def test_zero_loss(self) -> float | None:
+        """The test loss of a network whose output is zero; None without a test set."""
+        return None if self.test_targets is None else self._loss_of_zero(self.test_targets)
+
+    @property
     def device(self) -> torch.device:
         """The device on which the data lie."""
         return self.inputs.device
@@ -195,6 +205,10 @@ class Problem:
             f"Problem({self.name!r}: samples={self.samples}, {test}inputs={self.input_size}, "
             f"outputs={self.output_size}, loss={self.loss.name!r})"
         )
+
+    def _loss_of_zero(self, targets: Tensor) -> float:
+        nothing = self.inputs.new_zeros(len(targets), self.output_size)
+        return float(self.loss.value(nothing, targets))
 
     def _checked_targets(self, name: str, value: Any, inputs: Tensor) -> Tensor:
         if self.loss.name == "cross_entropy":

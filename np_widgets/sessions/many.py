@@ -40,7 +40,7 @@ def pursue_many(
     device: Any = "cpu",
     dtype: torch.dtype | None = None,
     starts: int = 50,
-    target_loss: float = 1e-9,
+    target_loss: float | None = None,
     max_additions: int = 20,
     value_tolerance: float = 1e-7,
     threads: int | None = None,

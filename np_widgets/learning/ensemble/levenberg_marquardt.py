@@ -61,8 +61,8 @@ class BatchLevenbergMarquardt:
         When a network is done.
     most_steps
         The step budget of each network.
-    target_loss
-        A network is also done when its loss is at most this.
+    target_losses
+        A network is also done when its loss is at most its target, of shape ``(G,)``.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class BatchLevenbergMarquardt:
         activation: Activation,
         stopping: StoppingRule,
         most_steps: int,
-        target_loss: float,
+        target_losses: Tensor,
     ) -> None:
         self._data, self._shapes, self._activation = data, shapes, activation
         self._sizes = [rows * columns for rows, columns in shapes]
-        self._stopping, self._most_steps, self._target_loss = stopping, most_steps, target_loss
+        self._stopping, self._most_steps, self._target_losses = stopping, most_steps, target_losses
 
     def minimize(self, weights: Sequence[Tensor]) -> Minimized:
         """From ``W_1, …, W_L`` of shape ``(G, k_l, k_{l-1})`` to where each network is done."""
@@ -153,7 +153,7 @@ class BatchLevenbergMarquardt:
 
     def _done(self, state: _State, before: Tensor) -> Tensor:
         # Where the loss falls tenfold in a step, the next ones take it to rounding.
-        met = (state.losses <= self._target_loss) & ~(state.losses < _PLUNGE * before)
+        met = (state.losses <= self._target_losses[state.members]) & ~(state.losses < _PLUNGE * before)
         at_rest = torch.linalg.vector_norm(state.gradients, dim=1) <= self._stopping.gradient_tolerance
         return met | at_rest | (state.waited >= self._stopping.patience) | (state.steps >= self._most_steps)
 

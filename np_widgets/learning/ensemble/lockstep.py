@@ -141,7 +141,7 @@ class Lockstep:
         largest = max(network.parameter_count for network in networks)
         in_batch = LevenbergMarquardt.suits(members[0].problem, largest)
         if in_batch:
-            networks, steps = self._levenberg_marquardt(networks, data)
+            networks, steps = self._levenberg_marquardt(members, networks, data)
         values = chosen.values.tolist()
         for member, network, layer, value, taken in zip(members, networks, layers, values, steps, strict=True):
             more = 0
@@ -156,16 +156,15 @@ class Lockstep:
                 member.trained(end, layer, value, STEPS + taken + more)
 
     def _levenberg_marquardt(
-        self, networks: Sequence[HomogeneousNetwork], data: Data
+        self, members: Sequence[Member], networks: Sequence[HomogeneousNetwork], data: Data
     ) -> tuple[list[HomogeneousNetwork], list[int]]:
         weights = padded(networks)
         shapes = [(each.shape[1], each.shape[2]) for each in weights]
         name = LevenbergMarquardt.name
         rule = brief_rule(name, self._activation)
         assert rule is not None
-        minimizer = BatchLevenbergMarquardt(
-            data, shapes, self._activation, rule, STEP_BUDGETS[name], self._settings.target_loss
-        )
+        targets = data.inputs.new_tensor([member.target_loss for member in members])
+        minimizer = BatchLevenbergMarquardt(data, shapes, self._activation, rule, STEP_BUDGETS[name], targets)
         found = minimizer.minimize(weights)
         return unpadded(found.weights, [network.widths for network in networks], self._activation), found.steps.tolist()
 
@@ -173,7 +172,7 @@ class Lockstep:
         """Whether Levenberg–Marquardt may have been held up by kinks on the way to a perfect fit."""
         if not self._activation.has_kink or member.problem.loss.name != SquareLoss.name:
             return False
-        return self._settings.target_loss < member.loss_of(network) < _NEARLY_FITTED * member.units.loss_size
+        return member.target_loss < member.loss_of(network) < _NEARLY_FITTED * member.units.loss_size
 
 
 def _single(targets: Tensor) -> Tensor:

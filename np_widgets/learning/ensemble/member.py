@@ -14,6 +14,7 @@ from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.rules import target_in_force
 from np_widgets.learning.searching import NeuronSearching, NextNetwork, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.training import Training
@@ -43,7 +44,7 @@ class Member:
         In which the batch computes.
     network, loss
         In the problem's units; None and infinite at first.
-    growth, finished
+    growth, finished, target_loss
         As in :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
     """
 
@@ -58,6 +59,7 @@ class Member:
         self._maxima: tuple[float | None, ...] | None = None
         self._candidates: tuple[Candidate, ...] = ()
         self._steps = 0
+        self.target_loss = target_in_force(problem, settings.target_loss)
 
     @property
     def next_seed(self) -> int:
@@ -84,7 +86,7 @@ class Member:
         loss = self.loss_of(network)
         # A silent neuron changes nothing but, perhaps, the last digits.
         self.loss = min(loss, self.loss) if silent else loss
-        is_met = self.loss <= settings.target_loss
+        is_met = self.loss <= self.target_loss
         stopped = stopped or ("target loss met" if is_met else "no further decrease")
         test_loss = None
         if problem.test_inputs is not None and problem.test_targets is not None:
@@ -98,7 +100,7 @@ class Member:
         self._steps += steps
         if is_met:
             self._finish(
-                "target", f"Training loss {self.loss:.3g} is at or below the target of {settings.target_loss:.3g}."
+                "target", f"Training loss {self.loss:.3g} is at or below the target of {self.target_loss:.3g}."
             )
         elif len(self.growth) > settings.max_additions:
             self._finish("additions", "All neurons that may be added have been added.")
@@ -118,7 +120,7 @@ class Member:
             minimizer.advance(budget)
             minimizer.settle()
             network, steps = objective.network(minimizer.theta), steps + minimizer.steps
-            if minimizer.loss <= self._settings.target_loss:
+            if minimizer.loss <= self.target_loss:
                 break
         return network, steps
 
@@ -164,7 +166,7 @@ class Member:
         if self.network is not None:
             objective = Objective(self.problem, self.network)
             norm = float(torch.linalg.vector_norm(objective.loss_and_gradient(objective.initial)[1]))
-        self.finished = Finish(kind, message, self._maxima, norm)
+        self.finished = Finish(kind, message, layer_maxima=self._maxima, gradient_norm=norm)
 
 
 def _run(search: OriginSearching | NeuronSearching) -> list[NextNetwork]:
