@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.growth import Candidate, GrowthRecord, PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
@@ -386,7 +385,7 @@ class TestLoss:
 
 
 class TestCandidates:
-    POINTS = (Candidate(2, 0.5, 0.0), Candidate(1, 0.4, 0.0), Candidate(1, 0.1, 0.0), Candidate(2, 0.2, 0.0))
+    POINTS = (Candidate(2, 0.5, 0.0), Candidate(1, 0.4, 0.0), Candidate(2, 0.2, 0.3), Candidate(1, 0.1, 0.4))
 
     def test_each_layer_has_its_place_best_first(self):
         picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, added=((1, 3),)))
@@ -396,27 +395,69 @@ class TestCandidates:
         assert np.all(np.diff(picture.x) > 0)
         assert picture.layer_labels == ("layer 1", "layer 2")
 
-    def test_the_chosen_point_is_the_best_of_the_layer_that_got_a_neuron(self):
-        for layer, chosen in ((1, 0), (2, 2)):
-            picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, added=((layer, 1),)))
+    def test_what_is_marked_is_what_was_taken(self):
+        for taken, chosen in enumerate((2, 0, 3, 1)):
+            picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, taken=taken))
             assert picture.chosen == chosen
+            assert picture.values[chosen] == self.POINTS[taken].value
+            assert f"N = {self.POINTS[taken].value}" in picture.chosen_label
+        undecided = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS))
+        assert undecided.chosen is None
+        assert undecided.chosen_label == ""
+
+    def test_kkt_points_and_mere_directions_are_told_apart(self):
+        picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, taken=0))
+        assert picture.kkt.tolist() == [True, False, True, False]
+        assert picture.points_label == "2 KKT points"
+        assert picture.directions_label == "2 candidate directions, residual up to 0.4"
+        assert "KKT point" in picture.chosen_label
+        assert "KKT" not in candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, taken=3)).chosen_label
+        edge = candidates(frame(TEACHER, candidates=(Candidate(0, 1.0, 1e-6), Candidate(0, 0.5, 1.01e-6))))
+        assert edge.kkt.tolist() == [True, False]
 
     def test_the_first_network_comes_from_the_origin(self):
         found = (Candidate(0, 0.3, 0.0), Candidate(0, 0.2, 0.0))
-        picture = candidates(frame(TEACHER, candidates=found, added=((1, 0), (2, 0))))
+        picture = candidates(frame(TEACHER, candidates=found, added=((1, 0), (2, 0)), taken=1))
         assert picture.layer_labels == ("origin",)
-        assert picture.chosen == 0
+        assert picture.chosen == 1
 
-    def test_nothing_is_chosen_while_searching_or_when_nothing_was_found(self):
-        searching = frame(TEACHER, phase="searching", iteration=2, candidates=self.POINTS, added=((1, 3),))
-        assert candidates(searching).chosen is None
-        ended = dataclasses.replace(searching, phase="finished", finished=Finish("no_point", "none"))
-        assert candidates(ended).chosen is None
+    def test_what_decided_stands_beside_the_values(self):
+        found = (
+            Candidate(1, 0.5, 0.1, 0.8, 0.01), Candidate(2, 0.4, 0.1, 0.25, 0.02), Candidate(1, 0.3, 0.1, 0.75, 0.01),
+            Candidate(1, 0.2, 0.1),
+        )  # fmt: skip
+        picture = candidates(frame(TEACHER, iteration=2, candidates=found, taken=1))
+        np.testing.assert_array_equal(picture.losses, [0.8, 0.75, np.nan, 0.25])
+        assert picture.low <= 0.25
+        assert picture.high >= 0.8
+        assert picture.losses_label == "loss after the look-ahead"
+        assert picture.notes[0] == (
+            "decided by the look-ahead: 0.25 for the one taken, 0.75 for the best other (N = 0.3, layer 1)"
+        )
 
-    def test_many_points_are_cut_and_empty_layers_named(self):
+    def test_a_lower_loss_that_lost_is_explained(self):
+        heavy, light = Candidate(1, 0.5, 0.1, 0.2, 0.5), Candidate(1, 0.4, 0.1, 0.3, 0.1)
+        picture = candidates(frame(TEACHER, iteration=2, candidates=(heavy, light), taken=1))
+        assert picture.notes[:2] == (
+            "decided by the look-ahead: 0.3 for the one taken, 0.2 for the best other (N = 0.5, layer 1)",
+            "with its weight decay 0.4 and 0.7",
+        )
+        given_up = candidates(frame(TEACHER, iteration=2, candidates=(heavy, light), taken=0))
+        assert "given up on the way" in given_up.notes[1]
+
+    def test_losses_out_of_range_are_not_drawn(self):
+        found = (Candidate(1, 0.5, 0.1, np.inf, 0.0), Candidate(1, 0.4, 0.1, 0.0, 0.0))
+        picture = candidates(frame(TEACHER, iteration=2, candidates=found, taken=1))
+        assert np.isnan(picture.losses[0])
+        assert picture.losses[1] > 0
+        assert "no finite loss for the best other" in picture.notes[0]
+
+    def test_many_are_cut_but_for_the_one_taken_and_empty_layers_named(self):
         found = tuple(Candidate(1, value, 0.0) for value in np.linspace(1, 0.1, 50))
         picture = candidates(frame(TEACHER, iteration=2, candidates=found, added=((1, 3),)))
         assert len(picture.values) == 30
         assert picture.values.max() == 1
-        assert "not shown: 20 weaker points" in picture.note
-        assert "no KKT point in layer 2" in picture.note
+        assert picture.notes == ("not shown: 20 weaker candidates", "no candidate in layer 2")
+        picture = candidates(frame(TEACHER, iteration=2, candidates=found, taken=45))
+        assert len(picture.values) == 30
+        assert picture.values[picture.chosen] == found[45].value

@@ -53,7 +53,8 @@ FRAME = PursuitFrame(
     trace_steps=np.linspace(0, 700, 8),
     trace_losses=np.logspace(1, -5, 8),
     growth=(record(0, 0, 400), record(2, 400, 200)),
-    candidates=(Candidate(1, 0.5, 1e-9), Candidate(2, 0.3, 1e-9), Candidate(1, 0.2, 1e-9)),
+    candidates=(Candidate(1, 0.5, 1e-9), Candidate(2, 0.3, 1e-9), Candidate(1, 0.2, 1e-2)),
+    taken=2,
     finished=None,
     hidden_layers=2,
     seed=0,
@@ -74,6 +75,7 @@ EMPTY = dataclasses.replace(
     trace_losses=np.zeros(0),
     growth=(),
     candidates=(),
+    taken=None,
 )
 PROBLEM = problems.sparse_parity(4, 2, samples=40, test_samples=40)
 SIMPLE: dict[str, Callable[[Any], Figure]] = {
@@ -208,8 +210,20 @@ class TestCandidates:
     def test_the_taken_point_has_a_marker_of_its_own(self):
         axes = only_axes(plots.candidates(FRAME))
         (taken,) = (line for line in axes.get_lines() if line.get_marker() == "D")
-        assert ys(taken).tolist() == [0.5]
-        assert "taken: 0.5" in legend_of(axes)
+        assert ys(taken).tolist() == [0.2]
+        assert "taken: direction with N = 0.2" in legend_of(axes)
+
+    def test_kkt_points_directions_and_losses_have_markers_of_their_own(self):
+        found = (Candidate(1, 0.5, 1e-9, 0.3, 0.0), Candidate(2, 0.3, 0.1), Candidate(1, 0.2, 0.2, 0.02, 0.0))
+        axes, right = plots.candidates(dataclasses.replace(FRAME, candidates=found, taken=None)).axes
+        drawn = {line.get_marker(): ys(line).tolist() for line in axes.get_lines()}
+        assert (drawn["o"], drawn["^"]) == ([0.5], [0.2, 0.3])
+        (losses,) = right.get_lines()
+        assert sorted(ys(losses)) == [0.02, 0.3]
+        assert right.get_yscale() == "log"
+        assert legend_of(axes) == [
+            "1 KKT point", "2 candidate directions, residual up to 0.2", "loss after the look-ahead"
+        ]  # fmt: skip
 
 
 def frame_of(*weights: Any) -> PursuitFrame:
@@ -339,7 +353,7 @@ def test_overview_has_all_five_and_says_what_it_shows():
 def test_an_empty_frame_shows_the_truth_and_says_what_is_missing():
     figure = plots.overview(EMPTY, PROBLEM)
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
-    assert said == ["No network yet", "No network yet", "No step taken yet", "No KKT point yet: a search finds them"]
+    assert said == ["No network yet", "No network yet", "No step taken yet", "No candidate yet: a search finds them"]
     assert legend_of(figure.axes[2]) == ["truth"]
 
 

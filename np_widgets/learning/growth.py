@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ from np_widgets.learning.network import HomogeneousNetwork
 Floats = NDArray[np.float64]
 
 PHASES = ("ready", "origin", "minimizing", "searching", "finished")
+KKT_RESIDUAL = 1e-6
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A KKT point that a search found, without its weights.
+    """A direction that a search found for the next neuron, without its weights.
+
+    The fast method's search stops where ascent has come near a KKT point of the neural correlation function (NCF):
+    polishing each point would take as long as all the rest. So a candidate may be a KKT point, or a direction near one.
 
     Attributes
     ----------
@@ -26,12 +30,34 @@ class Candidate:
     value
         The value of the neural correlation function, N.
     residual
-        The residual of the KKT conditions relative to ``value``.
+        The residual of the KKT conditions relative to ``value``; with kinks and the fast method an upper bound, that of
+        the plain gradient.
+    loss
+        The training loss where the look-ahead left this candidate, at its end or when it was given up; None if it was
+        not tried. Measured in single precision on the samples that the look-ahead sees (all, of up to 16,384).
+    penalty
+        The look-ahead's weight decay there: it compares ``loss + penalty``, and takes the lowest at its end. None if
+        the candidate was not tried.
     """
 
     layer: int
     value: float
     residual: float
+    loss: float | None = None
+    penalty: float | None = None
+
+    @property
+    def is_kkt_point(self) -> bool:
+        """Whether this is a KKT point and not only near one: the residual is at most 10⁻⁶."""
+        return self.residual <= KKT_RESIDUAL
+
+
+def judged(candidates: Sequence[Candidate], looked_at: Mapping[int, tuple[float, float]]) -> tuple[Candidate, ...]:
+    """The candidates with the loss and the penalty at which a look-ahead left those of these indices."""
+    return tuple(
+        replace(each, loss=looked_at[index][0], penalty=looked_at[index][1]) if index in looked_at else each
+        for index, each in enumerate(candidates)
+    )
 
 
 @dataclass(frozen=True)
@@ -45,9 +71,9 @@ class GrowthRecord:
     layer
         The hidden layer that got a neuron before this training; 0 for the first network.
     value
-        The NCF value of the KKT point that the new neuron came from.
+        The NCF value of the candidate that the new neuron came from.
     candidates
-        All KKT points found by that search, best first.
+        All that the search found, by falling NCF value.
     loss, test_loss
         The losses where its training stopped; ``test_loss`` is None without a test set.
     first_step
@@ -56,6 +82,8 @@ class GrowthRecord:
         How many minimizer steps its training took.
     stopped
         Why its training stopped.
+    taken
+        The index of the candidate that the new neuron came from.
     """
 
     widths: tuple[int, ...]
@@ -67,6 +95,7 @@ class GrowthRecord:
     first_step: int
     steps: int
     stopped: str
+    taken: int | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +181,10 @@ class PursuitFrame:
     growth
         One record for each network whose training has ended.
     candidates
-        The KKT points of the last search, best first.
+        What the last search found, by falling NCF value.
+    taken
+        The index of the candidate that the current network got; None while the next search or the look-ahead is under
+        way, and after a search that led to no network.
     finished
         Why the pursuit has stopped, or None.
     hidden_layers, seed, method, minimizer
@@ -180,6 +212,7 @@ class PursuitFrame:
     seed: int
     method: str
     minimizer: str
+    taken: int | None = None
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -46,6 +46,8 @@ class LookAhead:
         The index of the network that is ahead: the lowest loss, the weight decay included.
     loss
         Its loss without the weight decay, on the samples that are looked at.
+    left
+        The loss and the weight decay of each network that is looked at, where it is or where it was given up.
 
     Notes
     -----
@@ -112,6 +114,12 @@ class LookAhead:
     @property
     def loss(self) -> float:
         return float(self._networks.best_losses) * self._units.loss_size
+
+    @property
+    def left(self) -> list[tuple[float, float]]:
+        parts = (self._networks.left_losses[0], self._networks.left_penalties[0])
+        losses, penalties = ((part.double() * self._units.loss_size).tolist() for part in parts)
+        return list(zip(losses, penalties, strict=True))
 
     @property
     def network(self) -> HomogeneousNetwork:

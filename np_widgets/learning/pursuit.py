@@ -12,7 +12,7 @@ import torch
 from np_widgets import arguments
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.rules import target_in_force
@@ -125,6 +125,7 @@ class NeuronPursuit(Engine):
     _searched: tuple[int, ...]  # the layers of the last search
     _first_step: int  # steps of all networks before the current one
     _candidates: tuple[Candidate, ...]
+    _taken: int | None  # which of them, if that is decided
     _maxima: tuple[float | None, ...] | None
     _trace: Trace
     _training: Training | None
@@ -302,6 +303,7 @@ class NeuronPursuit(Engine):
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
         if self._training.stopped is None:
             self._training.end(self.settings, "a neuron was asked for")
+            self._follow()
             self._record()
         self._finished = None
         self._additions_left = max(self._additions_left, 1)
@@ -387,6 +389,7 @@ class NeuronPursuit(Engine):
             trace_losses=losses,
             growth=tuple(self.growth),
             candidates=self._candidates,
+            taken=None if self._searching is not None else self._taken,
             finished=self._finished,
             hidden_layers=settings.hidden_layers,
             seed=settings.seed,
@@ -407,6 +410,7 @@ class NeuronPursuit(Engine):
             "growth": tuple(self.growth),
             "first_step": self._first_step,
             "candidates": self._candidates,
+            "taken": self._taken,
             "maxima": self._maxima,
             "trace": self._trace.state(),
             "training": None if self._training is None else self._training.state(),
@@ -435,6 +439,7 @@ class NeuronPursuit(Engine):
         self._requested, self._searched = state["requested"], state["searched"]
         self.growth, self._first_step = list(state["growth"]), state["first_step"]
         self._candidates, self._maxima = state["candidates"], state["maxima"]
+        self._taken = state["taken"]
         self._trace.restore(state["trace"])
         self._training, self._searching = training, searching
 
@@ -447,7 +452,7 @@ class NeuronPursuit(Engine):
         self._searched = ()
         self.growth = []
         self._first_step = 0
-        self._candidates = ()
+        self._candidates, self._taken = (), None
         self._maxima = None
         self._trace = Trace()
         self._training = None
@@ -485,11 +490,12 @@ class NeuronPursuit(Engine):
         before = math.inf if self._training is None else self._training.loss
         training = Training(self.problem, self.settings, found, self._next_seed, ceiling=before) if found else None
         self._searching = None
-        self._candidates, self._maxima = search.candidates, search.maxima
+        self._candidates, self._taken, self._maxima = search.candidates, None, search.maxima
         self._searched = () if isinstance(search, OriginSearching) else search.layers
         if training is not None:
             self._first_step = self._total_steps
             self._training = training
+            self._follow()
             self._additions_left -= isinstance(search, NeuronSearching)
             self._requested = False
             self._trace.add(self._total_steps, training.loss, lasting=True)
@@ -506,10 +512,19 @@ class NeuronPursuit(Engine):
             where = "any layer" if search.layers == self._layers else f"layer {search.layers[0]}"
             self._finish("no_point", f"No KKT point of {where} has a positive value that lowers the loss.")
 
+    def _follow(self) -> None:
+        """What the look-ahead knows of the candidates."""
+        assert self._training is not None
+        self._candidates = judged(self._candidates, self._training.looked_at)
+        self._taken = None if self._training.looks_ahead else self._training.start.candidate
+
     def _advance_training(self) -> None:
         training = self._training
         assert training is not None
+        looks_ahead = training.looks_ahead
         training.advance(self.settings)
+        if looks_ahead:
+            self._follow()
         self._trace.add(self._total_steps, training.loss, lasting=training.stopped is not None)
         if training.stopped is not None:
             self._record()
@@ -528,6 +543,7 @@ class NeuronPursuit(Engine):
                 layer=training.start.layer,
                 value=training.start.value,
                 candidates=self._candidates,
+                taken=self._taken,
                 loss=loss,
                 test_loss=self.test_loss,
                 first_step=self._first_step,

@@ -24,14 +24,16 @@ MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
 
 @dataclass(frozen=True)
 class NextNetwork:
-    """A network to train next, and the KKT point that its new neurons came from.
+    """A network to train next, and the candidate that its new neurons came from.
 
     Attributes
     ----------
     added
         ``(layer, index)`` of the new neurons.
     layer, value
-        The hidden layer of the KKT point (0 at the origin), and its NCF value.
+        The hidden layer of the candidate (0 at the origin), and its NCF value.
+    candidate
+        Its index among the candidates of the search.
     silent
         Whether the new neuron starts without outgoing weights, because the loss is lower nowhere along its ray.
     searched
@@ -42,6 +44,7 @@ class NextNetwork:
     added: tuple[tuple[int, int], ...]
     layer: int
     value: float
+    candidate: int = 0
     silent: bool = False
     searched: tuple[int, ...] = ()
 
@@ -112,7 +115,7 @@ class OriginSearching:
         problem, settings = self._problem, self._settings
         added = tuple((layer, 0) for layer in range(1, settings.hidden_layers + 1))
         found: list[NextNetwork] = []
-        for point in self._search.points:
+        for index, point in enumerate(self._search.points):
             scale: float | None = settings.scale
             if settings.method != "paper":
                 losses = losses_of_origin_point(point, problem, power=settings.power, leak=settings.leak)
@@ -120,7 +123,7 @@ class OriginSearching:
             if scale is not None:
                 weights = [scale * weight for weight in point.weights]
                 network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
-                found.append(NextNetwork(network, added, 0, point.value))
+                found.append(NextNetwork(network, added, 0, point.value, index))
             if len(found) == _most(settings):
                 break
         return found
@@ -206,12 +209,13 @@ class NeuronSearching:
         points = self._search.points
         found: list[NextNetwork] = []
         for layer in self.layers:
-            own = [point for point in points if point.layer == layer]
+            own = [index for index, point in enumerate(points) if point.layer == layer]
             # Signals from the positive side of a kink hold only for neurons that push that way: all are worth a trial.
-            for point in own if self.upper else own[: _most(self._settings)]:
+            for index in own if self.upper else own[: _most(self._settings)]:
+                point = points[index]
                 scale = self._scale(point)
                 if scale is not None:
-                    found.append(self._grown(point, scale * point.incoming, scale * point.outgoing))
+                    found.append(self._grown(point, index, scale * point.incoming, scale * point.outgoing))
         found.sort(key=lambda each: -each.value)
         if self._settings.method == "paper":
             return found[:1]
@@ -219,7 +223,7 @@ class NeuronSearching:
             return found
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
-        return [self._grown(points[0], points[0].incoming, torch.zeros_like(points[0].outgoing), silent=True)]
+        return [self._grown(points[0], 0, points[0].incoming, torch.zeros_like(points[0].outgoing), silent=True)]
 
     def _scale(self, point: KKTPoint) -> float | None:
         if self._settings.method == "paper":
@@ -227,10 +231,12 @@ class NeuronSearching:
         losses = losses_of_neuron(self._network, self._forward, point, self._problem)
         return best_scale(losses, self._settings.scale)
 
-    def _grown(self, point: KKTPoint, incoming: Tensor, outgoing: Tensor, silent: bool = False) -> NextNetwork:
+    def _grown(
+        self, point: KKTPoint, index: int, incoming: Tensor, outgoing: Tensor, silent: bool = False
+    ) -> NextNetwork:
         network = self._network.with_neuron(point.layer, incoming, outgoing)
         added = ((point.layer, self._network.widths[point.layer - 1]),)
-        return NextNetwork(network, added, point.layer, point.value, silent, self.layers)
+        return NextNetwork(network, added, point.layer, point.value, index, silent, self.layers)
 
     def has_another_side(self) -> bool:
         """Whether some sample sits exactly on a kink of the network, so that there are other one-sided signals."""

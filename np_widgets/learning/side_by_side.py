@@ -48,10 +48,15 @@ class SideBySide:
 
     Attributes
     ----------
+    usable
+        As given.
     steps_taken
         How many steps have been taken.
     losses
         Of the networks under way, without the weight decay, after the last :meth:`advance`: shape ``(G, C')``.
+    left_losses, left_penalties
+        The loss and the weight decay of every network where it was given up or where it is, after the last
+        :meth:`advance`: shape ``(G, C)``.
     best
         In each group the index, among the C, of the network whose loss is lowest, the weight decay included: shape
         ``(G,)``.
@@ -77,9 +82,11 @@ class SideBySide:
         self._steps, self._learning_rate = steps, learning_rate
         self._cuts = [(round(share * steps), most) for share, most in _CUTS]
         self._start = tuple(weights)
-        self._usable = usable
+        self.usable = usable
         index = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
         self._decay = usable.new_zeros(len(usable), dtype=inputs.dtype)
+        self.left_losses = torch.full_like(usable, math.inf, dtype=inputs.dtype)
+        self.left_penalties = torch.zeros_like(self.left_losses)
         self._take(index, weights)
         self.steps_taken = 0
         losses, squares = self._evaluate(), self._squares()
@@ -142,6 +149,7 @@ class SideBySide:
             "index": self._index.clone(),
             "theta": self._passes.theta.clone(),
             "decay": self._decay.clone(),
+            "left": (self.left_losses, self.left_penalties),
             "steps_taken": self.steps_taken,
             **self._moments.state(),
         }
@@ -150,6 +158,7 @@ class SideBySide:
         """Go back to where :meth:`state` was taken."""
         index = state["index"].to(self._index)
         self._decay = state["decay"].to(self._decay, copy=True)
+        self.left_losses, self.left_penalties = (each.to(self._decay) for each in state["left"])
         self._take(index, [_rows(weight, index) for weight in self._start])
         self._passes.theta.copy_(state["theta"])
         self._moments.restore(state)
@@ -211,10 +220,13 @@ class SideBySide:
         return squares.view(self._index.shape)
 
     def _judge(self, losses: Tensor) -> None:
-        scores = losses + self._decay.unsqueeze(1) / 2 * self._squares()
-        fine = scores.isfinite() & self._usable.gather(1, self._index)
+        penalties = self._decay.unsqueeze(1) / 2 * self._squares()
+        scores = losses + penalties
+        fine = scores.isfinite() & self.usable.gather(1, self._index)
         self._scores = torch.where(fine, scores, math.inf)
         self.losses = torch.where(fine, losses, math.inf)
+        self.left_losses = self.left_losses.scatter(1, self._index, self.losses)
+        self.left_penalties = self.left_penalties.scatter(1, self._index, torch.where(fine, penalties, 0.0))
         self._place = self._scores.argmin(dim=1)
         self.best = self._index.gather(1, self._place.unsqueeze(1)).squeeze(1)
 

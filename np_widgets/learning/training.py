@@ -24,7 +24,7 @@ from np_widgets.problems import Problem
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
 _PLUNGE = 0.1
-_PLAIN = ("added", "layer", "value", "silent", "searched")
+_PLAIN = ("added", "layer", "value", "candidate", "silent", "searched")
 
 
 class Training:
@@ -52,6 +52,9 @@ class Training:
         The minimizer at work; None during the look-ahead.
     loss
         The training loss of :attr:`network`; during the look-ahead, on the samples that are looked at.
+    looked_at
+        The loss and the weight decay at which the look-ahead left the candidates that it tried, or has them now: by
+        their indices among all that the search found.
     steps
         Steps taken: those of the look-ahead, then those of all minimizers together.
     stopped
@@ -75,6 +78,7 @@ class Training:
         self.stopped: str | None = None
         self._budget_from = 0  # steps when the minimizer was last changed
         self._tested: tuple[Tensor, float] | None = None
+        self.looked_at: dict[int, tuple[float, float]] = {}
         self._look_ahead: LookAhead | None = None
         self.minimizer: Minimizer | None = None
         if state is None:
@@ -88,6 +92,11 @@ class Training:
             return self._look_ahead.loss if self.steps else self._start_loss
         assert self.minimizer is not None
         return self.minimizer.loss
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it is still to be seen which candidate is taken."""
+        return self._look_ahead is not None
 
     @property
     def network(self) -> HomogeneousNetwork:
@@ -143,11 +152,15 @@ class Training:
             before = self._look_ahead.steps_taken
             self._look_ahead.advance(batch)
             self.steps += self._look_ahead.steps_taken - before
-            self.start = self._candidates[self._look_ahead.best]
+            self._follow(self._look_ahead)
             if self._look_ahead.finished:
                 self._end_look_ahead(settings)
         else:
             self._advance_minimizer(settings)
+
+    def _follow(self, look_ahead: LookAhead) -> None:
+        self.start = self._candidates[look_ahead.best]
+        self.looked_at = {each.candidate: left for each, left in zip(self._candidates, look_ahead.left, strict=False)}
 
     def _advance_minimizer(self, settings: PursuitSettings) -> None:
         minimizer = self.minimizer
@@ -234,6 +247,7 @@ class Training:
             "steps": self.steps,
             "stopped": self.stopped,
             "budget_from": self._budget_from,
+            "looked_at": dict(self.looked_at),
             "look_ahead": None if self._look_ahead is None else self._look_ahead.state(),
             "minimizer": None if self.minimizer is None else self.minimizer.state(),
         }
@@ -257,12 +271,13 @@ class Training:
             self._candidates = (self.start,)
         else:
             self._look_ahead = self._looking_ahead(settings)
-            self.start = self._candidates[self._look_ahead.best]
+            self._follow(self._look_ahead)
         self._start_loss = self._loss_of(self.start.network)
 
     def _restore(self, settings: PursuitSettings, state: dict[str, Any]) -> None:
         self._start_loss, self._budget_from = state["start_loss"], state["budget_from"]
         self.steps, self.stopped = state["steps"], state["stopped"]
+        self.looked_at = dict(state["looked_at"])
         if state["look_ahead"] is None:
             # Not always the one that the settings name: they may have changed since this training stopped.
             saved = state["minimizer"]
@@ -272,7 +287,7 @@ class Training:
         else:
             self._look_ahead = self._looking_ahead(settings)
             self._look_ahead.restore(state["look_ahead"])
-            self.start = self._candidates[self._look_ahead.best]
+            self._follow(self._look_ahead)
 
     def _require_fit(self, settings: PursuitSettings) -> None:
         """Raise a ValueError if the minimizer of the settings cannot take one of the candidates."""

@@ -1,24 +1,29 @@
-"""The candidates: the NCF value of each KKT point of the last search, by layer."""
+"""The candidates: what the last search found, by layer, which was taken, and what decided."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.labels import count
+from np_widgets.learning.growth import Candidate, PursuitFrame
+from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.limits import round_above, round_below
+from np_widgets.pictures.loss import SMALLEST
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 MOST_A_LAYER = 30
+LOSS_LABEL = "loss after the look-ahead"
 _HALF_WIDTH = 0.36
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """KKT points side by side: each layer has a place of width one around its number.
+    """Candidates side by side: each layer has a place of width one around its number.
 
     Attributes
     ----------
@@ -26,25 +31,42 @@ class Candidates:
         Shape ``(c,)``: within its layer's place from left to right by falling value.
     values
         Shape ``(c,)``: the value of the neural correlation function, N.
+    losses
+        Shape ``(c,)``: the training loss where the look-ahead left each; NaN where it was not tried, or where its steps
+        led out of the range of numbers. Zeros are drawn at :data:`~np_widgets.pictures.loss.SMALLEST`.
+    kkt
+        Shape ``(c,)``: which are KKT points; the others are directions near one.
     layers
-        For each point the hidden layer that a neuron would join; 0 for a point at the origin.
+        For each candidate the hidden layer that a neuron would join; 0 for one at the origin.
     chosen
-        The index of the point that the current iteration took, or None.
+        The index of the candidate that the current network got, or None.
+    low, high
+        The ends of the axis of losses, round numbers.
+    points_label, directions_label, chosen_label, losses_label
+        What stands beside each marker in a legend; empty where there is nothing of the kind.
     layer_ticks
         The layers that have a place, ascending.
     layer_labels
         Their names.
-    note
-        What is left out or missing, in words; empty if nothing is.
+    notes
+        What decided, and what is left out or missing, in words.
     """
 
     x: Floats
     values: Floats
+    losses: Floats
+    kkt: Flags
     layers: tuple[int, ...]
     chosen: int | None
+    low: float
+    high: float
+    points_label: str
+    directions_label: str
+    chosen_label: str
+    losses_label: str
     layer_ticks: tuple[int, ...]
     layer_labels: tuple[str, ...]
-    note: str
+    notes: tuple[str, ...]
 
 
 def candidates(frame: PursuitFrame) -> Candidates:
@@ -52,40 +74,105 @@ def candidates(frame: PursuitFrame) -> Candidates:
     at_origin = any(candidate.layer == 0 for candidate in frame.candidates) or frame.iteration == 0
     layers = (0,) if at_origin else tuple(range(1, frame.hidden_layers + 1))
     x: list[float] = []
-    values: list[float] = []
-    owners: list[int] = []
-    left_out = 0
+    shown: list[int] = []
     for layer in layers:
-        found = sorted((c.value for c in frame.candidates if c.layer == layer), reverse=True)
-        left_out += max(len(found) - MOST_A_LAYER, 0)
-        found = found[:MOST_A_LAYER]
-        x += (layer + _places(len(found))).tolist()
-        values += found
-        owners += [layer] * len(found)
-    notes = [f"not shown: {count(left_out, 'weaker point')}"] if left_out else []
+        own = _shown_of(layer, frame)
+        x += (layer + _places(len(own))).tolist()
+        shown += own
+    found = [frame.candidates[index] for index in shown]
+    owners = tuple(each.layer for each in found)
+    points = sum(each.is_kkt_point for each in found)
+    losses = _drawable(found)
+    drawn = losses[np.isfinite(losses)]
+    notes = _decision(frame)
+    if left_out := len(frame.candidates) - len(shown):
+        notes.append(f"not shown: {count(left_out, 'weaker candidate')}")
     if owners and (empty := [str(layer) for layer in layers if layer not in owners]):
-        notes.append(f"no KKT point in layer {', '.join(empty)}")
+        notes.append(f"no candidate in layer {', '.join(empty)}")
     return Candidates(
         x=np.array(x, dtype=np.float64),
-        values=np.array(values, dtype=np.float64),
-        layers=tuple(owners),
-        chosen=_chosen(frame, owners),
+        values=np.array([each.value for each in found], dtype=np.float64),
+        losses=losses,
+        kkt=np.array([each.is_kkt_point for each in found], dtype=bool),
+        layers=owners,
+        chosen=None if frame.taken is None else shown.index(frame.taken),
+        points_label=count(points, "KKT point") if points else "",
+        directions_label=_directions(found),
+        chosen_label="" if frame.taken is None else _taken(frame.candidates[frame.taken]),
+        low=round_below(float(drawn.min()) / 1.1) if len(drawn) else 0.1,
+        high=round_above(float(drawn.max()) * 1.1) if len(drawn) else 1.0,
+        losses_label=LOSS_LABEL if len(drawn) else "",
         layer_ticks=layers,
         layer_labels=("origin",) if at_origin else tuple(f"layer {layer}" for layer in layers),
-        note="; ".join(notes),
+        notes=tuple(notes),
     )
 
 
+def _shown_of(layer: int, frame: PursuitFrame) -> list[int]:
+    """The indices of a layer's candidates of largest value; the one taken is always among them."""
+    own = [index for index, each in enumerate(frame.candidates) if each.layer == layer]
+    own.sort(key=lambda index: -frame.candidates[index].value)
+    shown = own[:MOST_A_LAYER]
+    if frame.taken in own[MOST_A_LAYER:]:
+        shown[-1] = frame.taken
+    return shown
+
+
+def _drawable(found: list[Candidate]) -> Floats:
+    losses = np.array([np.nan if each.loss is None else each.loss for each in found], dtype=np.float64)
+    return np.where(np.isfinite(losses), np.maximum(losses, SMALLEST), np.nan)
+
+
 def _places(count: int) -> Floats:
-    # A few points stay near the middle of their layer's place.
+    # A few candidates stay near the middle of their layer's place.
     reach = min(_HALF_WIDTH, 0.05 * max(count - 1, 0))
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(count)
 
 
-def _chosen(frame: PursuitFrame, owners: list[int]) -> int | None:
-    """The best point of the layer that got a neuron; none while a search is still going on or when it found nothing."""
-    unused = frame.finished is not None and frame.finished.kind == "no_point"
-    if frame.phase in ("ready", "origin", "searching") or unused or not owners or not frame.added:
-        return None
-    layer = 0 if frame.iteration <= 1 else frame.added[0][0]
-    return owners.index(layer) if layer in owners else None
+def _directions(found: list[Candidate]) -> str:
+    residuals = [each.residual for each in found if not each.is_kkt_point]
+    if not residuals:
+        return ""
+    return f"{count(len(residuals), 'candidate direction')}, residual up to {number(max(residuals))}"
+
+
+def _taken(taken: Candidate) -> str:
+    kind = "KKT point" if taken.is_kkt_point else "direction"
+    return f"taken: {kind} with N = {number(taken.value)}"
+
+
+def _decision(frame: PursuitFrame) -> list[str]:
+    """What decided, from the losses and penalties that did."""
+    tried = [each for each in frame.candidates if each.loss is not None]
+    if frame.taken is None:
+        if tried and frame.phase == "minimizing":
+            return [f"the look-ahead tries {count(len(tried), 'candidate')}; losses so far"]
+        return []
+    taken = frame.candidates[frame.taken]
+    if taken.loss is None or len(tried) < 2:
+        return []
+    other = min((each for each in tried if each is not taken), key=_score)
+    notes = [
+        f"decided by the look-ahead: {number(taken.loss)} for the one taken, "
+        f"{_loss(other)} for the best other (N = {number(other.value)}{_where(other)})"
+    ]
+    if _score(other) < _score(taken):
+        notes.append("the other was given up on the way, when still others were lower")
+    elif other.loss is not None and other.loss < taken.loss:
+        notes.append(f"with its weight decay {number(_score(taken))} and {number(_score(other))}")
+    return notes
+
+
+def _score(candidate: Candidate) -> float:
+    if candidate.loss is None or candidate.penalty is None:
+        return math.inf
+    return candidate.loss + candidate.penalty
+
+
+def _loss(candidate: Candidate) -> str:
+    assert candidate.loss is not None
+    return number(candidate.loss) if math.isfinite(candidate.loss) else "no finite loss"
+
+
+def _where(candidate: Candidate) -> str:
+    return f", layer {candidate.layer}" if candidate.layer else ""

@@ -116,7 +116,7 @@ def loss(source: Any) -> Figure:
 
 
 def candidates(source: Any) -> Figure:
-    """The NCF value of each KKT point of the last search, by layer, and which was taken.
+    """The NCF value of each candidate of the last search, by layer, which was taken, and what decided.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def candidates(source: Any) -> Figure:
     RuntimeError
         If it is a pursuit that a session drives: give the session.
     """
-    figure = style.figure(4.6, 3.2)
+    figure = style.figure(4.6, 3.6)
     draw_candidates(figure.subplots(), candidates_picture(_frame(source)))
     return figure
 
@@ -158,7 +158,7 @@ def overview(source: Any, problem: Problem | None = None, *, layer: int = 1, out
     """
     frame = _frame(source)
     problem = _problem(source, frame, problem)
-    figure = style.figure(12.0, 7.0)
+    figure = style.figure(12.0, 7.6)
     figure.suptitle(_title(frame, problem), fontsize=style.TITLE, x=0.01, ha="left", linespacing=1.5)
     rows = figure.add_gridspec(2, 1, height_ratios=[1.25, 1])
     above, below = rows[0].subgridspec(1, 3), rows[1].subgridspec(1, 2, width_ratios=[1.4, 1])

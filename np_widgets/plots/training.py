@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from np_widgets.pictures.candidates import Candidates
-from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.labels import number
 from np_widgets.pictures.loss import Loss
 from np_widgets.plots import style
 
@@ -37,20 +37,24 @@ def draw_loss(axes: Axes, picture: Loss) -> None:
         (marks,) = axes.plot(picture.addition_steps, picture.addition_losses, "v", ms=5.5, color=style.ADDED)
         entries.append((marks, "a neuron joined this layer"))
         _number_additions(axes, picture)
-    axes.set_yscale("log")
-    # Room for what stands over a marker, and below the lowest.
-    room = (picture.high / picture.low) ** 0.06
-    axes.set_ylim(picture.low / room**0.5, picture.high * room)
-    # Over one or two decades powers of ten alone would be hardly any ticks.
-    narrow = picture.high / picture.low < 1e3
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=7))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    if narrow:
-        axes.yaxis.set_major_formatter(_plain)
+    _log_axis(axes, picture.low, picture.high)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     style.tidy(axes, "minimizer steps, all networks together", "loss")
     style.head(axes, "Loss", entries)
+
+
+def _log_axis(axes: Axes, low: float, high: float) -> None:
+    axes.set_yscale("log")
+    # Room for what stands over a marker, and below the lowest.
+    room = (high / low) ** 0.06
+    axes.set_ylim(low / room**0.5, high * room)
+    # Over one or two decades powers of ten alone would be hardly any ticks.
+    narrow = high / low < 1e3
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=7))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    if narrow:
+        axes.yaxis.set_major_formatter(_plain)
 
 
 def _number_additions(axes: Axes, picture: Loss) -> None:
@@ -74,24 +78,36 @@ def _number_additions(axes: Axes, picture: Loss) -> None:
 
 
 def draw_candidates(axes: Axes, picture: Candidates) -> None:
-    """The NCF value of each KKT point of the last search, by layer, and which was taken."""
+    """The NCF value of each candidate of the last search, by layer, which was taken, and what decided."""
     if len(picture.x) == 0:
         style.head(axes, "Candidates")
-        style.say(axes, "No KKT point yet: a search finds them")
+        style.say(axes, "No candidate yet: a search finds them")
         return
     axes.vlines(picture.x, 0, picture.values, color=style.GRAY, lw=0.8)
-    others = np.arange(len(picture.x)) != picture.chosen
-    entries: list[tuple[Artist, str]] = [
-        (Line2D([], [], color=style.LEARNED, marker="o", ms=4, ls=""), count(len(picture.x), "KKT point"))
-    ]
-    axes.plot(picture.x[others], picture.values[others], "o", ms=4, color=style.LEARNED)
+    taken = np.arange(len(picture.x)) == picture.chosen
+    tried = np.isfinite(picture.losses)
+    entries: list[tuple[Artist, str]] = []
+    for which, marker, label in (
+        (picture.kkt, "o", picture.points_label),
+        (~picture.kkt, "^", picture.directions_label),
+    ):
+        axes.plot(picture.x[which & ~taken], picture.values[which & ~taken], marker, ms=4, color=style.LEARNED)
+        if label:
+            entries.append((Line2D([], [], color=style.LEARNED, marker=marker, ms=4, ls=""), label))
     if picture.chosen is not None:
-        taken = float(picture.values[picture.chosen])
-        (mark,) = axes.plot(picture.x[picture.chosen], taken, "D", ms=7, color=style.ADDED, mec=style.ink())
-        entries.append((mark, f"taken: {number(taken)}"))
+        (mark,) = axes.plot(picture.x[taken], picture.values[taken], "D", ms=7, color=style.ADDED, mec=style.ink())
+        entries.append((mark, picture.chosen_label))
+    if tried.any():
+        right = axes.twinx()
+        (mark,) = right.plot(picture.x[tried], picture.losses[tried], "s", ms=5, mfc="none", color=style.TRUTH)
+        entries.append((mark, picture.losses_label))
+        _log_axis(right, picture.low, picture.high)
+        right.set_ylabel(picture.losses_label, fontsize=style.NORMAL)
+        right.tick_params(which="both", labelsize=style.SMALL)
+        right.spines[["top", "left"]].set_visible(False)
     axes.set_xlim(picture.layer_ticks[0] - 0.5, picture.layer_ticks[-1] + 0.5)
     axes.set_xticks(picture.layer_ticks, picture.layer_labels)
     axes.yaxis.set_major_formatter(_plain)
     axes.set_ylim(min(0.0, float(picture.values.min())) * 1.08, max(float(picture.values.max()) * 1.08, 1e-300))
-    style.tidy(axes, "hidden layer that a neuron would join", "NCF value", picture.note)
-    style.head(axes, "Candidates", entries)
+    style.tidy(axes, "hidden layer that a neuron would join", "NCF value", *picture.notes)
+    style.head(axes, "Candidates", entries, columns=1)

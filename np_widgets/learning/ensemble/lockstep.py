@@ -96,12 +96,24 @@ class Lockstep:
             usable,
         )
         ahead.advance(STEPS)
+        for place, index in enumerate(under_way):
+            self._tell(self.members[index], ahead, place)
         weights = [
             each.to(factor) / factor.reshape(-1, 1, 1) for each, factor in zip(ahead.best_weights, factors, strict=True)
         ]
         rows = torch.arange(len(under_way), device=ahead.best.device)
         first = [each[rows, ahead.best] for each in found.at(scales)]
         self._minimize(under_way, first, weights, found.part(rows, ahead.best))
+
+    def _tell(self, member: Member, ahead: SideBySide, place: int) -> None:
+        """What the look-ahead found out, candidate by candidate; the networks stand in the candidates' order."""
+        parts = (ahead.left_losses[place], ahead.left_penalties[place])
+        losses, penalties = ((part.double() * member.units.loss_size).tolist() for part in parts)
+        tried = ahead.usable[place].tolist()
+        member.took(
+            int(ahead.best[place]),
+            {index: left for index, left in enumerate(zip(losses, penalties, strict=True)) if tried[index]},
+        )
 
     def _search(self, under_way: Sequence[int]) -> Candidates:
         """Of those members; they keep what was found."""

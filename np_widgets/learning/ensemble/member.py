@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
 from np_widgets import arguments
-from np_widgets.learning.growth import Candidate, Finish, GrowthRecord
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, judged
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
@@ -58,6 +59,7 @@ class Member:
         self.finished: Finish | None = None
         self._maxima: tuple[float | None, ...] | None = None
         self._candidates: tuple[Candidate, ...] = ()
+        self._taken: int | None = None
         self._steps = 0
         self.target_loss = target_in_force(problem, settings.target_loss)
 
@@ -68,7 +70,11 @@ class Member:
 
     def found(self, candidates: tuple[Candidate, ...], maxima: tuple[float | None, ...] | None) -> None:
         """Keep what a search found, for the record of the network to come."""
-        self._candidates, self._maxima = candidates, maxima
+        self._candidates, self._taken, self._maxima = candidates, None, maxima
+
+    def took(self, taken: int, looked_at: Mapping[int, tuple[float, float]]) -> None:
+        """Keep which candidate was taken, and where a look-ahead left those that it tried."""
+        self._candidates, self._taken = judged(self._candidates, looked_at), taken
 
     def trained(
         self,
@@ -94,7 +100,16 @@ class Member:
             test_loss = float(problem.loss.value(output, problem.test_targets))
         self.growth.append(
             GrowthRecord(
-                network.widths, layer, value, self._candidates, self.loss, test_loss, self._steps, steps, stopped
+                widths=network.widths,
+                layer=layer,
+                value=value,
+                candidates=self._candidates,
+                loss=self.loss,
+                test_loss=test_loss,
+                first_step=self._steps,
+                steps=steps,
+                stopped=stopped,
+                taken=self._taken,
             )
         )
         self._steps += steps
@@ -156,6 +171,7 @@ class Member:
         start = training.start
         if start.silent and training.loss >= self.loss * (1 - _USELESS_DECREASE):
             return False
+        self.took(start.candidate, training.looked_at)
         self.trained(
             training.network.copy(), start.layer, start.value, training.steps, training.stopped, silent=start.silent
         )

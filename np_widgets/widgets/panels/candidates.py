@@ -1,4 +1,4 @@
-"""The NCF value of each KKT point of the last search, by layer."""
+"""The NCF value of each candidate of the last search, by layer, and where the look-ahead left it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import bqplot
 import numpy as np
 
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.candidates import candidates
-from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.candidates import Candidates, candidates
 from np_widgets.widgets import theme
 from np_widgets.widgets.panels import legend
-from np_widgets.widgets.panels.limits import round_limits, round_ticks
+from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks
 from np_widgets.widgets.panels.panel import Panel, axis
 from np_widgets.widgets.writing import update
 
 
 class CandidatesPanel(Panel[PursuitFrame]):
-    """What a new neuron could be worth, and which was taken."""
+    """What a new neuron could be worth, which was taken, and what decided."""
 
     def __init__(self) -> None:
         self._x, self._y = bqplot.LinearScale(min=-0.5, max=0.5), bqplot.LinearScale(min=0.0, max=1.0)
-        scales = {"x": self._x, "y": self._y}
+        # The exponent is what is drawn: bqplot cannot label the powers of ten of its own log scale.
+        self._loss = bqplot.LinearScale(min=-1.0, max=0.0)
+        scales, right = {"x": self._x, "y": self._y}, {"x": self._x, "y": self._loss}
         self._stems = bqplot.Lines(
             x=[0.0, 0.0], y=[0.0, 0.0], scales=scales, visible=False, stroke_width=1.5, colors=[theme.MUTED]
         )
         self._points = bqplot.Scatter(scales=scales, visible=False, default_size=40, colors=[theme.LEARNED])
+        self._directions = bqplot.Scatter(
+            scales=scales, visible=False, marker="triangle-up", default_size=40, colors=[theme.LEARNED]
+        )
         self._chosen = bqplot.Scatter(
             scales=scales,
             visible=False,
@@ -34,15 +38,22 @@ class CandidatesPanel(Panel[PursuitFrame]):
             stroke=theme.TEXT,
             stroke_width=1.2,
         )
+        self._losses = bqplot.Scatter(
+            scales=right, visible=False, marker="square", default_size=36, colors=[theme.TRUTH], fill=False
+        )
         # All labels from the start: bqplot may draw new ticks with old labels.
         labels = {"0": "the origin"} | {str(layer): f"layer {layer}" for layer in range(1, 100)}
         self._axis_x = axis(self._x, tick_labels=labels)
         self._axis_y = axis(self._y, "NCF value", vertical=True, label_offset="54px")
+        self._axis_loss = axis(
+            self._loss, "loss", vertical=True, side="right", label_offset="44px", tick_labels=LOG_TICK_LABELS
+        )
+        self._axis_loss.visible = False
         super().__init__(
             "Candidates",
-            [self._stems, self._points, self._chosen],
-            [self._axis_x, self._axis_y],
-            margin={"top": 18, "bottom": 26, "left": 70, "right": 14},
+            [self._stems, self._points, self._directions, self._chosen, self._losses],
+            [self._axis_x, self._axis_y, self._axis_loss],
+            margin={"top": 18, "bottom": 26, "left": 70, "right": 60},
             height="190px",
             wide=True,
         )
@@ -52,21 +63,39 @@ class CandidatesPanel(Panel[PursuitFrame]):
         picture = candidates(frame)
         x, values = picture.x, picture.values
         found = len(x) > 0
-        first, last = picture.layer_ticks[0], picture.layer_ticks[-1]
-        update(self._x, min=first - 0.5, max=last + 0.5)
-        high = round_limits(0.0, float(values.max()))[1] if found and values.max() > 0 else 1.0
-        update(self._y, min=0.0, max=high)
-        update(self._axis_y, tick_values=round_ticks(0.0, high), tick_format=".3~g" if high >= 0.01 else ".1~e")
-        update(self._axis_x, tick_values=np.array(picture.layer_ticks, dtype=np.float64))
+        self._show_axes(picture)
         if found:
             stems = np.stack([np.zeros_like(values), values], axis=1)
             update(self._stems, x=np.squeeze(np.repeat(x[:, None], 2, axis=1)), y=np.squeeze(stems))
         update(self._stems, visible=found)
-        others = np.arange(len(x)) != picture.chosen
-        update(self._points, x=x[others], y=values[others], visible=bool(others.any()))
-        update(self._chosen, x=x[~others], y=values[~others], visible=picture.chosen is not None)
-        entries = [legend.marker(f"{count(len(x), 'KKT point')}", theme.LEARNED, "circle")] if found else []
-        if picture.chosen is not None:
-            taken = f"taken: {number(float(values[picture.chosen]))}"
-            entries.append(legend.marker(taken, theme.ACCENT, "diamond"))
-        self.tell("".join(entries), picture.note if found else "None yet: a search finds them.")
+        taken = np.arange(len(x)) == picture.chosen
+        tried = np.isfinite(picture.losses)
+        for mark, which in (
+            (self._points, picture.kkt & ~taken),
+            (self._directions, ~picture.kkt & ~taken),
+            (self._chosen, taken),
+        ):
+            update(mark, x=x[which], y=values[which], visible=bool(which.any()))
+        update(self._losses, x=x[tried], y=np.log10(picture.losses[tried]), visible=bool(tried.any()))
+        entries = [
+            legend.marker(label, color, shape)
+            for label, color, shape in (
+                (picture.points_label, theme.LEARNED, "circle"),
+                (picture.directions_label, theme.LEARNED, "triangle-up"),
+                (picture.chosen_label, theme.ACCENT, "diamond"),
+                (picture.losses_label, theme.TRUTH, "square"),
+            )
+            if label
+        ]
+        self.tell("".join(entries), *(picture.notes if found else ["None yet: a search finds them."]))
+
+    def _show_axes(self, picture: Candidates) -> None:
+        values, tried = picture.values, bool(picture.losses_label)
+        first, last = picture.layer_ticks[0], picture.layer_ticks[-1]
+        update(self._x, min=first - 0.5, max=last + 0.5)
+        high = round_limits(0.0, float(values.max()))[1] if len(values) and values.max() > 0 else 1.0
+        update(self._y, min=0.0, max=high)
+        update(self._axis_y, tick_values=round_ticks(0.0, high), tick_format=".3~g" if high >= 0.01 else ".1~e")
+        update(self._axis_x, tick_values=np.array(picture.layer_ticks, dtype=np.float64))
+        update(self._loss, min=float(np.log10(picture.low)), max=float(np.log10(picture.high)))
+        update(self._axis_loss, tick_values=log_ticks(picture.low, picture.high, 4), visible=tried)
