@@ -36,11 +36,10 @@ class Counter(Engine):
         self.rate = 3.9
         self.log: tuple[object, ...] = ()
 
-    def advance(self) -> None:
-        if self.finished is None:
-            self.count += 1
-            self.words = np.roll(self.words, 1) * WORDS + (self.words >> np.uint64(29))
-            self.numbers = self.rate * self.numbers * (1 - self.numbers)
+    def _advance(self) -> None:
+        self.count += 1
+        self.words = np.roll(self.words, 1) * WORDS + (self.words >> np.uint64(29))
+        self.numbers = self.rate * self.numbers * (1 - self.numbers)
 
     @property
     def finished(self) -> str | None:
@@ -108,11 +107,11 @@ class Faulty(Counter):
     def repair(self) -> None:
         self.error = None
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         if self.error is not None and self.where in ("advance", "restore") and self.count >= self.at:
             self.words = self.words * np.uint64(5)
             raise self.error
-        super().advance()
+        super()._advance()
 
     def frame(self) -> CounterFrame:
         self._stumble("frame")
@@ -135,8 +134,8 @@ class Gated(Counter):
         self.entered = threading.Semaphore(0)
         self.gate = threading.Semaphore(0)
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         self.entered.release()
         if not self.gate.acquire(timeout=60):
             raise RuntimeError("nobody opened the gate")
-        super().advance()
+        super()._advance()

@@ -237,7 +237,7 @@ def test_figures_follow_the_style_of_the_user():
 class Still(Engine):
     """An engine that stands near a saddle for ever."""
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         """Nothing."""
 
     @property

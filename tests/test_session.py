@@ -309,7 +309,7 @@ def test_an_engine_without_actions_says_so():
     class Bare(Engine):
         finished = None
 
-        def advance(self) -> None: ...
+        def _advance(self) -> None: ...
 
         def frame(self) -> tuple[int]:
             return (0,)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from np_widgets.learning.states import same
 from np_widgets.sessions.session import Session
-from np_widgets.sessions.states import same
 from tests.session_engines import Counter, CounterFrame, Faulty
 
 ERRORS = [
@@ -244,7 +244,7 @@ class Greedy(Counter):
     held: weakref.ref[Held]
     held_at_restore: bool
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         large = Held()
         self.held = weakref.ref(large)
         try:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from np_widgets.learning.states import same
 from np_widgets.sessions.session import Session
-from np_widgets.sessions.states import same
 from tests.session_engines import Counter
 
 actions = st.one_of(
@@ -114,8 +114,8 @@ class Recorder(Counter):
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         super().__init__()
 
-    def advance(self) -> None:
-        super().advance()
+    def _advance(self) -> None:
+        super()._advance()
         self.calls.append(("advance", ()))
 
     def note(self, entry: object) -> int:

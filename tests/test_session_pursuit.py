@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.states import same
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
-from np_widgets.sessions.states import same
 
 
 def small_problem() -> Problem:
@@ -119,8 +119,8 @@ class Stumbling(NeuronPursuit):
     at = -1
     calls = 0
 
-    def advance(self) -> None:
-        super().advance()
+    def _advance(self) -> None:
+        super()._advance()
         self.calls += 1
         if self.calls == self.at:
             raise torch.OutOfMemoryError("out of memory")

@@ -109,8 +109,8 @@ def test_commands_of_a_dropped_session_are_settled():
 class Watched(Counter):
     """Notes how torch is set up where it advances."""
 
-    def advance(self) -> None:
-        super().advance()
+    def _advance(self) -> None:
+        super()._advance()
         self.torch_threads = torch.get_num_threads()
         self.gradients = torch.is_grad_enabled()
         self.thread = threading.current_thread()
@@ -252,12 +252,12 @@ def test_the_interpreter_ends_while_sessions_run():
 
         class Multiplying(Counter):
             matrix = torch.eye(200)
-            def advance(self):
+            def _advance(self):
                 self.matrix @ self.matrix
-                super().advance()
+                super()._advance()
 
         class Stuck(Counter):
-            def advance(self):
+            def _advance(self):
                 threading.Event().wait()
 
         sessions = [Session(Multiplying()), Session(Stuck())]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from np_widgets.learning.engine import Engine
+from np_widgets.learning.interruption import deferred_interrupt
 
 
 def drive(
@@ -38,8 +37,8 @@ def drive(
     Returns
     -------
     bool
-        Whether Ctrl-C ended it. It is acted on between two quanta, so the engine is in a sound state; a second one
-        raises ``KeyboardInterrupt`` at once.
+        Whether Ctrl-C ended it. It is acted on between two quanta; a second one raises ``KeyboardInterrupt`` at once,
+        and the quantum under way is undone.
     """
     with own_torch_threads(torch_threads), deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
@@ -87,25 +86,3 @@ def own_torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(usual)
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Within it, the first SIGINT only sets what the yielded function returns."""
-    pressed = False
-
-    def note(number: int, where: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            signal.default_int_handler(number, where)
-        pressed = True
-
-    try:
-        previous = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: SIGINT does not arrive here
-        yield lambda: False
-        return
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from np_widgets.learning.interruption import uninterrupted
+from np_widgets.learning.states import same
+
+Result = TypeVar("Result")
 
 
 class Engine(ABC):
@@ -15,13 +22,22 @@ class Engine(ABC):
     """
 
     _driver: str | None = None
+    _attempting = False
+    broken = False
+    """Whether the last :meth:`attempt` failed and could not be undone."""
 
-    @abstractmethod
     def advance(self) -> None:
         """Do one bounded quantum of work, some milliseconds; nothing if :attr:`finished` is set.
 
-        An exception leaves the engine as it was before the call, or restorable by :meth:`restore`.
+        All or nothing: whatever is raised meanwhile, a KeyboardInterrupt or a MemoryError included, the engine is where
+        :meth:`state` was before the call.
         """
+        if self.finished is None:
+            self.attempt(self._advance)
+
+    @abstractmethod
+    def _advance(self) -> None:
+        """Do one quantum of work; :meth:`advance` undoes what an exception leaves half done."""
 
     @property
     @abstractmethod
@@ -41,12 +57,42 @@ class Engine(ABC):
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here, as arrays and plain values that nothing else will change.
 
-        A session asks for it before every advance, so it should cost little beside one.
+        It is asked for before every advance, so it should cost little beside one.
         """
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
+
+    def attempt(self, action: Callable[[], Result], *, unless_same: bool = False) -> Result:
+        """Call ``action``; if it raises, put the engine back to where it was, and raise the same again.
+
+        Within another attempt nothing is put back: that one undoes all of it. ``unless_same`` spares the way back if
+        the state has not changed. Only for actions that leave nothing half done beside the state.
+        """
+        if self._attempting:
+            return action()
+        good = self.state()
+        # No context manager: an interrupt inside contextlib could delay the undoing until its generator is collected.
+        try:
+            self._attempting = True
+            return action()
+        except BaseException as error:
+            self._undo(good, error, unless_same)
+            raise
+        finally:
+            self._attempting = False
+
+    def _undo(self, good: dict[str, Any], error: BaseException, unless_same: bool) -> None:
+        drop_locals(error)  # first: after an out-of-memory error the way back may need that memory
+        self.broken = False
+        with uninterrupted():
+            try:
+                if not (unless_same and same(good, self.state())):
+                    self.restore(good)
+            except BaseException as second:  # noqa: BLE001 (the first error is the one to be told of)
+                self.broken = True
+                error.add_note(f"The engine could not be put back to its last good state: {second!r}")
 
     def claim(self, driver: str) -> None:
         """Let ``driver`` alone advance this engine, until :meth:`release`.
@@ -70,3 +116,11 @@ class Engine(ABC):
                 f"this {type(self).__name__} cannot {purpose}: {self._driver} drives it; use the session's methods, "
                 "or close the session first"
             )
+
+
+def drop_locals(error: BaseException) -> None:
+    """Free what the frames of a traceback hold: tensors, and perhaps a session that is to be collected."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__context__

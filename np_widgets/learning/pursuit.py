@@ -354,11 +354,9 @@ class NeuronPursuit(Engine):
 
     # the engine
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         """A batch of minimizer steps, or some sweeps of a search."""
         with torch.no_grad():
-            if self._finished is not None:
-                return
             if self._searching is not None:
                 self._advance_search()
             elif self._training is not None:

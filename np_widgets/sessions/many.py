@@ -12,10 +12,10 @@ import torch
 from tqdm import tqdm
 
 from np_widgets import arguments
-from np_widgets.learning.driving import deferred_interrupt
 from np_widgets.learning.ensemble.lockstep import Lockstep
 from np_widgets.learning.ensemble.results import PursuitEnsemble, PursuitResult
 from np_widgets.learning.growth import Finish
+from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.problems import Problem

@@ -9,19 +9,16 @@ import math
 import queue
 import threading
 import time
-import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from np_widgets.learning.engine import Engine
+from np_widgets.learning.engine import Engine, drop_locals
 from np_widgets.sessions.belongings import Belongings
 from np_widgets.sessions.commands import Command
-from np_widgets.sessions.states import same
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 
 # While nobody waits for frames, a running session still makes one this often, so that a look at it is never stale.
@@ -48,7 +45,6 @@ class Worker:
         # A SimpleQueue may be put to from a finalizer, which can interrupt any thread at any point.
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._failed = False
-        self._broken = False
         self._resumed = False
         self._steps: deque[Command] = deque()
         self._last_advance = -math.inf
@@ -126,14 +122,16 @@ class Worker:
 
     def _advance(self) -> None:
         self._last_advance = time.monotonic()
-        with self._undone_by_failure():
-            self.engine.advance()
-            if self._steps:
-                self._steps[0].done += 1
-            status = self._current_status()
-            frame = self.engine.frame() if status != "running" or self._frame_is_wanted() else None
-        self._publish(frame, status)
+        self._publish(*self.engine.attempt(self._advanced))
         self._settle_steps()
+
+    def _advanced(self) -> tuple[Any, str]:
+        """A new frame, or None if nobody wants one, and the status after one advance."""
+        self.engine.advance()
+        if self._steps:
+            self._steps[0].done += 1
+        status = self._current_status()
+        return self.engine.frame() if status != "running" or self._frame_is_wanted() else None, status
 
     def _obey(self, command: Command) -> None:
         if command.name == "sync":
@@ -145,12 +143,11 @@ class Worker:
 
     def _act(self, command: Command, action: Callable[[], Any]) -> None:
         try:
-            with self._undone_by_failure(unless_same=True):
-                result = action()
-                frame = self.engine.frame()
+            # Most actions are refused before they do anything, and going back may be a long way for an engine.
+            result, frame = self.engine.attempt(lambda: (action(), self.engine.frame()), unless_same=True)
         except BaseException as error:
             command.future.set_exception(error)
-            if self._broken:
+            if self.engine.broken:
                 raise
             return  # not a failure of the session: the engine is as before, and the sender is told
         if command.name == "reset":
@@ -199,29 +196,8 @@ class Worker:
             return "finished"
         return "running" if self._resumed or any(step.done < step.count for step in self._steps) else "paused"
 
-    @contextmanager
-    def _undone_by_failure(self, unless_same: bool = False) -> Iterator[None]:
-        """Put the engine back to where it was if the body raises, and raise again.
-
-        ``unless_same`` spares that if the state has not changed: most commands are refused before they do anything,
-        and going back may be a long way for an engine. An advance cannot rely on it: what it was in the middle of need
-        not be part of the state.
-        """
-        good = self.engine.state()
-        try:
-            yield
-        except BaseException as error:
-            _drop_locals(error)  # before restore: after an out-of-memory error it may need that memory
-            try:
-                if not (unless_same and same(good, self.engine.state())):
-                    self.engine.restore(good)
-            except BaseException as second:
-                self._broken = True
-                error.add_note(f"The engine could not be put back to its last good state: {second!r}")
-            raise
-
     def _fail(self, error: BaseException) -> None:
-        _drop_locals(error)
+        drop_locals(error)
         self._keep(error)
         self._failed = True
         frame = None
@@ -244,7 +220,7 @@ class Worker:
             belongings.error = error
 
     def _forgive(self) -> None:
-        self._failed = self._broken = False
+        self._failed = False
         belongings = self._belongings()
         if belongings is not None:
             belongings.error = None
@@ -290,14 +266,6 @@ def failure_message(error: BaseException) -> str:
 
 def _closed_before(name: str) -> RuntimeError:
     return RuntimeError(f"the session was closed before {name!r} was done")
-
-
-def _drop_locals(error: BaseException) -> None:
-    """Free what the frames of a traceback hold: tensors, and perhaps the session that is to be collected."""
-    link: BaseException | None = error
-    while link is not None:
-        traceback.clear_frames(link.__traceback__)
-        link = link.__context__
 
 
 def _close_all() -> None:

@@ -167,7 +167,7 @@ def test_the_keyboard_reaches_every_control(endless):
 def test_a_failure_is_shown(server, open_notebook):
     failing = """
     class Failing(NeuronPursuit):
-        def advance(self):
+        def _advance(self):
             raise ArithmeticError("the sky fell")
 
     from np_widgets.sessions.session import Session

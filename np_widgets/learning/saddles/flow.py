@@ -294,11 +294,10 @@ class SaddleFlow(Engine):
 
     # the engine
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         """A round of the search, some steps of an integrator, or a batch of gradient descent."""
-        if self._now.finished is None:
-            with torch.no_grad():
-                self._now = self._passage.advance(self._now)
+        with torch.no_grad():
+            self._now = self._passage.advance(self._now)
 
     def frame(self) -> SaddleFrame:
         """Where the flow stands."""

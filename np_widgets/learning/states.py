@@ -1,4 +1,4 @@
-"""Comparing states of engines."""
+"""States of engines: whether two are the same."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""Whatever is raised in the middle of a quantum leaves an engine as it was before, and it goes on as if nothing was."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import np_widgets
+from np_widgets import NeuronPursuit, SaddleFlow
+from np_widgets.learning.engine import Engine
+from np_widgets.problems import kumar_haupt
+from tests.bits import bits
+
+PACKAGE = str(Path(np_widgets.__file__).parent)
+SPARED = ("engine.py", "interruption.py", "states.py")
+
+
+@contextmanager
+def raising_at_line(number: int, error: BaseException) -> Iterator[list[int]]:
+    """Raise at the ``number``-th line of the package's code that is reached; yields how many have been."""
+    reached = [0]
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        path = frame.f_code.co_filename
+        if not path.startswith(PACKAGE) or path.endswith(SPARED):
+            return None
+        if event == "line":
+            reached[0] += 1
+            if reached[0] == number:
+                sys.settrace(None)
+                raise error
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield reached
+    finally:
+        sys.settrace(before)
+
+
+def assert_undone_wherever_it_fails(engine: Engine, twin: Engine, chance: random.Random, often: float) -> int:
+    """Run the engine to its end beside an undisturbed twin; now and then a quantum fails at a random line."""
+    failures = 0
+    while twin.finished is None:
+        if chance.random() < often:
+            before = bits(engine.state())
+            error = chance.choice([KeyboardInterrupt(), MemoryError(), ValueError("bad")])
+            try:
+                with raising_at_line(round(10 ** chance.uniform(0, 3.5)), error):
+                    engine.advance()
+            except type(error):
+                failures += 1
+                assert bits(engine.state()) == before
+                assert not engine.broken
+            else:
+                twin.advance()
+                assert bits(engine.state()) == bits(twin.state())
+        engine.advance()
+        twin.advance()
+    assert bits(engine.state()) == bits(twin.state())
+    return failures
+
+
+MINIMIZERS = ["auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam"]
+
+
+@pytest.mark.parametrize("minimizer", MINIMIZERS)
+def test_a_pursuit_undoes_a_quantum_that_fails_anywhere(minimizer):
+    def pursuit() -> NeuronPursuit:
+        problem = kumar_haupt(samples=40, seed=1)
+        return NeuronPursuit(problem, seed=3, starts=5, max_steps=400, max_additions=2, minimizer=minimizer)
+
+    failures = assert_undone_wherever_it_fails(pursuit(), pursuit(), random.Random(minimizer), 0.6)
+    assert failures > 10
+
+
+def test_a_pursuit_of_the_paper_undoes_a_quantum_that_fails_anywhere():
+    def pursuit() -> NeuronPursuit:
+        problem = kumar_haupt(samples=40, seed=1)
+        return NeuronPursuit(problem, seed=3, starts=5, max_steps=400, max_additions=2, method="paper")
+
+    failures = assert_undone_wherever_it_fails(pursuit(), pursuit(), random.Random("paper"), 0.6)
+    assert failures > 10
+
+
+@pytest.mark.parametrize("dynamics", ["flow", "descent"])
+def test_a_saddle_flow_undoes_a_quantum_that_fails_anywhere(dynamics):
+    def flow() -> SaddleFlow:
+        problem = kumar_haupt(samples=30, seed=1)
+        return SaddleFlow(None, problem, (2, 2), scale=1e-1, power=2, dynamics=dynamics, starts=5)
+
+    failures = assert_undone_wherever_it_fails(flow(), flow(), random.Random(dynamics), 0.3)
+    assert failures > 10
