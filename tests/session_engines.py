@@ -91,6 +91,34 @@ class Counter(Engine):
         raise error
 
 
+class Asked(Counter):
+    """A neuron takes five advances to be found and trained; what is asked for meanwhile comes after it."""
+
+    def _start(self, seed: int) -> None:
+        super()._start(seed)
+        self.asked = 0
+        self.neurons = 0
+
+    @property
+    def requested(self) -> bool:
+        return self.asked > 0
+
+    def advance(self) -> None:
+        super().advance()
+        if self.asked:
+            self.asked -= 1
+            self.neurons += self.asked % 5 == 0
+
+    def add_neuron(self, layer: int | None = None) -> None:
+        limit = self.limit
+        super().add_neuron(layer)
+        self.asked += 5
+        self.limit = max(limit, self.count + self.asked)
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"asked": self.asked, "neurons": self.neurons}
+
+
 class Faulty(Counter):
     """Raises ``error`` from the method ``where`` from ``count == at`` on, half of the work done."""
 

@@ -11,6 +11,9 @@ from typing import Any
 from np_widgets import arguments
 from np_widgets.learning.engine import Engine
 
+# Actions that ask for something that takes a while: see Engine.requested.
+REQUESTS = frozenset({"add_neuron"})
+
 
 @dataclass(eq=False)
 class Command:

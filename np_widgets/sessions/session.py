@@ -133,7 +133,9 @@ class Session:
     def add_neuron(self, layer: int | None = None) -> Any:
         """Let the engine add a neuron to hidden ``layer``, by default to the best; see the engine's ``add_neuron``.
 
-        A finished session is paused afterwards if that gave the engine something to do.
+        The method returns when the engine has been told. A session that is paused or finished then runs until the
+        neuron is there and trained, and pauses again; :meth:`wait` waits for that. :meth:`pause` and :meth:`step` end
+        it early, but what was asked for stays asked for: the next :meth:`resume` or :meth:`step` goes on with it.
         """
         return self.apply("add_neuron", layer=layer)
 

@@ -18,7 +18,7 @@ import torch
 
 from np_widgets.learning.engine import Engine, drop_locals
 from np_widgets.sessions.belongings import Belongings
-from np_widgets.sessions.commands import Command
+from np_widgets.sessions.commands import REQUESTS, Command
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 
 # While nobody waits for frames, a running session still makes one this often, so that a look at it is never stale.
@@ -46,6 +46,7 @@ class Worker:
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._failed = False
         self._resumed = False
+        self._asked = False  # to run until the engine has done what was requested
         self._steps: deque[Command] = deque()
         self._last_advance = -math.inf
         self._last_frame = -math.inf
@@ -153,6 +154,8 @@ class Worker:
         if command.name == "reset":
             self._halt()
             self._forgive()
+        elif command.name in REQUESTS:
+            self._asked = self.engine.requested
         try:
             self._publish(frame, self._current_status())
             self._settle_steps()
@@ -161,7 +164,7 @@ class Worker:
 
     def _change_pace(self, command: Command) -> None:
         if command.name == "step":
-            self._resumed = False
+            self._resumed = self._asked = False
             self._steps.append(command)
         else:
             self._halt()
@@ -177,14 +180,14 @@ class Worker:
 
     def _halt(self) -> None:
         """Neither run nor step on; the steps under way end with what they have done."""
-        self._resumed = False
+        self._resumed = self._asked = False
         for step in self._steps:
             step.count = step.done
 
     def _settle_steps(self) -> None:
         """Acknowledge the steps that are done, all of them if the session does not run any more."""
         if self.status != "running":
-            self._resumed = False
+            self._resumed = self._asked = False
         while self._steps and (self.status != "running" or self._steps[0].done >= self._steps[0].count):
             step = self._steps.popleft()
             step.future.set_result(step.done)
@@ -194,7 +197,8 @@ class Worker:
             return "failed"
         if self.engine.finished is not None:
             return "finished"
-        return "running" if self._resumed or any(step.done < step.count for step in self._steps) else "paused"
+        wanted = self._resumed or (self._asked and self.engine.requested)
+        return "running" if wanted or any(step.done < step.count for step in self._steps) else "paused"
 
     def _fail(self, error: BaseException) -> None:
         drop_locals(error)
