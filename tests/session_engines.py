@@ -103,8 +103,8 @@ class Asked(Counter):
     def requested(self) -> bool:
         return self.asked > 0
 
-    def advance(self) -> None:
-        super().advance()
+    def _advance(self) -> None:
+        super()._advance()
         if self.asked:
             self.asked -= 1
             self.neurons += self.asked % 5 == 0

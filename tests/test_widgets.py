@@ -176,21 +176,21 @@ class TestControls:
         assert [name for name, _ in control(widget, "Layer").options] == ["best", "1", "2"]
         control(widget, "Layer").value = 2
         control(widget, "Add neuron").click()
-        while widget.session.frame.widths == (1, 1) and widget.session.frame.finished is None:
-            widget.session.step()
+        assert widget.session.wait(PATIENCE)
         assert widget.widths == (1, 2)
         widget.close()
 
-    def test_a_neuron_can_be_added_after_the_end(self, widget):
+    def test_a_neuron_can_be_added_after_the_end(self, problem):
+        widget = PursuitWidget(problem, hidden_layers=1, max_additions=0)
         widget.session.resume()
-        widget.session.wait(PATIENCE)
-        widget.catch_up()
+        assert widget.session.wait(PATIENCE)
+        assert (widget.status, widget.widths) == ("finished", (1,))
         assert control(widget, "Play").disabled
         assert control(widget, "Step").disabled
         control(widget, "Add neuron").click()
-        widget.session.wait(PATIENCE)
-        assert widget.status == "paused"
-        assert not control(widget, "Play").disabled
+        assert widget.session.wait(PATIENCE)
+        assert widget.widths == (2,)
+        widget.close()
 
     def test_settings_wait_for_reset_and_say_so(self, widget):
         widget.session.step()
