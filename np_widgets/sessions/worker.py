@@ -20,6 +20,7 @@ from np_widgets.learning.engine import Engine, drop_locals
 from np_widgets.sessions.belongings import Belongings
 from np_widgets.sessions.commands import REQUESTS, Command
 from np_widgets.sessions.torch_threads import set_own_torch_threads
+from np_widgets.sessions.turns import turns
 
 # While nobody waits for frames, a running session still makes one this often, so that a look at it is never stale.
 _SECONDS_BETWEEN_FRAMES = 0.1
@@ -92,13 +93,14 @@ class Worker:
                     set_own_torch_threads(self._torch_threads)
                 while not self.closing:
                     try:
-                        self._take_turn()
+                        self._obey_or_advance()
                     except BaseException as error:
                         self._fail(error)
             finally:
+                turns.leave(self)
                 self.close_up()
 
-    def _take_turn(self) -> None:
+    def _obey_or_advance(self) -> None:
         delay = self._delay()
         try:
             command = self._commands.get(timeout=delay)
@@ -111,10 +113,14 @@ class Worker:
             self._advance()
 
     def _delay(self) -> float | None:
-        """Seconds until the next advance is due; None if none is to be made."""
-        if self.status != "running":
-            return None
-        return max(self._last_advance + self._period() - time.monotonic(), 0.0)
+        """Seconds until the next advance may be made, at most; None if none is to be made."""
+        delay = None
+        if self.status == "running":
+            delay = max(self._last_advance + self._period() - time.monotonic(), 0.0)
+        if delay == 0:
+            return turns.ask(self)
+        turns.leave(self)
+        return delay
 
     def _period(self) -> float:
         """Seconds from one advance to the next."""
