@@ -63,6 +63,11 @@ class Activation:
             return slope
         return self.power * slope * (slope * z) ** (self.power - 1)
 
+    def change(self, z: Tensor, direction: Tensor) -> Tensor:
+        """The one-sided derivative of σ at ``z`` along ``direction``, elementwise: at a kink on that side."""
+        changed = self.derivative(z) * direction
+        return torch.where(z == 0, self(direction), changed) if self.has_kink else changed
+
     def pull_back(self, signal: Tensor, z: Tensor) -> Tensor:
         """``signal · σ'(z)``, elementwise; at a kink with the slope of the negative side."""
         sloped = torch.ops.aten.leaky_relu_backward(signal, z, self.leak, False)

@@ -16,7 +16,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile, root_mean_square
-from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
 from np_widgets.learning.search import DirectionSearch, FoundDirection
 from np_widgets.problems import Problem
 
@@ -33,11 +33,14 @@ class KKTPoint:
     layer
         The hidden layer l, 1 … L−1.
     value
-        ``N_l(a, b) > 0``. Adding ``ε·(a, b)`` lowers the loss by ``ε^{p+1}·value`` to leading order.
+        ``N_l(a, b) > 0``. Adding ``ε·(a, b)`` lowers the loss by ``ε^{p+1}·value`` to leading order where
+        :func:`correlation` promises it.
     incoming, outgoing
         ``b`` of shape ``(k_{l-1},)`` with ``‖b‖² = p/(p+1)``, and ``a`` of shape ``(k_{l+1},)``.
     residual
         ``‖∇N − (p+1)·N·(a, b)‖ / N``; where N has kinks, the smallest over Clarke's subdifferential.
+    unseen
+        Which NCF the value is of: it is that of :func:`correlation` with this ``unseen``.
     """
 
     layer: int
@@ -45,6 +48,7 @@ class KKTPoint:
     incoming: Tensor
     outgoing: Tensor
     residual: float
+    unseen: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +91,7 @@ class LayerSearch:
     slopes
         Of the activations of each hidden layer, ``(n, k_l)``, for the signals, whatever the side.
     unseen
-        Take into account what a new neuron does at samples to which no neuron of its layer responds, see
-        :func:`find_kkt_points`.
+        Search the NCF of ``unseen=True`` where that can be done, see :func:`find_kkt_points`.
     rough
         Do not polish the points, and merge those that are not far from each other, see :class:`DirectionSearch`.
     """
@@ -109,6 +112,9 @@ class LayerSearch:
     ) -> None:
         self.layers = layers
         self._power = network.power
+        self._unseen = {
+            layer: unseen and counts_unseen(network.activation, layer, network.hidden_layers) for layer in layers
+        }
         self._value_tolerance = value_tolerance
         forward = network.forward(problem.inputs)
         residual = problem.loss.residual(forward.output, problem.targets)
@@ -124,13 +130,16 @@ class LayerSearch:
             layer: DirectionalCorrelation(forward.hidden[layer - 1], signals[layer], profile) for layer in layers
         }
         below_last = network.hidden_layers - 1
-        if unseen and below_last in self._fields and network.power == 1 and network.leak == 0:
-            # Neurons of the last hidden layer respond to a push up as if they were linear.
-            silent = (forward.hidden[below_last] == 0).all(dim=1, keepdim=True)
-            pushed = torch.where(silent, residual @ network.weights[-1], signals[below_last])
-            self._fields[below_last] = OneSidedCorrelation(
-                forward.hidden[below_last - 1], signals[below_last], pushed, profile
-            )
+        if network.activation.has_kink and self._unseen.get(below_last, False):
+            # Neurons of the last hidden layer that are at their kinks respond to a push up as if they were linear. With
+            # slopes given, those for the samples that some neuron below sees are known.
+            z, below = forward.pre_activations[below_last], forward.hidden[below_last]
+            at_kink = z == 0 if slopes is None else (below == 0).all(dim=1, keepdim=True)
+            pushed = torch.where(at_kink, residual @ network.weights[-1], signals[below_last])
+            if bool((pushed != signals[below_last]).any()):
+                self._fields[below_last] = OneSidedCorrelation(
+                    forward.hidden[below_last - 1], signals[below_last], pushed, profile
+                )
         self.directions = DirectionSearch(self._fields, starts, seed, rough=rough)
 
     @property
@@ -161,6 +170,7 @@ class LayerSearch:
             incoming=incoming * found.direction,
             outgoing=outgoing * vector / vector.norm(),
             residual=found.residual / incoming,
+            unseen=self._unseen[found.key],
         )
 
 
@@ -220,6 +230,17 @@ class OriginSearch:
         )
 
 
+def counts_unseen(activation: Activation, layer: int, hidden_layers: int) -> bool:
+    """Whether a search of a hidden layer can take the NCF of ``unseen=True``.
+
+    In the last layer but one each outgoing weight acts on its own. Below that what silent layers do with a push is not
+    linear in the outgoing weights, not even piece by piece in each of them. In the last layer, and without kinks, there
+    is no difference.
+    """
+    relu = activation.power == 1 and activation.leak == 0
+    return not activation.has_kink or layer == hidden_layers or (relu and layer == hidden_layers - 1)
+
+
 def neuron_norms(power: int) -> tuple[float, float]:
     """``‖b‖`` and ``‖a‖`` at a KKT point of a layer: of all with ``‖a‖² + ‖b‖² = 1`` they make ``‖a‖‖b‖^p`` largest."""
     return math.sqrt(power / (power + 1)), math.sqrt(1 / (power + 1))
@@ -251,8 +272,16 @@ def chains(activation: Activation, hidden_layers: int) -> list[tuple[Profile, tu
     return [(Profile(power, up, down), signs) for (up, down), signs in chains.items()]
 
 
-def correlation(network: HomogeneousNetwork, problem: Problem, layer: int, incoming: Any, outgoing: Any) -> float:
+def correlation(
+    network: HomogeneousNetwork, problem: Problem, layer: int, incoming: Any, outgoing: Any, *, unseen: bool = False
+) -> float:
     """The neural correlation function ``N_l(a, b) = (1/n) Σ_i aᵀ s_{l+1}(x_i) · σ(bᵀ h_{l-1}(x_i))``.
+
+    Adding the neuron ``ε·(a, b)`` changes the loss by ``−ε^{p+1}·N_l`` to leading order (Kumar & Haupt, arXiv
+    2509.12154), wherever the layers above are differentiable. They are not where some ``z_m(x_i)``, m > l, is zero and
+    the activation has a kink there. With ReLUs that is common: a sample to which no neuron of layer l responds leaves
+    all layers above at their kinks. ``s_{l+1}`` is zero there, so that the definition leaves out what a new neuron that
+    does respond would do for samples that no neuron sees.
 
     Parameters
     ----------
@@ -264,11 +293,15 @@ def correlation(network: HomogeneousNetwork, problem: Problem, layer: int, incom
         The hidden layer l, 1 … L−1.
     incoming, outgoing
         ``b`` of shape ``(k_{l-1},)`` and ``a`` of shape ``(k_{l+1},)``.
+    unseen
+        False for the definition, with the slope α of the negative side at kinks. True to count at each kink what the
+        layers above do on the side that the neuron pushes them to: this is what the loss falls by to leading order at
+        *every* network, minus its one-sided derivative. Without samples at kinks above layer l both are the same.
 
     Returns
     -------
     float
-        Adding the neuron changes the loss by ``−N_l`` to leading order (Kumar & Haupt, arXiv 2509.12154).
+        ``N_l(a, b)``.
 
     Raises
     ------
@@ -280,9 +313,23 @@ def correlation(network: HomogeneousNetwork, problem: Problem, layer: int, incom
     below, above = network.weights[layer - 1].shape[1], network.weights[layer].shape[0]
     b = arguments.vector("incoming", incoming, below, dtype=network.dtype, device=network.device)
     a = arguments.vector("outgoing", outgoing, above, dtype=network.dtype, device=network.device)
+    unseen = arguments.flag("unseen", unseen)
     forward = network.forward(problem.inputs)
-    signals = network.signals(forward, problem.loss.residual(forward.output, problem.targets))
+    residual = problem.loss.residual(forward.output, problem.targets)
+    if unseen:
+        return one_sided_correlation(network, forward, residual, layer, b, a)
+    signals = network.signals(forward, residual)
     return float(((signals[layer] @ a) * network.activation(forward.hidden[layer - 1] @ b)).mean())
+
+
+def one_sided_correlation(
+    network: HomogeneousNetwork, forward: ForwardPass, residual: Tensor, layer: int, incoming: Tensor, outgoing: Tensor
+) -> float:
+    """:func:`correlation` with ``unseen=True``, for a pass of the network and the residual there."""
+    push = network.activation(forward.hidden[layer - 1] @ incoming).unsqueeze(1) * outgoing
+    for z, weight in zip(forward.pre_activations[layer:-1], network.weights[layer + 1 :], strict=True):
+        push = network.activation.change(z, push) @ weight.T
+    return float((residual * push).sum(dim=1).mean())
 
 
 def find_kkt_points(
@@ -310,10 +357,10 @@ def find_kkt_points(
     value_tolerance
         Values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
     unseen
-        With ReLUs, a sample to which no neuron of the last hidden layer but one responds leaves all those of the last
-        at their kinks. By definition their signals are zero there; but they do respond to a new neuron that pushes them
-        up. With True the NCF of that layer includes this: it is what the loss really falls by, to leading order, and
-        what gradient flow follows, so it may have KKT points of much larger value.
+        Of which NCF, as in :func:`correlation`: False for the definition, True for what the loss really falls by to
+        leading order, which gradient flow follows; it may have KKT points of much larger value. In layers below the
+        last two (with leaky ReLUs, below the last) the search knows only the definition, and finds KKT points of that:
+        ``point.unseen`` says which it is.
 
     Raises
     ------

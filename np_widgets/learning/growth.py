@@ -35,6 +35,9 @@ class Candidate:
     loss
         The training loss where the look-ahead left this candidate, at its end or when it was given up; None if it was
         not tried. Measured in single precision on the samples that the look-ahead sees (all, of up to 16,384).
+    unseen
+        Which NCF the value is of, see :func:`~np_widgets.learning.correlation.correlation`; False at the origin, where
+        there is one only.
     penalty
         The look-ahead's weight decay there: it compares ``loss + penalty``, and takes the lowest at its end. None if
         the candidate was not tried.
@@ -45,6 +48,7 @@ class Candidate:
     residual: float
     loss: float | None = None
     penalty: float | None = None
+    unseen: bool = False
 
     @property
     def is_kkt_point(self) -> bool:
@@ -96,6 +100,11 @@ class GrowthRecord:
     steps: int
     stopped: str
     taken: int | None = None
+
+    @property
+    def unseen(self) -> bool:
+        """Which NCF ``value`` is of: see :func:`~np_widgets.learning.correlation.correlation`."""
+        return self.taken is not None and self.candidates[self.taken].unseen
 
 
 @dataclass(frozen=True)

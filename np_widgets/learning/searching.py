@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginSearch
+from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginSearch, one_sided_correlation
 from np_widgets.learning.growth import Candidate
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.ray import best_scale, losses_of_neuron, losses_of_origin_point
@@ -183,7 +184,7 @@ class NeuronSearching:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """What was found, best first."""
-        return tuple(Candidate(point.layer, point.value, point.residual) for point in self._search.points)
+        return tuple(Candidate(point.layer, point.value, point.residual, unseen=point.unseen) for point in self.points)
 
     @property
     def maxima(self) -> tuple[float | None, ...]:
@@ -206,7 +207,7 @@ class NeuronSearching:
 
     def outcome(self) -> list[NextNetwork]:
         """The grown networks that may be trained next, that of the best KKT point first; none if nothing is of use."""
-        points = self._search.points
+        points = self.points
         found: list[NextNetwork] = []
         for layer in self.layers:
             own = [index for index, point in enumerate(points) if point.layer == layer]
@@ -224,6 +225,28 @@ class NeuronSearching:
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
         return [self._grown(points[0], 0, points[0].incoming, torch.zeros_like(points[0].outgoing), silent=True)]
+
+    @property
+    def points(self) -> list[KKTPoint]:
+        """What was found, by falling value."""
+        points = self._search.points
+        if not self.upper:
+            return points
+        # Found with signals that hold for some neurons only: what counts is what each of them does. They are no KKT
+        # points of that.
+        residual = self._problem.loss.residual(self._forward.output, self._problem.targets)
+        measured = [
+            replace(
+                point,
+                value=one_sided_correlation(
+                    self._network, self._forward, residual, point.layer, point.incoming, point.outgoing
+                ),
+                residual=math.inf,
+                unseen=True,
+            )
+            for point in points
+        ]
+        return sorted(measured, key=lambda point: -point.value)
 
     def _scale(self, point: KKTPoint) -> float | None:
         if self._settings.method == "paper":

@@ -133,7 +133,8 @@ def _directions(found: list[Candidate]) -> str:
     residuals = [each.residual for each in found if not each.is_kkt_point]
     if not residuals:
         return ""
-    return f"{count(len(residuals), 'candidate direction')}, residual up to {number(max(residuals))}"
+    named = count(len(residuals), "candidate direction")
+    return f"{named}, residual up to {number(max(residuals))}" if math.isfinite(max(residuals)) else named
 
 
 def _taken(taken: Candidate) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import Forward, forward, signals
-from np_widgets.learning.correlation import chain_norms, chains, neuron_norms
+from np_widgets.learning.correlation import chain_norms, chains, counts_unseen, neuron_norms
 from np_widgets.learning.direction import Profile
 from np_widgets.learning.ensemble.batch import Data
 from np_widgets.learning.ensemble.candidates import Candidates, joined
@@ -107,12 +107,11 @@ def _pushed(
     layer: int,
 ) -> Tensor | None:
     """The signals for a push up in the last hidden layer but one; see :class:`LayerSearch`."""
-    if layer != len(weights) - 2 or activation.power != 1 or activation.leak != 0:
+    hidden_layers = len(weights) - 1
+    if layer == hidden_layers or not activation.has_kink or not counts_unseen(activation, layer, hidden_layers):
         return None
-    silent = (passed.hidden[layer] == 0).all(dim=1, keepdim=True)
-    if not bool(silent.any()):
-        return None
-    return torch.where(silent, weights[-1].mT @ residual.mT, sent[layer])
+    pushed = torch.where(passed.pre_activations[layer] == 0, weights[-1].mT @ residual.mT, sent[layer])
+    return pushed if bool((pushed != sent[layer]).any()) else None
 
 
 def _starts(sizes: Sequence[int], starts: int, seeds: Sequence[int], key: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import forward
+from np_widgets.learning.correlation import counts_unseen
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import Candidates, scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
@@ -130,9 +131,16 @@ class Lockstep:
             )
         columns = (found.layers.tolist(), found.values.tolist(), found.residuals.tolist())
         for member, layers, values, residuals, most in zip(members, *columns, maxima, strict=True):
-            candidates = [Candidate(*each) for each in zip(layers, values, residuals, strict=True) if each[1] > 0]
+            candidates = [
+                Candidate(layer, value, residual, unseen=self._counts_unseen(layer))
+                for layer, value, residual in zip(layers, values, residuals, strict=True)
+                if value > 0
+            ]
             member.found(tuple(candidates), most)
         return found
+
+    def _counts_unseen(self, layer: int) -> bool:
+        return layer > 0 and counts_unseen(self._activation, layer, self._settings.hidden_layers)
 
     def _minimize(
         self, under_way: Sequence[int], first: Sequence[Tensor], ahead: Sequence[Tensor], chosen: Candidates

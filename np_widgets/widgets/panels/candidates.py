@@ -94,8 +94,10 @@ class CandidatesPanel(Panel[PursuitFrame]):
         first, last = picture.layer_ticks[0], picture.layer_ticks[-1]
         update(self._x, min=first - 0.5, max=last + 0.5)
         high = round_limits(0.0, float(values.max()))[1] if len(values) and values.max() > 0 else 1.0
-        update(self._y, min=0.0, max=high)
-        update(self._axis_y, tick_values=round_ticks(0.0, high), tick_format=".3~g" if high >= 0.01 else ".1~e")
+        # What was found with the other one-sided signals may have a negative value.
+        low = round_limits(float(values.min()), high)[0] if len(values) and values.min() < 0 else 0.0
+        update(self._y, min=low, max=high)
+        update(self._axis_y, tick_values=round_ticks(low, high), tick_format=".3~g" if high >= 0.01 else ".1~e")
         update(self._axis_x, tick_values=np.array(picture.layer_ticks, dtype=np.float64))
         update(self._loss, min=float(np.log10(picture.low)), max=float(np.log10(picture.high)))
         update(self._axis_loss, tick_values=log_ticks(picture.low, picture.high, 4), visible=tried)
