@@ -22,19 +22,22 @@ class Command:
     Attributes
     ----------
     name
-        ``"resume"``, ``"pause"``, ``"step"``, ``"sync"`` (only be acknowledged), or the name of the action.
+        ``"resume"``, ``"pause"``, ``"step"``, ``"rest"``, ``"sync"`` (somebody waits), or the name of the action.
     action
         What to call for an action of the engine; None for all else.
     count
         How many advances a ``"step"`` makes.
     done
         How many of them it has made.
+    reason
+        Why to ``"rest"``.
     """
 
     name: str
     action: Callable[[], Any] | None = None
     count: int = 0
     done: int = 0
+    reason: str = ""
     future: Future[Any] = field(default_factory=Future)
 
 
@@ -53,7 +56,7 @@ def command(engine: Engine, name: str, /, *args: Any, **kwargs: Any) -> Command:
 
 
 def sync() -> Command:
-    """A command that does nothing: when it is acknowledged, those before it are."""
+    """A command that only ends a rest: when it is acknowledged, those before it are."""
     return Command("sync")
 
 
@@ -67,6 +70,10 @@ def _pause() -> Command:
 
 def _step(count: int = 1) -> Command:
     return Command("step", count=arguments.whole("count", count, 1))
+
+
+def _rest(reason: str) -> Command:
+    return Command("rest", reason=reason)
 
 
 def _action(engine: Engine, action: str, /, *args: Any, **kwargs: Any) -> Command:
@@ -84,4 +91,4 @@ def _actions(engine: Engine) -> list[str]:
     return [name for name in own if callable(getattr(kind, name))]
 
 
-_BUILDERS: dict[str, Callable[..., Command]] = {"resume": _resume, "pause": _pause, "step": _step}
+_BUILDERS: dict[str, Callable[..., Command]] = {"resume": _resume, "pause": _pause, "step": _step, "rest": _rest}

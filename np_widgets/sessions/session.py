@@ -6,8 +6,9 @@ import concurrent.futures
 import math
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 from np_widgets import arguments
@@ -54,6 +55,13 @@ class Session:
     advance, from making a frame or from an observer makes the status ``"failed"`` and stands in :attr:`error`; the last
     good state and frame remain. :meth:`resume`, :meth:`step` and :meth:`reset` clear the error and go on from there.
 
+    **Rest.** A widget lets the session that it has made rest while nobody can see the widget: :attr:`status` is
+    ``"paused"`` and :attr:`resting` says why. Whoever waits for the session (:meth:`wait`, :meth:`next_frame`) or
+    observes it makes it go on where it was; commands do what they do to any paused session. While somebody waits or
+    observes, and during steps, it does not rest.
+
+    Several sessions that run at the same time take turns; that changes no bit of their results.
+
     A session that nobody refers to any more, and every session at the end of the interpreter, stops by itself.
     """
 
@@ -90,6 +98,20 @@ class Session:
     def error(self) -> BaseException | None:
         """What made the session fail, or None; kept after :meth:`close`."""
         return self._belongings.error
+
+    @property
+    def resting(self) -> str | None:
+        """Why a session rests that would run if anybody could see it, or None; see the notes above."""
+        return self._worker.resting
+
+    @property
+    def attentions(self) -> int:
+        """Grows whenever somebody gives a command, waits, asks whether it failed, or is known to see the session."""
+        return self._worker.attentions
+
+    def attend(self) -> None:
+        """Note that somebody can see the session."""
+        self._worker.attentions += 1
 
     @property
     def speed(self) -> float | None:
@@ -173,7 +195,8 @@ class Session:
         Parameters
         ----------
         command
-            ``"resume"``, ``"pause"``, ``"step"``, ``"apply"``, or the name of an action of the engine.
+            ``"resume"``, ``"pause"``, ``"step"``, ``"apply"``, or the name of an action of the engine; or ``"rest"``
+            with a reason: see the notes of the class.
         *args, **kwargs
             What the method of that name takes.
 
@@ -191,7 +214,10 @@ class Session:
             If the session is closed.
         """
         self._require_open(command)
-        return self._queue(commands.command(self.engine, command, *args, **kwargs))
+        checked = commands.command(self.engine, command, *args, **kwargs)
+        if command != "rest":
+            self.attend()
+        return self._queue(checked)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until everything that was queued before is obeyed and the session does not run.
@@ -216,11 +242,12 @@ class Session:
         self._require_able_to_wait("wait")
         if self.status == "closed":
             return True
-        if not self._wait_for_future(self._queue(commands.sync()), end):
-            return False
-        return self._wait_for(lambda: self.status != "running", end)
+        with self._attending():
+            if not self._wait_for_future(self._queue(commands.sync()), end):
+                return False
+            return self._wait_for(lambda: self.status != "running", end)
 
-    def next_frame(self, seen: Any = None, timeout: float | None = None) -> Any:
+    def next_frame(self, seen: Any = None, timeout: float | None = None, *, attending: bool = True) -> Any:
         """Wait for a frame other than ``seen``, and return the newest: what a display should loop on.
 
         While somebody waits, a frame is made after the next advance. Once the session is closed there will be none, and
@@ -232,6 +259,8 @@ class Session:
             The frame already known, compared by identity.
         timeout
             At most so many seconds, after which the newest frame is returned though it be ``seen``; None for any time.
+        attending
+            Whether this counts as waiting for the session, which keeps it from resting.
 
         Raises
         ------
@@ -240,7 +269,10 @@ class Session:
         """
         end = deadline(timeout)
         self._require_able_to_wait("next_frame")
-        self._wait_for(lambda: self.frame is not seen or self.status == "closed", end, watching=True)
+        with self._attending() if attending else nullcontext():
+            if attending and self.resting is not None:
+                self._queue(commands.sync())
+            self._wait_for(lambda: self.frame is not seen or self.status == "closed", end, watching=True)
         return self.frame
 
     def observe(self, callback: Observer) -> Callable[[], None]:
@@ -257,10 +289,14 @@ class Session:
         if not callable(callback):
             raise TypeError(f"callback must be a function of a frame and a status, got {callback!r}")
         self._require_open("observe")
-        return self._belongings.add(callback)
+        end = self._belongings.add(callback)
+        if self.resting is not None:
+            self._queue(commands.sync())
+        return end
 
     def raise_if_failed(self) -> None:
         """Raise a ``RuntimeError`` from :attr:`error` if the session has failed."""
+        self.attend()
         error = self.error
         if error is not None:
             raise RuntimeError(failure_message(error)) from error
@@ -286,7 +322,8 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Session of a {type(self.engine).__name__}: {self.status}>"
+        why = "" if self.resting is None else f" ({self.resting})"
+        return f"<Session of a {type(self.engine).__name__}: {self.status}{why}>"
 
     def _call(self, command: str, /, *args: Any, **kwargs: Any) -> Any:
         future = self.submit(command, *args, **kwargs)
@@ -310,6 +347,20 @@ class Session:
                 return patiently(lambda seconds: changed.wait_for(condition, seconds), end)
             finally:
                 self._worker.watchers -= watching
+
+    @contextmanager
+    def _attending(self) -> Iterator[None]:
+        """Within it somebody waits for the session."""
+        worker = self._worker
+        with worker.changed:
+            worker.waiting += 1
+        self.attend()
+        try:
+            yield
+        finally:
+            with worker.changed:
+                worker.waiting -= 1
+            self.attend()
 
     def _require_open(self, name: str) -> None:
         if self._worker.closing:

@@ -72,8 +72,9 @@ class Turns:
 
     def _pass_on(self, now: float) -> None:
         if self._waiting:
-            self._begin(self._waiting.popleft(), now)
-            self._holder.wake()
+            following = self._waiting.popleft()
+            self._begin(following, now)
+            following.wake()
         else:
             self._holder = None
 

@@ -40,6 +40,9 @@ class Worker:
         self.changed = threading.Condition()
         self.speed: float | None = None
         self.watchers = 0
+        self.waiting = 0  # watchers that only show what happens do not count
+        self.attentions = 0
+        self.resting: str | None = None
         self.closing = False
         self._torch_threads = torch_threads
         self._belongings = weakref.ref(belongings)
@@ -142,6 +145,10 @@ class Worker:
 
     def _obey(self, command: Command) -> None:
         if command.name == "sync":
+            self._end_rest()
+            command.future.set_result(None)
+        elif command.name == "rest":
+            self._rest(command.reason)
             command.future.set_result(None)
         elif command.action is not None:
             self._act(command, command.action)
@@ -161,6 +168,8 @@ class Worker:
             self._halt()
             self._forgive()
         elif command.name in REQUESTS:
+            if self.resting is not None:
+                self._halt()
             self._asked = self.engine.requested
         try:
             self._publish(frame, self._current_status())
@@ -171,6 +180,7 @@ class Worker:
     def _change_pace(self, command: Command) -> None:
         if command.name == "step":
             self._resumed = self._asked = False
+            self.resting = None
             self._steps.append(command)
         else:
             self._halt()
@@ -184,15 +194,30 @@ class Worker:
             if command.name != "step":
                 command.future.set_result(None)
 
+    def _rest(self, reason: str) -> None:
+        """Do not run until somebody wants it; steps under way are few, and somebody may have their future."""
+        with self.changed:  # or somebody could begin to wait just now
+            if self.status != "running" or self._steps or self.waiting or self._observed():
+                return
+            self.resting = reason
+        self._publish(self.engine.frame(), self._current_status())
+
+    def _end_rest(self) -> None:
+        """Somebody waits: go on where it was."""
+        if self.resting is not None:
+            self.resting = None
+            self._publish(self.engine.frame(), self._current_status())
+
     def _halt(self) -> None:
         """Neither run nor step on; the steps under way end with what they have done."""
         self._resumed = self._asked = False
+        self.resting = None
         for step in self._steps:
             step.count = step.done
 
     def _settle_steps(self) -> None:
         """Acknowledge the steps that are done, all of them if the session does not run any more."""
-        if self.status != "running":
+        if self.status != "running" and self.resting is None:
             self._resumed = self._asked = False
         while self._steps and (self.status != "running" or self._steps[0].done >= self._steps[0].count):
             step = self._steps.popleft()
@@ -203,6 +228,8 @@ class Worker:
             return "failed"
         if self.engine.finished is not None:
             return "finished"
+        if self.resting is not None:
+            return "paused"
         wanted = self._resumed or (self._asked and self.engine.requested)
         return "running" if wanted or any(step.done < step.count for step in self._steps) else "paused"
 
@@ -235,10 +262,13 @@ class Worker:
         if belongings is not None:
             belongings.error = None
 
+    def _observed(self) -> bool:
+        belongings = self._belongings()
+        return belongings is not None and belongings.observed
+
     def _frame_is_wanted(self) -> bool:
         # An observer gets every frame, so that what it sees does not depend on how the work is spread over time.
-        belongings = self._belongings()
-        if self.watchers > 0 or (belongings is not None and belongings.observed):
+        if self.watchers > 0 or self._observed():
             return True
         return time.monotonic() + self._period() - self._last_frame >= _SECONDS_BETWEEN_FRAMES
 

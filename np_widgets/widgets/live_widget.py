@@ -13,6 +13,7 @@ import ipywidgets
 
 from np_widgets import arguments
 from np_widgets.problems import Problem
+from np_widgets.widgets.audience import Audience
 from np_widgets.widgets.controls import Controls
 from np_widgets.widgets.live import LiveUnicode
 from np_widgets.widgets.pacer import Pacer
@@ -43,7 +44,8 @@ class LiveWidget(ipywidgets.VBox):
     Attributes
     ----------
     session
-        The session: every button is a method of it. One that was made for this widget is closed with it.
+        The session: every button is a method of it. One that was made for this widget is closed with it, and rests
+        when no view of the widget has answered for 10 s, or when its cell was executed again.
     status
         ``"paused"``, ``"running"``, ``"finished"``, ``"failed"`` or ``"closed"``.
     message
@@ -80,7 +82,10 @@ class LiveWidget(ipywidgets.VBox):
         self.add_class("npw")
         parts: list[Callable[[Moment], None]] = [self._show_readouts]
         parts += [*(partial(self._show_panel, panel) for panel in panels), self._show_traits]
-        self._publisher = Publisher(self.session, parts, self._report, pacer, rate)
+        pacer.on_alive(self.session.attend)
+        self._audience = Audience(self.session, pacer) if self._owned else None
+        look = (lambda: None) if self._audience is None else self._audience.look
+        self._publisher = Publisher(self.session, parts, self._report, pacer, rate, look)
         self._publisher.start()
 
     def close(self) -> None:
@@ -144,6 +149,8 @@ class LiveWidget(ipywidgets.VBox):
             )
         elif refusal is not None:
             text = f"Not done: {refusal}"
+        elif moment.resting is not None:
+            text = moment.resting
         elif errors:
             text = f"Not everything could be shown: {_named(errors[0])}"
         else:
@@ -165,6 +172,8 @@ class LiveWidget(ipywidgets.VBox):
         """What a notebook keeps: the live widget, and a picture for where there is no kernel."""
         bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
+            if self._audience is not None:
+                self._audience.shown = True
             buffer = io.BytesIO()
             self._figure().savefig(buffer, format="png", dpi=72)
             bundle["text/plain"] = repr(self)

@@ -1,4 +1,4 @@
-"""What tells the kernel that the browser has drawn what it was sent."""
+"""What tells the kernel that the browser has drawn what it was sent, and that there is a view at all."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ class Pacer(anywidget.AnyWidget):
 
     Messages arrive in order, so everything sent before the tick has been handled when the tick is. The next animation
     frame draws it, and what is put off in that frame happens when it is over. A hidden tab has no animation frames and
-    does not answer.
+    does not answer so. But every view says at once that it is there, with ``alive``, from a hidden tab, too; it is the
+    view that does, because the model stays in the browser when the last view has gone.
     """
 
     tick = traitlets.Int(0).tag(sync=True)
     drawn = traitlets.Int(0).tag(sync=True)
+    alive = traitlets.Int(-1).tag(sync=True)
 
     _css = STYLESHEET
     _esm = """
@@ -32,6 +34,18 @@ class Pacer(anywidget.AnyWidget):
             model.save_changes();
           }));
         };
+        model.on("change:tick", answer);
+        return () => model.off("change:tick", answer);
+      },
+      render({ model }) {
+        const answer = () => {
+          const tick = model.get("tick");
+          if (model.get("alive") !== tick) {  // else another view has said so
+            model.set("alive", tick);
+            model.save_changes();
+          }
+        };
+        answer();
         model.on("change:tick", answer);
         return () => model.off("change:tick", answer);
       }
@@ -49,3 +63,7 @@ class Pacer(anywidget.AnyWidget):
     def on_drawn(self, callback: Callable[[int], None]) -> None:
         """Call ``callback(drawn)`` for each answer, on whichever thread receives the kernel's messages."""
         self.observe(lambda change: callback(change["new"]), "drawn")
+
+    def on_alive(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` whenever a view says that it is there, on whichever thread receives the messages."""
+        self.observe(lambda _: callback(), "alive")

@@ -33,6 +33,7 @@ class Moment:
     frame: Any
     status: str
     error: BaseException | None
+    resting: str | None
 
 
 class Publisher:
@@ -51,6 +52,8 @@ class Publisher:
     rate
         At most so many times a second; less often when that would take more than :data:`LARGEST_SHARE` of the time of
         this thread's processor, or more than :data:`LARGEST_SHARE_OF_BROWSER` of the browser's time.
+    look
+        Called again and again, at least once a second.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Publisher:
         report: Callable[[Moment, Sequence[Exception]], None],
         pacer: Pacer,
         rate: float = 10.0,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
         self._parts = parts
         self._report = report
         self._pacer = pacer
         self._interval = 1 / rate
+        self._look = look
         self._changed = threading.Condition()
         self._shown: Moment | None = None
         self._drawn = 0
@@ -138,7 +143,7 @@ class Publisher:
         with self._changed:
             wanted = self._wanted
         session = self._session
-        moment = Moment(session.frame, session.status, session.error)
+        moment = Moment(session.frame, session.status, session.error, session.resting)
         errors = []
         with together():
             for part in self._parts:
@@ -155,12 +160,13 @@ class Publisher:
     def _wait_for_news(self) -> bool:
         """Wait until there is something to publish; False if it is time to stop."""
         while not self._stopping:
+            self._look()
             if self._is_stale() or not self._is_shown():
                 return True
             if self._session.status == "closed":
                 self._pause(_FOREVER)
             else:
-                self._session.next_frame(self._session.frame, _SECONDS_BETWEEN_LOOKS)
+                self._session.next_frame(self._session.frame, _SECONDS_BETWEEN_LOOKS, attending=False)
         return False
 
     def _is_shown(self) -> bool:
