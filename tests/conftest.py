@@ -1,14 +1,17 @@
-"""What every test shares: no window is opened, and chance has a seed."""
+"""What every test shares: no window is opened, chance has a seed, and the data can be slightly other ones."""
 
 from __future__ import annotations
 
 import os
 import random
+from typing import Any
 
 import hypothesis
 import numpy as np
 import pytest
 import torch
+
+from np_widgets.problems import Problem
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -18,8 +21,51 @@ hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-# Sums are then added in the same order on every machine.
-torch.set_num_threads(1)
+# Sums are then added in the same order on every machine, unless somebody asks for another order.
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+_SIZE_OF_NOISE = 4.5
+"""In units of the last digit: 1e-15 in double precision."""
+_problem_of_these_data = Problem.__init__
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--other-data",
+        type=int,
+        metavar="SEED",
+        help="multiply the inputs of every Problem by 1 + 1e-15 · noise: a stand-in for another machine, whose sums "
+        "end in other digits and whose trajectories may go other ways",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "exact_data(reason): it is about the very numbers that a Problem is given, so --other-data is off"
+    )
+    seed = config.getoption("other_data")
+    if seed is not None:
+        _use_other_data(seed)
+
+
+def _use_other_data(seed: int) -> None:
+    """From now on every new problem has slightly other inputs than it was given; equal ones for equal shapes."""
+
+    def problem_of_other_data(self: Problem, *args: Any, **kwargs: Any) -> None:
+        _problem_of_these_data(self, *args, **kwargs)
+        for inputs in (self.inputs, self.test_inputs):
+            if inputs is not None:
+                noise = np.random.default_rng(seed).standard_normal(inputs.shape)
+                size = _SIZE_OF_NOISE * torch.finfo(inputs.dtype).eps
+                inputs.mul_(torch.as_tensor(1 + size * noise).to(inputs))
+
+    Problem.__init__ = problem_of_other_data  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _exact_where_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("exact_data") is not None:
+        monkeypatch.setattr(Problem, "__init__", _problem_of_these_data)
 
 
 @pytest.fixture(autouse=True)

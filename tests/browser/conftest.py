@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
-from tests.browser.lab import ROOT, Notebook, Server, browser
+from tests.browser.lab import PATIENCE, ROOT, Notebook, Server, browser
 
 VIEWPORT = (1400, 1100)
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,7 @@ def open_notebook(chromium: Browser, server: Server) -> Iterator[Callable[[str],
     def open_one(name: str) -> Notebook:
         width, height = VIEWPORT
         page = chromium.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE)
         opened.append(Notebook(page, server.address(name)))
         return opened[-1]
 

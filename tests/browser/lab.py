@@ -20,7 +20,8 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-_STARTING = 90.0
+PATIENCE = 90_000
+"""Milliseconds that anything may take to show on a busy machine."""
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -74,7 +75,7 @@ class Server:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=subprocess.STDOUT, cwd=self.notebooks.parent
             )
-        end = time.monotonic() + _STARTING
+        end = time.monotonic() + PATIENCE / 1000
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > end:
                 self.stop()
@@ -138,15 +139,14 @@ class Notebook:
 
     def wait_until_open(self) -> None:
         """Wait until the notebook is shown and its kernel is idle."""
-        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60_000)
+        self.page.wait_for_function("() => window.jupyterapp !== undefined")
         self.page.evaluate("() => window.jupyterapp.restored")
-        self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").first.wait_for(timeout=60_000)
+        self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").first.wait_for()
         self.page.wait_for_function(
             """() => {
               const panel = window.jupyterapp.shell.currentWidget;
               return panel?.sessionContext?.session?.kernel?.status === "idle";
-            }""",
-            timeout=60_000,
+            }"""
         )
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:

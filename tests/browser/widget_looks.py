@@ -8,8 +8,6 @@ from playwright.sync_api import Locator
 
 from tests.browser.lab import Notebook
 
-PATIENCE = 60_000  # milliseconds
-
 # All that the widget draws, as text; of images a sum, as they are long.
 DRAWN = """
 widget => {
@@ -53,7 +51,7 @@ def drawn(widget: Locator) -> str:
 
 def wait_until_drawn_otherwise(widget: Locator, before: str) -> None:
     widget.page.wait_for_function(
-        f"([widget, before]) => ({DRAWN})(widget) !== before", arg=[widget.element_handle(), before], timeout=PATIENCE
+        f"([widget, before]) => ({DRAWN})(widget) !== before", arg=[widget.element_handle(), before]
     )
 
 
