@@ -80,10 +80,10 @@ def files(folder: Path) -> set[Path]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A fresh prefix in which postBuild has run, in a copy of the repository; hatchling is lent to it."""
+    """A fresh prefix in which postBuild has run, in a copy of the repository; pip and hatchling are lent to it."""
     folder = tmp_path_factory.mktemp("binder")
     prefix, copy = folder / "prefix", folder / "repository"
-    subprocess.run([sys.executable, "-I", "-m", "venv", prefix], check=True)
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", prefix], check=True)
     (packages,) = prefix.glob("lib/python*/site-packages")
     (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     copy.mkdir()

@@ -125,10 +125,33 @@ def test_a_failed_installation_is_tried_again(fresh, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def venv(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("environment") / "with a space"
-    subprocess.run([sys.executable, "-I", "-m", "venv", folder], check=True)
-    return folder
+def without_network(tmp_path_factory):
+    """A clone in which the environment was to be prepared where there is no network, and what was said then."""
+    clone = tmp_path_factory.mktemp("environment") / "a clone"
+    shutil.copytree(ROOT / ".ci", clone / ".ci")
+    shutil.copy(ROOT / "pyproject.toml", clone)
+    # Nothing listens on port 9 of this machine.
+    nowhere = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+        "PIP_INDEX_URL": "http://127.0.0.1:9/",
+        "PIP_RETRIES": "1",
+        "PIP_TIMEOUT": "1",
+    }
+    result = subprocess.run(
+        [sys.executable, str(clone / ".ci" / "environment.py"), "lab"],
+        env=os.environ | nowhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return clone, result
+
+
+@pytest.fixture(scope="module")
+def venv(without_network):
+    """An environment as it was created, with nothing installed in it yet."""
+    return without_network[0] / ".venv"
 
 
 def test_a_sound_environment_has_no_damage(venv):
@@ -163,25 +186,8 @@ def test_a_package_whose_installation_was_interrupted_is_found(venv):
         shutil.rmtree(half)
 
 
-def test_a_missing_network_is_said_in_one_sentence(tmp_path):
-    clone = tmp_path / "a clone"
-    shutil.copytree(ROOT / ".ci", clone / ".ci")
-    shutil.copy(ROOT / "pyproject.toml", clone)
-    # Nothing listens on port 9 of this machine.
-    nowhere = {
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_FIND_LINKS": "",
-        "PIP_INDEX_URL": "http://127.0.0.1:9/",
-        "PIP_RETRIES": "1",
-        "PIP_TIMEOUT": "1",
-    }
-    result = subprocess.run(
-        [sys.executable, str(clone / ".ci" / "environment.py"), "lab"],
-        env=os.environ | nowhere,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_missing_network_is_said_in_one_sentence(without_network):
+    clone, result = without_network
     assert result.returncode == 1
     assert "No network: pip could not reach a package index." in result.stderr
     assert not (clone / ".venv" / environment.STAMP.name).exists()

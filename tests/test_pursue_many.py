@@ -339,15 +339,26 @@ def test_test_losses_and_the_numbers_of_neurons():
     assert len(list(ensemble)) == len(ensemble) == 2
 
 
-def test_interrupted_it_keeps_what_there_is():
-    problems = [npw.problems.kumar_haupt(samples=1000, seed=seed) for seed in range(40)]
-    timer = threading.Timer(1.0, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
-    ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=30)
-    timer.join()
+def test_interrupted_it_keeps_what_there_is(monkeypatch):
+    problems = [npw.problems.kumar_haupt(samples=100, seed=seed) for seed in range(40)]
+    begun, look = threading.Event(), many.wait
+
+    def press(*arguments):
+        """Ctrl-C at the first look after some work has been done, when a great deal is still to be done."""
+        assert begun.wait(60)
+        signal.raise_signal(signal.SIGINT)
+        return look(*arguments)
+
+    class Noticed(many.Lockstep):
+        def advance(self) -> None:
+            super().advance()
+            begun.set()
+
+    monkeypatch.setattr(many, "wait", press)
+    monkeypatch.setattr(many, "Lockstep", Noticed)
+    ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=30, threads=1)
     assert len(ensemble) == 40
-    kinds = {result.finished.kind for result in ensemble}
-    assert "interrupted" in kinds
+    assert "interrupted" in {result.finished.kind for result in ensemble}
     for result in ensemble:
         assert result.network is None or result.network.widths == result.widths
 

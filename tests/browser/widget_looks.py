@@ -21,12 +21,12 @@ widget => {
 }
 """
 
-# Whether all figures have taken the width that the page gives them. Their margins are less than 90 pixels wide, and
+# Whether all figures have taken the width that the page gives them. Their margins are at most 130 pixels wide, and
 # bqplot ignores some changes of few pixels.
 LAID_OUT = """
 widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
   const excess = figure.clientWidth - figure.querySelector("rect.plotarea_events").width.baseVal.value;
-  return 0 < excess && excess < 120;
+  return 0 < excess && excess < 160;
 })
 """
 
