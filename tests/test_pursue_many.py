@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import signal
 import threading
 from itertools import pairwise
@@ -21,6 +22,7 @@ from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrel
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
+from np_widgets.learning.ensemble.lockstep import Lockstep
 from np_widgets.learning.ensemble.member import Member
 from np_widgets.learning.ensemble.search import BatchCorrelation, ascend
 from np_widgets.learning.gauss_newton import gauss_newton
@@ -341,15 +343,16 @@ def test_test_losses_and_the_numbers_of_neurons():
 
 def test_interrupted_it_keeps_what_there_is(monkeypatch):
     problems = [npw.problems.kumar_haupt(samples=100, seed=seed) for seed in range(40)]
-    begun, look = threading.Event(), many.wait
+    begun, look = threading.Event(), concurrent.futures.wait
 
     def press(*arguments):
-        """Ctrl-C at the first look after some work has been done, when a great deal is still to be done."""
+        """Ctrl-C, once, at the first look: some work has been done then, and a great deal is still to be done."""
+        monkeypatch.setattr(many, "wait", look)
         assert begun.wait(60)
         signal.raise_signal(signal.SIGINT)
         return look(*arguments)
 
-    class Noticed(many.Lockstep):
+    class Noticed(Lockstep):
         def advance(self) -> None:
             super().advance()
             begun.set()

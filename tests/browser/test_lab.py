@@ -110,8 +110,9 @@ def test_the_quickstart_from_run_all_to_reset(open_notebook):
     old = widths(widget)
     widget.get_by_label("Layer", exact=True).select_option("1")
     button(widget, "Add neuron").click()
-    expect(widget.locator(".npw-message")).to_contain_text("earching layer 1 for")
-    step_until(widget, f"widths ({old[0] + 1}, {old[1]})")
+    # It runs until the neuron is there and trained.
+    expect(widget.locator(".npw-figures")).to_contain_text(f"widths ({old[0] + 1}, {old[1]})")
+    expect(status(widget)).to_contain_text("paused")
 
     button(widget, "Reset").click()
     expect(widget.locator(".npw-figures")).to_have_text("iteration 0")
