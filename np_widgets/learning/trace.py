@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_POINT = np.dtype([("step", np.int64), ("value", np.float64), ("lasting", np.bool_)])
+
 
 class Trace:
     """Values over steps, thinned to at most ``capacity`` points evenly over the steps.
@@ -20,52 +22,54 @@ class Trace:
     def __init__(self, capacity: int = 2000) -> None:
         self._capacity = capacity
         self._stride = 1
-        self._steps: list[int] = []
-        self._values: list[float] = []
-        self._lasting: list[bool] = []
+        # The newest stands at the end, and what stands before it is never changed in place: states may look at it.
+        self._points = np.empty(capacity + 1, _POINT)
+        self._count = 0
+        self._newest: tuple[int, float, bool] | None = None
 
     def add(self, step: int, value: float, lasting: bool = False) -> None:
         """Record a value; the newest value before it stays only if it is due or lasting."""
-        if self._steps and not self._lasting[-1] and not self._due(len(self._steps) - 1):
-            self._drop_last()
-        self._steps.append(step)
-        self._values.append(value)
-        self._lasting.append(lasting)
-        if len(self._steps) > self._capacity:
+        if self._newest is not None and (self._newest[2] or self._is_due(self._newest[0])):
+            if self._count == len(self._points):  # there are many lasting ones
+                self._points = np.concatenate([self._points, np.empty_like(self._points)])
+            self._points[self._count] = self._newest
+            self._count += 1
+        self._newest = step, value, lasting
+        if self._count >= self._capacity:
             self._thin()
 
     def arrays(self) -> tuple[Floats, Floats]:
         """The steps and the values, as new arrays."""
-        return np.array(self._steps, dtype=np.float64), np.array(self._values, dtype=np.float64)
+        points = self._all()
+        return points["step"].astype(np.float64), points["value"].copy()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
-        steps, values = self.arrays()
-        return {"steps": steps, "values": values, "lasting": np.array(self._lasting, bool), "stride": self._stride}
+        return {"points": self._points[: self._count], "newest": self._newest, "stride": self._stride}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
-        self._steps = [int(step) for step in state["steps"]]
-        self._values = [float(value) for value in state["values"]]
-        self._lasting = [bool(lasting) for lasting in state["lasting"]]
-        self._stride = state["stride"]
+        self._newest, self._stride = state["newest"], state["stride"]
+        self._take(state["points"])
 
-    def _due(self, index: int) -> bool:
-        before = index - 1
-        return before < 0 or self._steps[index] - self._steps[before] >= self._stride
+    def _all(self) -> NDArray[np.void]:
+        newest = np.array([] if self._newest is None else [self._newest], _POINT)
+        return np.concatenate([self._points[: self._count], newest])
 
-    def _drop_last(self) -> None:
-        for record in (self._steps, self._values, self._lasting):
-            record.pop()
+    def _take(self, points: NDArray[np.void]) -> None:
+        self._points = np.empty(max(self._capacity + 1, len(points)), _POINT)
+        self._points[: len(points)] = points
+        self._count = len(points)
+
+    def _is_due(self, step: int) -> bool:
+        return self._count == 0 or bool(step - self._points["step"][self._count - 1] >= self._stride)
 
     def _thin(self) -> None:
-        span = self._steps[-1] - self._steps[0]
-        self._stride = max(2 * self._stride, 2 * span // self._capacity)
+        points = self._all()
+        steps, lasting = points["step"].tolist(), points["lasting"].tolist()
+        self._stride = max(2 * self._stride, 2 * (steps[-1] - steps[0]) // self._capacity)
         kept = [0]
-        for index in range(1, len(self._steps)):
-            due = self._steps[index] - self._steps[kept[-1]] >= self._stride
-            if due or self._lasting[index] or index == len(self._steps) - 1:
+        for index in range(1, len(steps) - 1):
+            if steps[index] - steps[kept[-1]] >= self._stride or lasting[index]:
                 kept.append(index)
-        self._steps = [self._steps[index] for index in kept]
-        self._values = [self._values[index] for index in kept]
-        self._lasting = [self._lasting[index] for index in kept]
+        self._take(points[kept])

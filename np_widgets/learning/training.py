@@ -235,7 +235,7 @@ class Training:
         candidates = [
             {
                 **{name: getattr(each, name) for name in _PLAIN},
-                "weights": tuple(w.clone() for w in each.network.weights),
+                "weights": each.network.weights,
             }
             for each in self._candidates
         ]

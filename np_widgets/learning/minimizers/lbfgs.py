@@ -56,7 +56,7 @@ class LBFGS(Minimizer):
         self._forget()
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "displacements": self._displacements.clone(), "changes": self._changes.clone()}
+        return {**super().state(), "displacements": self._displacements, "changes": self._changes}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)

@@ -37,7 +37,8 @@ class Minimizer(ABC):
     Attributes
     ----------
     theta
-        The current weights, of shape ``(P,)``. A step replaces this tensor and never changes it in place.
+        The current weights, of shape ``(P,)``. A step replaces this tensor, and that of the gradient, and never changes
+        them in place.
     loss
         The training loss at ``theta``; always finite.
     lowest_theta, lowest_loss
@@ -112,10 +113,10 @@ class Minimizer(ABC):
         """Everything needed to go on from here; later steps do not change it."""
         return {
             "name": self.name,
-            "theta": self.theta.clone(),
+            "theta": self.theta,
             "loss": self.loss,
-            "gradient": self._gradient.clone(),
-            "lowest_theta": self.lowest_theta.clone(),
+            "gradient": self._gradient,
+            "lowest_theta": self.lowest_theta,
             "lowest_loss": self.lowest_loss,
             "reference": (self._reference_loss, self._reference_step),
             "steps": self.steps,
@@ -229,6 +230,9 @@ class FirstOrderMinimizer(Minimizer):
     def settle(self) -> None:
         super().settle()
         self._own_places()
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "gradient": self.gradient}  # a copy, as those of the weights are
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
