@@ -14,7 +14,9 @@ import pytest
 
 import np_widgets
 from np_widgets import NeuronPursuit, SaddleFlow
+from np_widgets.learning.ascent import Ascent
 from np_widgets.learning.engine import Engine
+from np_widgets.learning.search import DirectionSearch
 from np_widgets.problems import kumar_haupt
 from tests.bits import bits
 
@@ -101,3 +103,36 @@ def test_a_saddle_flow_undoes_a_quantum_that_fails_anywhere(dynamics):
 
     failures = assert_undone_wherever_it_fails(flow(), flow(), random.Random(dynamics), 40)
     assert failures > 10
+
+
+class Counted:
+    """Counts calls of a method of a class."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.calls = 0
+        method = getattr(owner, name)
+
+        def counting(*args: Any) -> Any:
+            self.calls += 1
+            return method(*args)
+
+        monkeypatch.setattr(owner, name, counting)
+
+
+@pytest.mark.parametrize("kind", ["pursuit", "flow"])
+def test_the_way_back_does_no_search_again(kind, monkeypatch):
+    problem = kumar_haupt(samples=30, seed=1)
+    engine: Engine = NeuronPursuit(problem) if kind == "pursuit" else SaddleFlow(None, problem, (2, 2), scale=1e-4)
+    for _ in range(4):
+        engine.advance()
+    before = bits(engine.state())
+    monkeypatch.setattr(Ascent, "_review", failing)
+    sweeps = Counted(monkeypatch, DirectionSearch, "_advance")
+    with pytest.raises(MemoryError):
+        engine.advance()
+    assert bits(engine.state()) == before
+    assert sweeps.calls == 1
+
+
+def failing(_: object) -> None:
+    raise MemoryError

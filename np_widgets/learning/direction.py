@@ -115,6 +115,14 @@ class DirectionalCorrelation:
         self.features = torch.div(features.T, feature_rms or 1.0, out=columns).T
         self.signals = signals / ((signal_rms or 1.0) * self.samples)
 
+    def is_like(self, other: DirectionalCorrelation) -> bool:
+        """Whether another one has the same value in every direction, to the bit."""
+        plain = (type(self), self.profile, self.scale, self.samples)
+        tensors = zip((self.features, self.signals), (other.features, other.signals), strict=True)
+        return plain == (type(other), other.profile, other.scale, other.samples) and all(
+            mine.dtype == its.dtype and torch.equal(mine, its) for mine, its in tensors
+        )
+
     @property
     def size(self) -> int:
         """The dimension k of a direction."""

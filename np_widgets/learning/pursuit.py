@@ -398,7 +398,6 @@ class NeuronPursuit(Engine):
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
         searching = self._searching
-        layers, upper = (searching.layers, searching.upper) if isinstance(searching, NeuronSearching) else (None, False)
         return {
             "settings": dict(vars(self.settings)),
             "finished": self._finished,
@@ -412,7 +411,9 @@ class NeuronPursuit(Engine):
             "maxima": self._maxima,
             "trace": self._trace.state(),
             "training": None if self._training is None else self._training.state(),
-            "searching": None if searching is None else (searching.quanta, layers, upper),
+            "searching": None
+            if searching is None
+            else (searching.directions.quanta, searching.layers, searching.upper),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -422,15 +423,14 @@ class NeuronPursuit(Engine):
             saved, searching = state["training"], None
             training = None if saved is None else Training.restored(self.problem, settings, saved)
             if state["searching"] is not None:
-                # A search follows from the network and the seed: to do it again up to here is exact and simple.
                 quanta, layers, upper = state["searching"]
                 searching = (
                     OriginSearching(self.problem, settings)
                     if training is None
                     else _search(self.problem, settings, training, _seed(settings, len(state["growth"])), layers, upper)
                 )
-                for _ in range(quanta):
-                    searching.advance()
+                beside = None if self._searching is None else self._searching.directions
+                searching.directions.catch_up(quanta, beside)
         self.settings, self.target_loss = settings, target_in_force(self.problem, settings.target_loss)
         self._begin()
         self._finished, self._additions_left = state["finished"], state["additions_left"]

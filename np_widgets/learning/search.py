@@ -13,6 +13,7 @@ from torch import Tensor
 
 from np_widgets.learning.ascent import Ascent, cosines, distinct
 from np_widgets.learning.direction import DirectionalCorrelation
+from np_widgets.learning.interruption import uninterrupted
 from np_widgets.learning.polish import PolishedPoint, polish
 
 _ON_THE_WAY, _ALREADY_THERE = 1e-4, 1e-3
@@ -56,6 +57,8 @@ class DirectionSearch:
     ----------
     found
         The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; complete once :attr:`finished`.
+    quanta
+        How often :meth:`advance` has been called.
     """
 
     def __init__(
@@ -63,13 +66,14 @@ class DirectionSearch:
     ) -> None:
         self._fields = dict(fields)
         self._rough = rough
-        self._seed = seed
+        self._seed, self._starts = seed, starts
         self._ascents = {key: self._started(key, starts) for key in self._fields}
         self._looked_around: set[int] = set()
         self._polished: dict[int, list[PolishedPoint]] = {key: [] for key in self._fields}
         self._waiting: dict[int, list[int]] = {}
         self.found: list[FoundDirection] = []
         self.finished = False
+        self.quanta = 0
 
     @property
     def progress(self) -> float:
@@ -87,7 +91,35 @@ class DirectionSearch:
         return float(np.mean(shares))
 
     def advance(self) -> None:
-        """Some sweeps of one ascent, or the polish of a point."""
+        """Some sweeps of one ascent, or the polish of a point; all or nothing, whatever is raised meanwhile."""
+        before = self.state()
+        try:
+            self._advance()
+            self.quanta += 1
+        except BaseException:
+            with uninterrupted():
+                self.restore(before)
+            raise
+
+    def catch_up(self, quanta: int, beside: DirectionSearch | None) -> None:
+        """Advance a new search to where it is after so many quanta; at once if ``beside`` is the same and stands there.
+
+        A search follows from the correlations and the seed, so to do it again is exact and simple, but takes its time.
+        """
+        if beside is not None and beside.quanta == quanta and self._is_like(beside):
+            self.restore(beside.state())
+        while self.quanta < quanta:
+            self.advance()
+
+    def _is_like(self, other: DirectionSearch) -> bool:
+        """Whether another search takes the same steps."""
+        if (self._seed, self._rough, self._starts) != (other._seed, other._rough, other._starts):
+            return False
+        return self._fields.keys() == other._fields.keys() and all(
+            field.is_like(other._fields[key]) for key, field in self._fields.items()
+        )
+
+    def _advance(self) -> None:
         for key, ascent in self._ascents.items():
             if not ascent.finished:
                 ascent.advance()
@@ -129,6 +161,7 @@ class DirectionSearch:
             "found": list(self.found),
             "looked_around": set(self._looked_around),
             "finished": self.finished,
+            "quanta": self.quanta,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -139,7 +172,7 @@ class DirectionSearch:
         self._waiting = {key: list(indices) for key, indices in state["waiting"].items()}
         self._looked_around = set(state["looked_around"])
         self.found = list(state["found"])
-        self.finished = state["finished"]
+        self.finished, self.quanta = state["finished"], state["quanta"]
 
     def _started(self, key: int, starts: int) -> Ascent:
         field = self._fields[key]

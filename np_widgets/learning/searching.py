@@ -60,15 +60,10 @@ class NextNetwork:
 
 
 class OriginSearching:
-    """The search at the origin.
-
-    Attributes
-    ----------
-    quanta
-        How often :meth:`advance` has been called.
-    """
+    """The search at the origin."""
 
     maxima: tuple[float | None, ...] | None = None
+    layers, upper = None, False
 
     def __init__(self, problem: Problem, settings: PursuitSettings) -> None:
         self._settings, self._all = settings, problem.samples
@@ -83,17 +78,17 @@ class OriginSearching:
             settings.value_tolerance,
             rough=settings.method != "paper",
         )
-        self.quanta = 0
+        self.directions = self._search.directions
 
     @property
     def finished(self) -> bool:
         """Whether the search is complete."""
-        return self._search.directions.finished
+        return self.directions.finished
 
     @property
     def progress(self) -> float:
         """Roughly which share of the search is done."""
-        return self._search.directions.progress
+        return self.directions.progress
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -104,12 +99,12 @@ class OriginSearching:
     def message(self) -> str:
         """What is happening, as a sentence."""
         share = _share(self._problem, self._all)
-        return f"Searching the origin for the best network of one neuron per hidden layer{share}: round {self.quanta}."
+        what = f"the best network of one neuron per hidden layer{share}: round {self.directions.quanta}"
+        return f"Searching the origin for {what}."
 
     def advance(self) -> None:
         """One quantum of the search."""
-        self._search.directions.advance()
-        self.quanta += 1
+        self.directions.advance()
 
     def outcome(self) -> list[NextNetwork]:
         """The networks that may be trained first, that of the best KKT point first; none if nothing lowers the loss."""
@@ -169,17 +164,17 @@ class NeuronSearching:
             unseen=fast,
             rough=fast,
         )
-        self.quanta = 0
+        self.directions = self._search.directions
 
     @property
     def finished(self) -> bool:
         """Whether the search is complete."""
-        return self._search.directions.finished
+        return self.directions.finished
 
     @property
     def progress(self) -> float:
         """Roughly which share of the search is done."""
-        return self._search.directions.progress
+        return self.directions.progress
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -198,12 +193,11 @@ class NeuronSearching:
         where = "layer " + " and ".join(map(str, self.layers)) if len(self.layers) < 3 else "all layers"
         sides = ", at kinks too" if self.upper else ""
         share = _share(self._problem, self._all)
-        return f"Searching {where} for the best neuron to add{sides}{share}: round {self.quanta}."
+        return f"Searching {where} for the best neuron to add{sides}{share}: round {self.directions.quanta}."
 
     def advance(self) -> None:
         """One quantum of the search."""
-        self._search.directions.advance()
-        self.quanta += 1
+        self.directions.advance()
 
     def outcome(self) -> list[NextNetwork]:
         """The grown networks that may be trained next, that of the best KKT point first; none if nothing is of use."""

@@ -336,7 +336,8 @@ class SaddleFlow(Engine):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
-        self._begin(state["settings"])
+        if state["settings"] is not self.settings:  # in no case for a way back after a failure, which is to be short
+            self._begin(state["settings"])
         with torch.no_grad():
             self._passage.resume(state["now"])
         self._now = state["now"]

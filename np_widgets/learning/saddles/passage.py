@@ -90,10 +90,11 @@ class Passage:
 
     def resume(self, now: Now) -> None:
         """Make everything as it was at ``now``."""
-        self.arrive(now.place, len(now.predictions) - (now.phase in ("flowing", "comparing")))
-        # A search follows from the place and the seed: to do it again up to here is exact and simple.
-        for _ in range(now.rounds):
-            self.saddle.search.directions.advance()
+        if self.saddle.place is not now.place or self.saddle.search.directions.quanta != now.rounds:
+            self.arrive(now.place, len(now.predictions) - (now.phase in ("flowing", "comparing")))
+            self.saddle.search.directions.catch_up(now.rounds, None)
+        self._integrator = None
+        self._comparison = None
 
     def advance(self, now: Now) -> Now:
         """One quantum of work."""
