@@ -132,6 +132,7 @@ def test_the_way_back_does_no_search_again(kind, monkeypatch):
         engine.advance()
     assert bits(engine.state()) == before
     assert sweeps.calls == 1
+    assert not engine.broken
 
 
 def failing(_: object) -> None:

@@ -23,7 +23,6 @@ from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TO
 from np_widgets.learning.saddles.now import GOALS, Now
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
-from np_widgets.learning.saddles.saddle import Place
 from np_widgets.learning.saddles.settings import (
     Dormant,
     SaddleSettings,
@@ -354,7 +353,7 @@ class SaddleFlow(Engine):
         with torch.no_grad():
             passage = Passage(self.problem, start, settings)
         self.settings, self._start, self._passage = settings, start, passage
-        self._now = Now(Point(0.0, start.theta), Place(0.0, start.theta, start.active))
+        self._now = Now(Point(0.0, start.theta), passage.saddle.place)
         self._kept: tuple[Now, tuple[Sample, ...]] | None = None
 
     @property
