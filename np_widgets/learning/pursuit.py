@@ -23,8 +23,6 @@ from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
 from np_widgets.problems import Problem
 
-_USELESS_DECREASE = 1e-6
-
 
 class NeuronPursuit(Engine):
     """The Neuron Pursuit algorithm of Kumar & Haupt (arXiv 2509.12154).
@@ -121,9 +119,8 @@ class NeuronPursuit(Engine):
     growth: list[GrowthRecord]
     _finished: Finish | None
     _additions_left: int
-    _requested: bool  # whether the search under way is for a neuron that was asked for
-    _searched: tuple[int, ...]  # the layers of the last search
-    _first_step: int  # steps of all networks before the current one
+    _requests: tuple[tuple[int, ...], ...]  # layers of each neuron asked for and not yet trained, that under way first
+    _exhausted: tuple[int, ...]  # layers in which a search from the current network found nothing; 0 for the origin
     _candidates: tuple[Candidate, ...]
     _taken: int | None  # which of them, if that is decided
     _maxima: tuple[float | None, ...] | None
@@ -208,7 +205,7 @@ class NeuronPursuit(Engine):
     @property
     def requested(self) -> bool:
         """Whether a neuron that was asked for is still to be found, added or trained."""
-        return self._requested
+        return bool(self._requests)
 
     @property
     def finished(self) -> Finish | None:
@@ -267,24 +264,19 @@ class NeuronPursuit(Engine):
         if torch_threads is not None:
             arguments.whole("torch_threads", torch_threads, 1)
         self._additions_left = most
-        if self._requested:
-            self._additions_left += 1  # the neuron that was asked for is not one of this call's
-        elif isinstance(self._searching, NeuronSearching) and most == 0:
-            self._searching = None
-        partial = self._searched not in ((), self._layers)
-        if self._finished is not None and (self._finished.kind in ("additions", "interrupted") or partial):
-            self._finished = None
-        if self._finished is None:
-            self._end_training()
+        self._go_on()
         if drive(self, progress=progress, callback=callback, torch_threads=torch_threads) and self._finished is None:
             self._finish("interrupted", "Interrupted; run it again to go on.")
         assert self._finished is not None
         return self._finished
 
     def add_neuron(self, layer: int | None = None) -> None:
-        """Add the best neuron now, whatever the state of the training.
+        """Ask for the best neuron now, whatever the state of the training, and however many were added before.
 
-        It is added to the network as it stands, with ``method="fast"`` to the lowest that its training has seen.
+        It is added to the network as it stands, with ``method="fast"`` to the lowest that its training has seen. If
+        another one that was asked for is still to be found, added or trained, its turn comes after that; a search for
+        it that is under way anyway goes on. It counts as one of ``max_additions``, but not of what a later :meth:`run`
+        may add.
 
         Parameters
         ----------
@@ -301,14 +293,16 @@ class NeuronPursuit(Engine):
             layers = (arguments.whole("layer", layer, 1, self.settings.hidden_layers),)
         if self._training is None:
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
-        if self._training.stopped is None:
-            self._training.end(self.settings, "a neuron was asked for")
-            self._follow()
-            self._record()
+        searching = self._searching
+        if not self._requests and not (isinstance(searching, NeuronSearching) and searching.layers == layers):
+            if self._training.stopped is None:
+                self._training.end(self.settings, "a neuron was asked for")
+                self._follow()
+                self._record()
+            self._searching = self._search(layers)
+        self._requests += (layers,)
+        self._additions_left = max(self._additions_left - 1, 0)
         self._finished = None
-        self._additions_left = max(self._additions_left, 1)
-        self._requested = True
-        self._searching = self._search(layers)
 
     def set_minimizer(self, minimizer: str) -> None:
         """Go on with another minimizer, with ``method="fast"`` from the lowest point seen so far.
@@ -353,6 +347,12 @@ class NeuronPursuit(Engine):
         self._begin()
 
     # the engine
+
+    def claim(self, driver: str) -> None:
+        """Let ``driver`` alone advance this pursuit; one that was interrupted goes on."""
+        super().claim(driver)
+        if self._finished is not None and self._finished.kind == "interrupted":
+            self._go_on()
 
     def _advance(self) -> None:
         """A batch of minimizer steps, or some sweeps of a search."""
@@ -402,10 +402,9 @@ class NeuronPursuit(Engine):
             "settings": dict(vars(self.settings)),
             "finished": self._finished,
             "additions_left": self._additions_left,
-            "requested": self._requested,
-            "searched": self._searched,
+            "requests": self._requests,
+            "exhausted": self._exhausted,
             "growth": tuple(self.growth),
-            "first_step": self._first_step,
             "candidates": self._candidates,
             "taken": self._taken,
             "maxima": self._maxima,
@@ -434,8 +433,8 @@ class NeuronPursuit(Engine):
         self.settings, self.target_loss = settings, target_in_force(self.problem, settings.target_loss)
         self._begin()
         self._finished, self._additions_left = state["finished"], state["additions_left"]
-        self._requested, self._searched = state["requested"], state["searched"]
-        self.growth, self._first_step = list(state["growth"]), state["first_step"]
+        self._requests, self._exhausted = state["requests"], state["exhausted"]
+        self.growth = list(state["growth"])
         self._candidates, self._maxima = state["candidates"], state["maxima"]
         self._taken = state["taken"]
         self._trace.restore(state["trace"])
@@ -446,10 +445,9 @@ class NeuronPursuit(Engine):
     def _begin(self) -> None:
         self._finished = None
         self._additions_left = self.settings.max_additions
-        self._requested = False
-        self._searched = ()
+        self._requests = ()
+        self._exhausted = ()
         self.growth = []
-        self._first_step = 0
         self._candidates, self._taken = (), None
         self._maxima = None
         self._trace = Trace()
@@ -471,11 +469,22 @@ class NeuronPursuit(Engine):
 
     @property
     def _total_steps(self) -> int:
-        return self._first_step + (0 if self._training is None else self._training.steps)
+        training = self._training
+        under_way = 0 if training is None or training.stopped is not None else training.steps
+        return sum(record.steps for record in self.growth) + under_way
 
     def _search(self, layers: tuple[int, ...], upper: bool = False) -> NeuronSearching:
         assert self._training is not None
         return _search(self.problem, self.settings, self._training, self._next_seed, layers, upper)
+
+    def _go_on(self) -> None:
+        """Take up again what an end has cut short, as far as what may be added now allows."""
+        self._finished = None
+        if isinstance(self._searching, NeuronSearching):
+            if not self._requests and self._additions_left <= 0:
+                self._finish("additions", "All neurons that may be added have been added.")
+        elif self._searching is None and (self._training is None or self._training.stopped is not None):
+            self._decide()
 
     def _advance_search(self) -> None:
         search = self._searching
@@ -485,30 +494,28 @@ class NeuronPursuit(Engine):
             return
         found = search.outcome()
         # What can fail comes first: it must leave everything as it is.
-        before = math.inf if self._training is None else self._training.loss
+        before = math.inf if self._training is None else self._training.end_loss
         training = Training(self.problem, self.settings, found, self._next_seed, ceiling=before) if found else None
         self._searching = None
         self._candidates, self._taken, self._maxima = search.candidates, None, search.maxima
-        self._searched = () if isinstance(search, OriginSearching) else search.layers
         if training is not None:
-            self._first_step = self._total_steps
-            self._training = training
+            self._training, self._exhausted = training, ()
             self._follow()
-            self._additions_left -= isinstance(search, NeuronSearching)
-            self._requested = False
+            if isinstance(search, NeuronSearching) and not self._requests:
+                self._additions_left -= 1
             self._trace.add(self._total_steps, training.loss, lasting=True)
         elif isinstance(search, OriginSearching):
-            self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
-        else:
-            self._nothing_found(search)
-
-    def _nothing_found(self, search: NeuronSearching) -> None:
-        if self.settings.method == "fast" and self._additions_left > 0 and search.has_another_side():
+            self._exhausted = (0,)
+            self._decide()
+        elif self.settings.method != "paper" and search.has_another_side():
             self._searching = self._search(search.layers, upper=True)
         else:
-            self._requested = False
-            where = "any layer" if search.layers == self._layers else f"layer {search.layers[0]}"
-            self._finish("no_point", f"No KKT point of {where} has a positive value that lowers the loss.")
+            self._exhausted += search.layers
+            asked, self._requests = bool(self._requests), self._requests[1:]
+            if asked and not self._requests:
+                self._finish_without_point(search.layers)
+            else:
+                self._decide()
 
     def _follow(self) -> None:
         """What the look-ahead knows of the candidates."""
@@ -526,15 +533,13 @@ class NeuronPursuit(Engine):
         self._trace.add(self._total_steps, training.loss, lasting=training.stopped is not None)
         if training.stopped is not None:
             self._record()
-            self._end_training()
+            self._requests = self._requests[1:]
+            self._decide()
 
     def _record(self) -> None:
         training = self._training
         assert training is not None
         assert training.stopped is not None
-        loss = training.loss
-        if training.start.silent:  # which changed nothing but, perhaps, the last digit
-            loss = min(loss, self.growth[-1].loss)
         self.growth.append(
             GrowthRecord(
                 widths=training.network.widths,
@@ -542,33 +547,57 @@ class NeuronPursuit(Engine):
                 value=training.start.value,
                 candidates=self._candidates,
                 taken=self._taken,
-                loss=loss,
+                loss=training.end_loss,
                 test_loss=self.test_loss,
-                first_step=self._first_step,
+                first_step=sum(record.steps for record in self.growth),
                 steps=training.steps,
                 stopped=training.stopped,
             )
         )
 
-    def _end_training(self) -> None:
-        """Decide what comes after the training, if it has ended and nothing has been decided yet."""
+    def _decide(self) -> None:
+        """What comes next where nothing is under way. It does not depend on how the way there was cut into calls."""
         training, settings = self._training, self.settings
-        if training is None or training.stopped is None or self._searching is not None:
-            return
-        loss = training.loss
-        if loss <= self.target_loss:
-            self._finish("target", f"Training loss {loss:.3g} is at or below the target of {self.target_loss:.3g}.")
-        elif training.stopped.startswith("diverged"):
+        if self._requests:
+            self._searching = self._search(self._requests[0])
+        elif training is None:
+            if self._exhausted:
+                self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
+        elif training.end_loss <= self.target_loss:
+            self._finish(
+                "target",
+                f"Training loss {training.end_loss:.3g} is at or below the target of {self.target_loss:.3g}.",
+            )
+        elif training.stopped is not None and training.stopped.startswith("diverged"):
             self._finish("diverged", f"The minimizer {training.stopped}.")
         elif settings.stop_when_test_rises and self._test_loss_rose():
             losses = [f"{record.test_loss:.3g}" for record in self.growth[-2:]]
             self._finish("test_rising", f"The test loss rose from {losses[0]} to {losses[1]} with the last neuron.")
-        elif training.start.silent and loss >= self.growth[-2].loss * (1 - _USELESS_DECREASE):
-            self._nothing_found(self._search(training.start.searched))
+        elif (search := self._next_search()) is None:
+            self._finish_without_point(self._layers)
         elif self._additions_left <= 0:
             self._finish("additions", "All neurons that may be added have been added.")
         else:
-            self._searching = self._search(self._layers)
+            self._searching = search
+
+    def _next_search(self) -> NeuronSearching | None:
+        """For the network that has been trained; None if there is nothing left to find."""
+        training = self._training
+        assert training is not None
+        if set(self._layers) <= set(self._exhausted):
+            return None
+        searched = training.start.searched
+        if training.was_of_no_use and not set(searched) <= set(self._exhausted):
+            # From the side of the kinks that the signals came from there is nothing to gain: perhaps from the other.
+            if self._search(searched).has_another_side():
+                return self._search(searched, upper=True)
+            if searched == self._layers:
+                return None
+        return self._search(self._layers)
+
+    def _finish_without_point(self, layers: tuple[int, ...]) -> None:
+        where = "any layer" if layers == self._layers else f"layer {layers[0]}"
+        self._finish("no_point", f"No KKT point of {where} has a positive value that lowers the loss.")
 
     def _test_loss_rose(self) -> bool:
         losses = [record.test_loss for record in self.growth[-2:] if record.test_loss is not None]

@@ -24,6 +24,7 @@ from np_widgets.problems import Problem
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
 _PLUNGE = 0.1
+_USELESS_DECREASE = 1e-6
 _PLAIN = ("added", "layer", "value", "candidate", "silent", "searched")
 
 
@@ -97,6 +98,16 @@ class Training:
     def looks_ahead(self) -> bool:
         """Whether it is still to be seen which candidate is taken."""
         return self._look_ahead is not None
+
+    @property
+    def end_loss(self) -> float:
+        """The loss of a network that has been trained: a silent neuron changes nothing but, perhaps, the last digit."""
+        return min(self.loss, self._ceiling) if self.start.silent else self.loss
+
+    @property
+    def was_of_no_use(self) -> bool:
+        """Whether a neuron that started silently has not lowered the loss."""
+        return self.start.silent and self.loss >= self._ceiling * (1 - _USELESS_DECREASE)
 
     @property
     def network(self) -> HomogeneousNetwork:
