@@ -23,7 +23,6 @@ def normal(samples, inputs, seed=0):
 
 X = normal(16, 3)
 FOLDED = -np.abs(X)
-VERTICES = npw.problems.sparse_parity(3, 2, samples=8, seed=0)
 # What is learned, and the settings: pursuits that reach their goal, that come to limits of several kinds, that find no
 # KKT point, whose neurons start silently, and whose samples sit on kinks.
 PURSUITS: dict[str, tuple[npw.Problem, dict]] = {
@@ -32,7 +31,8 @@ PURSUITS: dict[str, tuple[npw.Problem, dict]] = {
     "two layers": (npw.Problem(X, np.abs(X[:, 0]) - X[:, 1]), {}),
     "three layers": (npw.Problem(X, np.abs(X[:, 0]) - X[:, 1]), {"hidden_layers": 3}),
     "parity": (npw.problems.sparse_parity(4, 2, samples=12, seed=0), {}),
-    "vertices, silent": (VERTICES, {}),
+    "parity, silent": (npw.problems.sparse_parity(6, 2, samples=8, seed=1), {}),
+    "parity, silent, three layers": (npw.problems.sparse_parity(3, 2, samples=20, seed=0), {"hidden_layers": 3}),
     "folded, silent": (npw.Problem(FOLDED, np.abs(X[:, 0]) - X[:, 1]), {}),
     "separable": (npw.Problem(X, (X[:, 0] > 0).astype(int), "cross_entropy"), {}),
     "moons on kinks": (npw.problems.two_moons(samples=20, seed=0), {}),
@@ -149,11 +149,11 @@ def assert_same_bits(frame: PursuitFrame, twin: PursuitFrame) -> None:
 
 
 def test_what_ends_in_pieces_is_what_ends_in_one_call():
-    # The neuron that starts silently at (2, 1) is of no use, but those from the other side of the kinks are.
-    problem = npw.problems.sparse_parity(20, 2, samples=300, seed=0)
+    # A neuron that starts silently at (2, 1) is of no use, but one from the other side of the kinks is.
+    problem = npw.problems.sparse_parity(20, 2, samples=1000, seed=0)
     whole, pieces = npw.NeuronPursuit(problem), npw.NeuronPursuit(problem)
-    whole.run(6)
-    for _ in range(7):
+    whole.run(8)
+    for _ in range(9):
         pieces.run(1)
     assert_same_bits(pieces.frame(), whole.frame())
 
