@@ -133,7 +133,15 @@ class TestRules:
         assert stage.later(60) == "running"
         stage.hearing._on_end(None)
         assert stage.later(SECONDS_WITHOUT_VIEW - 1) == "running"
+        stage.hearing._on_beginning(None)
+        assert stage.later(60) == "running"
+        stage.hearing._on_end(None)  # which does not make what was before it unheard
         assert stage.later(2) == "paused"
+
+    def test_a_process_that_was_stopped_for_a_while_has_heard_nothing(self, stage):
+        stage.session.resume()
+        stage.clock.now += 3600
+        assert stage.later(SECONDS_WITHOUT_VIEW) == "running"
 
     def test_what_was_never_shown_cannot_be_seen_after_the_cell_either(self, stage):
         stage.pacer.view = False

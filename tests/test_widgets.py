@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, cast
 
 import bqplot
@@ -25,7 +26,7 @@ from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks, snapped
-from np_widgets.widgets.publisher import Publisher
+from np_widgets.widgets.publisher import LARGEST_SHARE, LARGEST_SHARE_OF_BROWSER, Publisher
 from np_widgets.widgets.pursuit import PANELS, PursuitWidget
 from np_widgets.widgets.tree import close_tree
 from np_widgets.widgets.writing import together, update
@@ -149,6 +150,22 @@ class TestState:
             assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
             assert bundle["text/plain"] == "<PursuitWidget of 'two ReLUs'>"
             to_first_network(widget)
+
+    @pytest.mark.parametrize("where", ["_figure", "savefig"])
+    def test_a_stored_picture_that_fails_costs_the_picture_and_not_the_widget(self, widget, monkeypatch, where):
+        def fail(*_: object, **__: object) -> None:
+            raise ZeroDivisionError("no such picture")
+
+        if where == "_figure":
+            monkeypatch.setattr(PursuitWidget, where, fail)
+        else:
+            monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+        bundle = widget._repr_mimebundle_()
+        assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
+        assert "image/png" not in bundle
+        name, _, failure = bundle["text/plain"].partition(" without a picture, which failed: ")
+        assert name == "<PursuitWidget of 'two ReLUs'>"
+        assert failure == "ZeroDivisionError: no such picture"
 
 
 class TestControls:
@@ -586,6 +603,71 @@ class TestPublisher:
         publisher.catch_up()
         assert len(moments) == 2
         assert moments[0].frame is moments[1].frame
+
+
+class Staged(Publisher):
+    """One whose thread sleeps at once and whose session has news for a while; time is what the test says."""
+
+    def __init__(self, session: Session, pacer: Pacer, time: SimpleNamespace, cost: float, rate: float) -> None:
+        self.time, self.cost, self.news = time, cost, 30
+        self.drawn_at: list[float] = []
+        super().__init__(session, [self.draw], lambda moment, errors: None, pacer, rate)
+
+    def draw(self, _: object) -> None:
+        self.drawn_at.append(self.time.now)
+        self.time.now += 3 * self.cost  # others have the processor meanwhile
+        self.time.worked += self.cost
+
+    def _wait_for_news(self) -> bool:
+        self.news -= 1
+        return self.news >= 0
+
+    def _pause(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        if not enough():
+            self.time.now += max(seconds, 0.0)
+
+
+class Slow(FakePacer):
+    """A browser that needs some seconds to draw."""
+
+    def __init__(self, time: SimpleNamespace, drawing: float) -> None:
+        super().__init__()
+        self.time, self.drawing = time, drawing
+
+    def send_tick(self) -> int:
+        tick = super().send_tick()
+        self.time.now += self.drawing
+        self.drawn = tick
+        return tick
+
+
+class TestShares:
+    @pytest.mark.parametrize(
+        ("cost", "drawing", "rate", "period"),
+        [
+            (0.0, 0.0, 10.0, 0.1),
+            (0.001, 0.0, 10.0, 0.1),
+            (0.06, 0.0, 10.0, 0.06 / LARGEST_SHARE),
+            (0.06, 0.0, 0.25, 4.0),
+            (0.0, 0.3, 10.0, 0.3 / LARGEST_SHARE_OF_BROWSER),
+            (0.03, 0.03, 10.0, 0.03 / LARGEST_SHARE),
+            (0.003, 0.9, 10.0, 0.9 / LARGEST_SHARE_OF_BROWSER),
+        ],
+    )
+    def test_drawing_takes_no_more_than_its_share(self, monkeypatch, cost, drawing, rate, period):
+        time = SimpleNamespace(now=0.0, worked=0.0)
+        clocks = SimpleNamespace(monotonic=lambda: time.now, thread_time=lambda: time.worked)
+        monkeypatch.setattr("np_widgets.widgets.publisher.time", clocks)
+        pacer = Slow(time, drawing)
+        with Session(Counter()) as session:
+            publisher = Staged(session, pacer, time, cost, rate)
+            publisher._run()
+        pacer.close()
+        periods = np.diff(publisher.drawn_at)
+        assert len(periods) == 29
+        assert periods == pytest.approx(period)
+        assert cost / period <= LARGEST_SHARE * (1 + 1e-9)
+        assert drawing / period <= LARGEST_SHARE_OF_BROWSER * (1 + 1e-9)
 
 
 class TestWriting:

@@ -15,6 +15,7 @@ from np_widgets.widgets.pacer import Pacer
 # After so long without an answer from any view of a widget, the session that was made for it rests.
 SECONDS_WITHOUT_VIEW = 10.0
 _SECONDS_BETWEEN_QUESTIONS = 2.0
+_LONGEST_BETWEEN_LOOKS = 5.0
 
 
 class Audience:
@@ -53,7 +54,8 @@ class Audience:
         self._pacer = pacer
         self._hearing = hearing
         self._clock = clock
-        self._since = self._asked = clock()
+        self._looked = self._asked = clock()
+        self._silence = 0.0
         self._attentions = session.attentions
         hearing.begin()
         pacer.on_alive(self._on_answer)
@@ -62,15 +64,15 @@ class Audience:
     def look(self) -> None:
         """Ask the views whether they are there, and let the session rest if it is time; call it again and again."""
         now, attentions = self._clock(), self._session.attentions
-        attended = attentions != self._attentions or (self.shown and self._hearing.deaf)
-        if attended or self._session.status != "running":
-            self._since, self._attentions = now, attentions
-            return
-        silence = now - self._since
-        if silence >= SECONDS_WITHOUT_VIEW:
-            self._since = now
+        elapsed, self._looked = now - self._looked, now
+        if attentions != self._attentions or self._session.status != "running":
+            self._silence, self._attentions = 0.0, attentions
+        elif not (self.shown and self._hearing.deaf):
+            self._silence += min(elapsed, _LONGEST_BETWEEN_LOOKS)  # more: this process was stopped for a while
+        if self._silence >= SECONDS_WITHOUT_VIEW:
+            self._silence = 0.0
             self._rest(f"resting: no view of this widget has answered for {SECONDS_WITHOUT_VIEW:g} s; Play goes on")
-        elif min(silence, now - self._asked) >= _SECONDS_BETWEEN_QUESTIONS:
+        elif min(self._silence, now - self._asked) >= _SECONDS_BETWEEN_QUESTIONS:
             self._asked = now
             self._pacer.send_tick()
 

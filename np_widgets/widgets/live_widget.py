@@ -174,10 +174,14 @@ class LiveWidget(ipywidgets.VBox):
         if bundle is not None:
             if self._audience is not None:
                 self._audience.shown = True
-            buffer = io.BytesIO()
-            self._figure().savefig(buffer, format="png", dpi=72)
             bundle["text/plain"] = repr(self)
-            bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+            buffer = io.BytesIO()
+            try:
+                self._figure().savefig(buffer, format="png", dpi=72)
+            except Exception as error:  # noqa: BLE001 (it costs this picture, and not the live view)
+                bundle["text/plain"] += f" without a picture, which failed: {_named(error)}"
+            else:
+                bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
         return bundle
 
 

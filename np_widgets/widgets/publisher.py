@@ -53,7 +53,7 @@ class Publisher:
         At most so many times a second; less often when that would take more than :data:`LARGEST_SHARE` of the time of
         this thread's processor, or more than :data:`LARGEST_SHARE_OF_BROWSER` of the browser's time.
     look
-        Called again and again, at least once a second.
+        Called again and again.
     """
 
     def __init__(

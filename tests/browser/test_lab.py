@@ -200,3 +200,52 @@ def test_every_text_can_be_read_in_both_themes(endless, screenshots):
     widget = endless.widget
     play_until(widget, "widths (1, 1)")
     look_at_both_themes(endless, widget, "pursuit", screenshots)
+
+
+def test_what_no_view_shows_rests_and_a_hidden_tab_is_a_view(server, open_notebook):
+    answers = "print(f'answers: {widget.children[-1].alive}')"
+    impatient = """
+    from np_widgets.widgets import audience
+    audience.SECONDS_WITHOUT_VIEW = 1.0
+    print(f"resting: {widget.session.resting}")
+    """.replace("\n    ", "\n")
+    server.write_notebook("unseen.ipynb", IMPORTS + ENDLESS, answers, impatient, "widget")
+    notebook = open_notebook("unseen.ipynb")
+    page = notebook.page
+
+    def select(index: int) -> None:
+        page.locator(".jp-Cell .jp-InputArea-editor").nth(index).click()
+        page.keyboard.press("Escape")
+
+    def said(index: int, wanted: str) -> str:
+        """Execute a cell until its output is as wanted."""
+        select(index)
+        for _ in range(60):
+            notebook.command("notebook:run-cell")
+            output = page.locator(".jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
+            expect(output).to_be_visible()
+            if re.search(wanted, output.inner_text()):
+                return output.inner_text()
+            page.wait_for_timeout(500)
+        raise AssertionError(f"{output.inner_text()!r} never became {wanted!r}")
+
+    select(0)
+    notebook.command("notebook:run-cell")
+    button(notebook.widget, "Play").click()
+    expect(status(notebook.widget)).to_contain_text("running")
+    # A tab that is not on show has no animation frames.
+    page.evaluate("() => { window.requestAnimationFrame = () => 0; }")
+    before = int(re.findall(r"\d+", said(1, r"answers: \d+"))[0])
+    said(1, rf"answers: (?!({'|'.join(str(before + ahead) for ahead in range(5))})\b)\d+")
+    expect(status(notebook.widget)).to_contain_text("running")
+    select(0)
+    notebook.command("notebook:clear-cell-output")
+    expect(page.locator(".npw")).to_have_count(0)
+    said(2, "resting: resting: no view")
+    select(3)
+    notebook.command("notebook:run-cell")
+    expect(notebook.widget.get_by_role("alert")).to_contain_text("resting: no view")
+    button(notebook.widget, "Play").click()
+    expect(status(notebook.widget)).to_contain_text("running")
+    button(notebook.widget, "Pause").click()
+    expect(status(notebook.widget)).to_contain_text("paused")
