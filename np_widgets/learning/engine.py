@@ -22,7 +22,8 @@ class Engine(ABC):
     """
 
     _driver: str | None = None
-    _attempting = False
+    _before: dict[str, Any] | None = None  # the state to which an attempt under way would be undone
+    _attempts = 0
     broken = False
     """Whether the last :meth:`attempt` failed and could not be undone."""
 
@@ -70,18 +71,38 @@ class Engine(ABC):
         Within another attempt nothing is put back: that one undoes all of it. ``unless_same`` spares the way back if
         the state has not changed. Only for actions that leave nothing half done beside the state.
         """
-        if self._attempting:
+        if self._before is not None:
             return action()
         good = self.state()
         # No context manager: an interrupt inside contextlib could delay the undoing until its generator is collected.
         try:
-            self._attempting = True
+            self._before = good
+            self._attempts += 1
             return action()
         except BaseException as error:
             self._undo(good, error, unless_same)
             raise
         finally:
-            self._attempting = False
+            self._before = None
+
+    def settled_state(self) -> dict[str, Any]:
+        """:meth:`state` between two attempts, also for another thread than the one that drives the engine."""
+        while True:
+            attempts, before = self._attempts, self._before
+            if before is not None:
+                return before
+            try:
+                state = self.state()
+            except Exception:
+                if attempts == self._attempts:
+                    raise
+                continue
+            if attempts == self._attempts:  # else an attempt that began meanwhile may have changed half of it
+                return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold: nobody drives them."""
+        return {name: value for name, value in vars(self).items() if name not in ("_driver", "_before", "_attempts")}
 
     def _undo(self, good: dict[str, Any], error: BaseException, unless_same: bool) -> None:
         drop_locals(error)  # first: after an out-of-memory error the way back may need that memory

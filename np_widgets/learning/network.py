@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,6 +191,37 @@ class HomogeneousNetwork:
         precision = self.dtype if dtype is None else arguments.dtype("dtype", dtype)
         moved = [weight.to(device=target, dtype=precision, copy=True) for weight in self.weights]
         return HomogeneousNetwork._of(moved, self.activation)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the weights as ``"W_1"``, …, ``"W_L"``; ``"hidden_layers"``, ``"power"`` and ``"leak"``.
+
+        Tensors and plain numbers: what ``torch.save`` writes of it ``torch.load(…, weights_only=True)`` reads, and
+        :meth:`from_state_dict` makes a network of.
+        """
+        weights = {f"W_{layer}": weight.clone() for layer, weight in enumerate(self.weights, start=1)}
+        return {**weights, "hidden_layers": self.hidden_layers, "power": self.power, "leak": self.leak}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> HomogeneousNetwork:
+        """The network whose :meth:`state_dict` is ``state``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an entry is missing, unknown, or not what a network can have.
+        """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a dictionary as state_dict() makes it, got {type(state).__name__}")
+        layers = arguments.whole("state['hidden_layers']", state.get("hidden_layers"), 1)
+        names = [f"W_{layer}" for layer in range(1, min(layers + 1, len(state)) + 1)]
+        wanted = {*names, "hidden_layers", "power", "leak"}
+        if wanted != set(state):
+            differing = ", ".join(sorted(map(repr, wanted ^ set(state))))
+            raise ValueError(f"state must hold {', '.join(sorted(wanted))}, got one that differs in {differing}")
+        for name in names:
+            if not isinstance(state[name], Tensor):
+                raise TypeError(f"state[{name!r}] must be a tensor, got {type(state[name]).__name__}")
+        return cls([state[name] for name in names], power=state["power"], leak=state["leak"])
 
     def to_module(self) -> nn.Sequential:
         """The same function as a plain, trainable ``torch.nn.Module`` (bias-free ``Linear`` layers)."""

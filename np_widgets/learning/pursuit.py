@@ -440,6 +440,15 @@ class NeuronPursuit(Engine):
         self._trace.restore(state["trace"])
         self._training, self._searching = training, searching
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Working memory is made anew.
+        return {**super().__getstate__(), "_training": None, "_searching": None, "state": self.settled_state()}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        state = kept.pop("state")
+        vars(self).update(kept)
+        self.restore(state)
+
     # inside
 
     def _begin(self) -> None:

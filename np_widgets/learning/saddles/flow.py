@@ -341,6 +341,19 @@ class SaddleFlow(Engine):
             self._passage.resume(state["now"])
         self._now = state["now"]
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What follows from the settings, and working memory, is made anew.
+        own = {
+            name: each for name, each in super().__getstate__().items() if name not in ("_start", "_passage", "_now")
+        }
+        return {**own, "_kept": None, "state": self.settled_state()}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        state = kept.pop("state")
+        vars(self).update(kept)
+        self._begin(state["settings"])
+        self.restore(state)
+
     # inside
 
     _start: Start
