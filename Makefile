@@ -11,7 +11,14 @@ QUICKSTART := notebooks/01_quickstart.ipynb
 ENVIRONMENT := .venv
 RUN := $(ENVIRONMENT)/bin/python
 WITH_CHROMIUM = CHROMIUM="$$($(RUN) .ci/chromium.py)"
-CHECKS := lint types rooms unit notebooks browser
+CHECKS := lint types rooms unit rounding notebooks browser
+# Files go to as many processes as there are cores. More than a few cost more processor time than they save: each
+# imports everything.
+IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Where rounding could decide.
+MATHEMATICS := $(addprefix tests/test_,$(addsuffix .py,correlation device_steps growing look_ahead losses minimizers \
+	network objective pursue_many pursuit pursuit_sequences saddle_awakening saddle_closed_forms saddle_minimum \
+	saddle_theory scale search searching stationarity))
 
 # The kernel is this environment's, whatever the user has installed elsewhere; and a backend inherited from a
 # notebook's terminal would redirect its figures.
@@ -51,7 +58,10 @@ rooms: environment-test ## Which room may import which: import-linter
 	$(ENVIRONMENT)/bin/lint-imports
 
 unit: environment-test ## Tests of everything that needs no browser
-	$(RUN) -m pytest --ignore=tests/browser
+	$(RUN) -m pytest $(IN_PARALLEL) --ignore=tests/browser
+
+rounding: environment-test ## The tests of the mathematics again, as on another machine: other kernels, other last digits
+	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(RUN) -m pytest $(IN_PARALLEL) --other-data=1 $(MATHEMATICS)
 
 notebooks: environment-test ## Notebooks run and give the outputs stored in them: nbval
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \

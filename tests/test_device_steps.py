@@ -254,6 +254,7 @@ def test_batches_end_where_the_stopping_rule_is_looked_at(alone_kind, kind):
     assert _equal(alone.state(), in_batches.state())
 
 
+@pytest.mark.exact_data(reason="the gradient is exactly zero")
 @pytest.mark.parametrize("kind", IN_BATCHES)
 def test_a_point_without_gradient_ends_the_run_before_its_first_step(kind):
     objective = Objective(Problem([[1.0], [2.0]], [1.0, 2.0]), HomogeneousNetwork([[[1.0]], [[1.0]]]))

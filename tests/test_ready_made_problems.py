@@ -20,6 +20,8 @@ from np_widgets.problems.index_models import MULTI_INDEX_LINKS, SINGLE_INDEX_LIN
 from np_widgets.problems.low_dimensional import CURVES
 from np_widgets.problems.random_network import TeacherNetwork
 
+pytestmark = pytest.mark.exact_data(reason="inputs and targets are compared with formulas")
+
 DRAWN: dict[str, Callable[..., Problem]] = {
     "kumar_haupt": problems.kumar_haupt,
     "single_index": problems.single_index,

@@ -413,7 +413,7 @@ def test_some_samples_are_different_ones_in_their_order():
     part = some_samples(problem, 30, 5)
     assert part.samples == len(set(part.targets.flatten().tolist())) == 30
     assert torch.equal(part.inputs, part.inputs.sort(dim=0).values)
-    assert torch.equal(part.inputs, part.targets)
+    assert torch.equal(part.inputs, problem.inputs[part.targets.flatten().long()])
     assert torch.equal(part.inputs, some_samples(problem, 30, 5).inputs)
     assert not torch.equal(part.inputs, some_samples(problem, 30, 6).inputs)
     assert problem.samples == 100
