@@ -149,6 +149,20 @@ class Notebook:
             }"""
         )
 
+    def reload(self) -> None:
+        """Reload the page until the widgets are there.
+
+        JupyterLab asks the kernel for them and gives it four seconds, which on a busy machine may be too few.
+        """
+        for _ in range(5):
+            self.page.reload()
+            self.wait_until_open()
+            lost = self.page.get_by_text("Error displaying widget: model not found")
+            self.widget.or_(lost).first.wait_for()
+            if lost.count() == 0:
+                return
+            self.complaints.clear()
+
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
         """Execute a command of JupyterLab and wait for its end."""
         self.page.evaluate(

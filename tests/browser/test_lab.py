@@ -148,8 +148,7 @@ def test_a_reload_shows_the_running_session(endless, server):
     play_until(endless.widget, "widths (1, 1)")
     button(endless.widget, "Play").click()
     endless.command("docmanager:save")
-    endless.page.reload()
-    endless.wait_until_open()
+    endless.reload()
     widget = endless.widget
     expect(status(widget)).to_contain_text("running")
     wait_until_drawn_otherwise(widget, drawn(widget))
