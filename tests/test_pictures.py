@@ -222,6 +222,7 @@ class TestHypercube:
         assert picture.x[-1] <= 1
         assert np.all(np.diff(picture.x) > 0)
 
+    @pytest.mark.exact_data(reason="inputs are vertices")
     def test_without_a_truth_the_vertices_are_the_data_in_order(self):
         x = np.array([[-1.0, 1], [1, 1], [1, -1]])
         problem = Problem(x, [1.0, 2.0, 3.0], display=Display("hypercube"))
@@ -237,6 +238,7 @@ class TestHypercube:
 
 
 class TestFunction:
+    @pytest.mark.exact_data(reason="inputs are compared with what was given")
     def test_a_curve_goes_through_its_data(self):
         x = np.stack([np.linspace(-1, 1, 21), np.ones(21)], axis=1)
         network = (np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 1.0]]))
