@@ -154,3 +154,23 @@ def test_an_ensemble_records_it_too():
                 scores = [each.loss + each.penalty for each in record.candidates if each.loss is not None]
                 assert taken.loss + taken.penalty <= sorted(scores)[min(1, len(scores) - 1)]
             assert record.loss <= record.candidates[record.taken].loss * (1 + 1e-6) + 1e-6
+
+
+@pytest.mark.parametrize("hidden_layers", [2, 3])
+def test_without_a_point_the_maxima_are_those_of_the_network_as_it_stands(hidden_layers):
+    problem = npw.problems.sparse_parity(5, 2, samples=40, seed=0)
+    pursuit = npw.NeuronPursuit(problem, hidden_layers, starts=10, value_tolerance=1e-6)
+    finish = pursuit.run(12)
+    if finish.kind != "no_point":
+        assert finish.layer_maxima is None  # nothing was searched for the network as it stands
+        return
+    seed = pursuit.settings.seed + len(pursuit.growth)
+    points = npw.find_kkt_points(pursuit.network, problem, starts=10, seed=seed, value_tolerance=0.0, unseen=True)
+    for layer, most in enumerate(finish.layer_maxima, start=1):
+        expected = max((point.value for point in points if point.layer == layer), default=0.0)
+        assert most == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    frame = pursuit.frame()
+    assert frame.taken is None
+    assert all(each.value <= max(finish.layer_maxima) * (1 + 1e-9) for each in frame.candidates)
+    assert all(each.loss is None for each in frame.candidates)
+    assert candidates(frame).nothing == ("" if frame.candidates else "None: no KKT point has a positive value.")

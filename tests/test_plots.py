@@ -353,7 +353,7 @@ def test_overview_has_all_five_and_says_what_it_shows():
 def test_an_empty_frame_shows_the_truth_and_says_what_is_missing():
     figure = plots.overview(EMPTY, PROBLEM)
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
-    assert said == ["No network yet", "No network yet", "No step taken yet", "No candidate yet: a search finds them"]
+    assert said == ["No network yet", "No network yet", "No step taken yet", "None yet: a search finds them."]
     assert legend_of(figure.axes[2]) == ["truth"]
 
 

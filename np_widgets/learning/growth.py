@@ -122,8 +122,9 @@ class Finish:
     advice
         What one can do next, in a sentence; may be empty.
     layer_maxima
-        ``max N_l`` of each hidden layer as the last search found it, None for a layer that it did not search; or None
-        if there was no search.
+        ``max N_l`` of each hidden layer at the network as it stands, None for a layer that was not searched; or None if
+        nothing was searched for that network, as at most ends but ``"no_point"``. With ``method="fast"`` those of
+        ``find_kkt_points(…, unseen=True)``.
     gradient_norm
         The norm of the gradient of the training loss, or None before the first network; for ``"no_point"`` and an
         activation with a kink the smallest over Clarke's subdifferential.

@@ -16,7 +16,7 @@ from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitF
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.rules import target_in_force
-from np_widgets.learning.searching import NeuronSearching, OriginSearching
+from np_widgets.learning.searching import Maxima, NeuronSearching, OriginSearching, joined
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.learning.trace import Trace
@@ -123,7 +123,7 @@ class NeuronPursuit(Engine):
     _exhausted: tuple[int, ...]  # layers in which a search from the current network found nothing; 0 for the origin
     _candidates: tuple[Candidate, ...]
     _taken: int | None  # which of them, if that is decided
-    _maxima: tuple[float | None, ...] | None
+    _maxima: Maxima  # of the current network, as far as its layers have been searched
     _trace: Trace
     _training: Training | None
     _searching: OriginSearching | NeuronSearching | None
@@ -398,6 +398,9 @@ class NeuronPursuit(Engine):
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
         searching = self._searching
+        which = None
+        if isinstance(searching, NeuronSearching):
+            which = searching.layers, searching.upper, searching.exact
         return {
             "settings": dict(vars(self.settings)),
             "finished": self._finished,
@@ -410,9 +413,7 @@ class NeuronPursuit(Engine):
             "maxima": self._maxima,
             "trace": self._trace.state(),
             "training": None if self._training is None else self._training.state(),
-            "searching": None
-            if searching is None
-            else (searching.directions.quanta, searching.layers, searching.upper),
+            "searching": None if searching is None else (searching.directions.quanta, which),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -422,11 +423,11 @@ class NeuronPursuit(Engine):
             saved, searching = state["training"], None
             training = None if saved is None else Training.restored(self.problem, settings, saved)
             if state["searching"] is not None:
-                quanta, layers, upper = state["searching"]
+                quanta, which = state["searching"]
                 searching = (
                     OriginSearching(self.problem, settings)
                     if training is None
-                    else _search(self.problem, settings, training, _seed(settings, len(state["growth"])), layers, upper)
+                    else _search(self.problem, settings, training, _seed(settings, len(state["growth"])), *which)
                 )
                 beside = None if self._searching is None else self._searching.directions
                 searching.directions.catch_up(quanta, beside)
@@ -482,9 +483,9 @@ class NeuronPursuit(Engine):
         under_way = 0 if training is None or training.stopped is not None else training.steps
         return sum(record.steps for record in self.growth) + under_way
 
-    def _search(self, layers: tuple[int, ...], upper: bool = False) -> NeuronSearching:
+    def _search(self, layers: tuple[int, ...], upper: bool = False, exact: bool = False) -> NeuronSearching:
         assert self._training is not None
-        return _search(self.problem, self.settings, self._training, self._next_seed, layers, upper)
+        return _search(self.problem, self.settings, self._training, self._next_seed, layers, upper, exact)
 
     def _go_on(self) -> None:
         """Take up again what an end has cut short, as far as what may be added now allows."""
@@ -506,9 +507,10 @@ class NeuronPursuit(Engine):
         before = math.inf if self._training is None else self._training.end_loss
         training = Training(self.problem, self.settings, found, self._next_seed, ceiling=before) if found else None
         self._searching = None
-        self._candidates, self._taken, self._maxima = search.candidates, None, search.maxima
+        self._candidates, self._taken = search.candidates, None
+        self._maxima = joined(self._maxima, search.maxima)
         if training is not None:
-            self._training, self._exhausted = training, ()
+            self._training, self._exhausted, self._maxima = training, (), None
             self._follow()
             if isinstance(search, NeuronSearching) and not self._requests:
                 self._additions_left -= 1
@@ -516,8 +518,8 @@ class NeuronPursuit(Engine):
         elif isinstance(search, OriginSearching):
             self._exhausted = (0,)
             self._decide()
-        elif self.settings.method != "paper" and search.has_another_side():
-            self._searching = self._search(search.layers, upper=True)
+        elif (way_on := search.way_on()) is not None:
+            self._searching = self._search(search.layers, *way_on)
         else:
             self._exhausted += search.layers
             asked, self._requests = bool(self._requests), self._requests[1:]
@@ -598,10 +600,9 @@ class NeuronPursuit(Engine):
         searched = training.start.searched
         if training.was_of_no_use and not set(searched) <= set(self._exhausted):
             # From the side of the kinks that the signals came from there is nothing to gain: perhaps from the other.
-            if self._search(searched).has_another_side():
-                return self._search(searched, upper=True)
-            if searched == self._layers:
-                return None
+            way_on = self._search(searched).way_on()
+            assert way_on is not None
+            return self._search(searched, *way_on)
         return self._search(self._layers)
 
     def _finish_without_point(self, layers: tuple[int, ...]) -> None:
@@ -643,7 +644,13 @@ def _seed(settings: PursuitSettings, number: int) -> int:
 
 
 def _search(
-    problem: Problem, settings: PursuitSettings, training: Training, seed: int, layers: tuple[int, ...], upper: bool
+    problem: Problem,
+    settings: PursuitSettings,
+    training: Training,
+    seed: int,
+    layers: tuple[int, ...],
+    upper: bool,
+    exact: bool,
 ) -> NeuronSearching:
     # A copy: a search outlives the working memory of the minimizer.
-    return NeuronSearching(problem, settings, training.network.copy(), layers, seed, upper)
+    return NeuronSearching(problem, settings, training.network.copy(), layers, seed, upper, exact)

@@ -22,6 +22,8 @@ POINTS_TRIED = 4
 MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
 """Of the samples that the fast method searches; entries are inputs, hidden outputs and outputs: 512 MiB in float64."""
 
+Maxima = tuple[float | None, ...] | None
+
 
 @dataclass(frozen=True)
 class NextNetwork:
@@ -62,8 +64,7 @@ class NextNetwork:
 class OriginSearching:
     """The search at the origin."""
 
-    maxima: tuple[float | None, ...] | None = None
-    layers, upper = None, False
+    maxima: Maxima = None
 
     def __init__(self, problem: Problem, settings: PursuitSettings) -> None:
         self._settings, self._all = settings, problem.samples
@@ -136,6 +137,8 @@ class NeuronSearching:
         Of the random starts.
     upper
         Take the signals of samples that sit on a kink of the network from its positive side.
+    exact
+        Polish what is found to KKT points, as ``method="paper"`` always does.
     """
 
     def __init__(
@@ -146,12 +149,13 @@ class NeuronSearching:
         layers: tuple[int, ...],
         seed: int,
         upper: bool = False,
+        exact: bool = False,
     ) -> None:
         self._settings, self._network, self._all = settings, network, problem.samples
         entries = problem.input_size + sum(network.widths) + problem.output_size
         self._problem = problem = _searched(problem, settings, entries, seed)
         fast = settings.method != "paper"
-        self.layers, self.upper = layers, upper
+        self.layers, self.upper, self.exact = layers, upper, exact or not fast
         self._forward = network.forward(problem.inputs)
         self._search = LayerSearch(
             network,
@@ -162,7 +166,7 @@ class NeuronSearching:
             settings.value_tolerance,
             upper=upper,
             unseen=fast,
-            rough=fast,
+            rough=not self.exact,
         )
         self.directions = self._search.directions
 
@@ -182,8 +186,10 @@ class NeuronSearching:
         return tuple(Candidate(point.layer, point.value, point.residual, unseen=point.unseen) for point in self.points)
 
     @property
-    def maxima(self) -> tuple[float | None, ...]:
-        """``max N_l`` of every hidden layer; None for those that were not searched."""
+    def maxima(self) -> Maxima:
+        """``max N_l`` of every hidden layer; None for those not searched, or not with the signals of the NCF."""
+        if self.upper:
+            return None
         found = self._search.maxima
         return tuple(found.get(layer) for layer in range(1, self._network.hidden_layers + 1))
 
@@ -191,7 +197,7 @@ class NeuronSearching:
     def message(self) -> str:
         """What is happening, as a sentence."""
         where = "layer " + " and ".join(map(str, self.layers)) if len(self.layers) < 3 else "all layers"
-        sides = ", at kinks too" if self.upper else ""
+        sides = ", at kinks too" if self.upper else ", exactly" if self.exact else ""
         share = _share(self._problem, self._all)
         return f"Searching {where} for the best neuron to add{sides}{share}: round {self.directions.quanta}."
 
@@ -214,7 +220,7 @@ class NeuronSearching:
         found.sort(key=lambda each: -each.value)
         if self._settings.method == "paper":
             return found[:1]
-        if found or self.upper or not points:
+        if found or self.upper or self.exact or not points:
             return found
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
@@ -255,10 +261,24 @@ class NeuronSearching:
         added = ((point.layer, self._network.widths[point.layer - 1]),)
         return NextNetwork(network, added, point.layer, point.value, index, silent, self.layers)
 
-    def has_another_side(self) -> bool:
-        """Whether some sample sits exactly on a kink of the network, so that there are other one-sided signals."""
+    def way_on(self) -> tuple[bool, bool] | None:
+        """Where nothing is of use: ``upper`` and ``exact`` of the next search of the same network; None after the last.
+
+        First, if some sample sits exactly on a kink of the network, with the other one-sided signals. Last comes an
+        exact search: its maxima and its points are the truth about the network as it stands.
+        """
+        if self.exact:
+            return None
         on_kink = any(bool((z == 0).any()) for z in self._forward.pre_activations[:-1])
-        return on_kink and self._network.activation.has_kink and not self.upper
+        upper = on_kink and self._network.activation.has_kink and not self.upper
+        return upper, not upper
+
+
+def joined(before: Maxima, found: Maxima) -> Maxima:
+    """The ``max N_l`` of one network that several searches of some layers each found: the later ones count."""
+    if before is None or found is None:
+        return found or before
+    return tuple(old if new is None else new for old, new in zip(before, found, strict=True))
 
 
 def _most(settings: PursuitSettings) -> int:

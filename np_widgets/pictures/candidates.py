@@ -48,6 +48,8 @@ class Candidates:
         The layers that have a place, ascending.
     layer_labels
         Their names.
+    nothing
+        Why there is none; empty if there are some.
     notes
         What decided, and what is left out or missing, in words.
     """
@@ -66,6 +68,7 @@ class Candidates:
     losses_label: str
     layer_ticks: tuple[int, ...]
     layer_labels: tuple[str, ...]
+    nothing: str
     notes: tuple[str, ...]
 
 
@@ -104,6 +107,7 @@ def candidates(frame: PursuitFrame) -> Candidates:
         losses_label=LOSS_LABEL if len(drawn) else "",
         layer_ticks=layers,
         layer_labels=("origin",) if at_origin else tuple(f"layer {layer}" for layer in layers),
+        nothing="" if found else _nothing(frame),
         notes=tuple(notes),
     )
 
@@ -127,6 +131,11 @@ def _places(count: int) -> Floats:
     # A few candidates stay near the middle of their layer's place.
     reach = min(_HALF_WIDTH, 0.05 * max(count - 1, 0))
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(count)
+
+
+def _nothing(frame: PursuitFrame) -> str:
+    ended = frame.finished is not None and frame.finished.kind == "no_point"
+    return "None: no KKT point has a positive value." if ended else "None yet: a search finds them."
 
 
 def _directions(found: list[Candidate]) -> str:

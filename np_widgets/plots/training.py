@@ -81,7 +81,7 @@ def draw_candidates(axes: Axes, picture: Candidates) -> None:
     """The NCF value of each candidate of the last search, by layer, which was taken, and what decided."""
     if len(picture.x) == 0:
         style.head(axes, "Candidates")
-        style.say(axes, "No candidate yet: a search finds them")
+        style.say(axes, picture.nothing)
         return
     axes.vlines(picture.x, 0, picture.values, color=style.GRAY, lw=0.8)
     taken = np.arange(len(picture.x)) == picture.chosen

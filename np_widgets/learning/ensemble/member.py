@@ -113,6 +113,7 @@ class Member:
             )
         )
         self._steps += steps
+        self._maxima = None  # those of the network before
         if is_met:
             self._finish(
                 "target", f"Training loss {self.loss:.3g} is at or below the target of {self.target_loss:.3g}."
@@ -150,17 +151,15 @@ class Member:
             else:
                 self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
             return
-        upper = False
-        while True:
-            layers = tuple(range(1, self._settings.hidden_layers + 1))
-            neurons = NeuronSearching(self.problem, self._settings, self.network, layers, self.next_seed, upper)
+        layers = tuple(range(1, self._settings.hidden_layers + 1))
+        way_on: tuple[bool, bool] | None = (False, False)
+        while way_on is not None:
+            neurons = NeuronSearching(self.problem, self._settings, self.network, layers, self.next_seed, *way_on)
             found = _run(neurons)
             self.found(neurons.candidates, neurons.maxima)
             if found and self._train(found):
                 return
-            if not neurons.has_another_side():
-                break
-            upper = True
+            way_on = neurons.way_on()
         self._finish("no_point", "No KKT point of any layer has a positive value that lowers the loss.")
 
     def _train(self, found: list[NextNetwork]) -> bool:

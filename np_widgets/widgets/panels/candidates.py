@@ -87,7 +87,7 @@ class CandidatesPanel(Panel[PursuitFrame]):
             )
             if label
         ]
-        self.tell("".join(entries), *(picture.notes if found else ["None yet: a search finds them."]))
+        self.tell("".join(entries), picture.nothing, *picture.notes)
 
     def _show_axes(self, picture: Candidates) -> None:
         values, tried = picture.values, bool(picture.losses_label)
