@@ -275,12 +275,14 @@ def test_a_forked_process_is_told_that_the_session_is_not_there():
         import os
         import warnings
         from np_widgets.sessions.session import Session
+        from np_widgets.sessions.turns import turns
         from tests.session_engines import Counter
 
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks where there are threads
         engine = Counter()
         session = Session(engine)
         session.step(3)
+        turns._lock.acquire()  # as if another session asked for its turn just now
         child = os.fork()
         if child == 0:
             for call in (session.resume, session.step, session.wait, session.next_frame):
@@ -294,6 +296,7 @@ def test_a_forked_process_is_told_that_the_session_is_not_there():
             assert session.status == "closed"
             with Session(engine) as second:
                 os._exit(0 if second.step(4) == 4 and second.frame.count == 7 else 2)
+        turns._lock.release()
         _, status = os.waitpid(child, 0)
         assert session.step(2) == 2
         assert session.frame.count == 5

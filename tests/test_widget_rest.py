@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -140,6 +141,7 @@ class TestRules:
 
     def test_a_process_that_was_stopped_for_a_while_has_heard_nothing(self, stage):
         stage.session.resume()
+        assert stage.later(1) == "running"
         stage.clock.now += 3600
         assert stage.later(SECONDS_WITHOUT_VIEW) == "running"
 
@@ -221,7 +223,7 @@ class TestGoingOn:
         else:
             seen: list[int] = []
             end = stage.session.observe(lambda frame, status: seen.append(frame.count))
-            stage.session.wait(60)
+            until(lambda: stage.session.status == "finished")
             end()
             assert seen == [*range(before.count, before.count + 101)]
         assert stage.session.resting is None
@@ -274,8 +276,9 @@ class TestWidgets:
     def soon(self, monkeypatch):
         monkeypatch.setattr(rules, "SECONDS_WITHOUT_VIEW", 0.3)
         monkeypatch.setattr(rules, "_SECONDS_BETWEEN_QUESTIONS", 0.1)
+        monkeypatch.setattr(rules, "_LONGEST_BETWEEN_LOOKS", 0.05)  # a busy machine lets threads wait
 
-    def test_nobody_sees_it_and_it_rests_and_play_goes_on(self):
+    def test_nobody_sees_it_and_it_rests_and_play_goes_on(self, monkeypatch):
         widget = PursuitWidget(endless())
         widget.session.resume()
         until(lambda: widget.session.resting is not None)
@@ -283,6 +286,7 @@ class TestWidgets:
         assert widget.status == "paused"
         assert "resting: no view of this widget has answered for 0.3 s; Play goes on" in text(widget)
         stands = widget.session.frame.total_steps
+        monkeypatch.setattr(rules, "SECONDS_WITHOUT_VIEW", math.inf)
         widget.session.resume()
         assert widget.status == "running"
         assert "resting" not in text(widget)
@@ -310,6 +314,31 @@ class TestWidgets:
             widget.close()
             owner.close()
 
+    def test_a_view_of_another_widget_of_the_session_is_a_view(self):
+        owner = PursuitWidget(endless())
+        guest = PursuitWidget(owner.session)
+        asking, answering = owner.children[-1], guest.children[-1]
+        asking.observe(lambda _: answering.set_trait("alive", answering.alive + 1), "tick")
+        owner.session.resume()
+        ticks = asking.tick
+        until(lambda: asking.tick > ticks + 6)
+        assert owner.session.status == "running"
+        guest.close()
+        owner.close()
+
+    def test_a_display_is_shown_although_no_view_has_answered_yet(self, monkeypatch):
+        monkeypatch.setattr(kernel.hearing, "_executing", True)
+        shown, unseen = PursuitWidget(endless()), PursuitWidget(endless())
+        shown._repr_mimebundle_()
+        for widget in (shown, unseen):
+            widget.session.resume()
+        until(lambda: unseen.session.resting is not None)
+        assert shown.session.status == "running"
+        monkeypatch.setattr(kernel.hearing, "_executing", False)
+        until(lambda: shown.session.resting is not None)
+        shown.close()
+        unseen.close()
+
     def test_without_any_front_end_waiting_is_to_the_end(self):
         widget = PursuitWidget(problems.kumar_haupt(samples=60), starts=3, max_additions=0)
         widget.session.speed = 1e-3
@@ -326,6 +355,7 @@ class TestCells:
         cell = Cell("a", "1")
         monkeypatch.setattr(rules, "current_cell", lambda: cell)
         monkeypatch.setattr(rules, "_of_cells", {})
+        monkeypatch.setattr(rules, "SECONDS_WITHOUT_VIEW", math.inf)
         made: list[PursuitWidget] = []
 
         def execute(name: str, execution: str, count: int = 1) -> None:
@@ -365,6 +395,7 @@ from np_widgets import problems
 from np_widgets.widgets import audience
 from np_widgets.widgets.kernel import current_cell, hearing
 from np_widgets.widgets.pursuit import PursuitWidget
+audience.SECONDS_WITHOUT_VIEW = 1e9
 widgets = []
 def add():
     problem = problems.kumar_haupt(samples=60)

@@ -102,7 +102,8 @@ class Session:
     @property
     def resting(self) -> str | None:
         """Why a session rests that would run if anybody could see it, or None; see the notes above."""
-        return self._worker.resting
+        # It is set a moment before the status is.
+        return self._worker.resting if self.status == "paused" else None
 
     @property
     def attentions(self) -> int:
@@ -270,7 +271,7 @@ class Session:
         end = deadline(timeout)
         self._require_able_to_wait("next_frame")
         with self._attending() if attending else nullcontext():
-            if attending and self.resting is not None:
+            if attending and self._worker.resting is not None:
                 self._queue(commands.sync())
             self._wait_for(lambda: self.frame is not seen or self.status == "closed", end, watching=True)
         return self.frame
@@ -290,7 +291,7 @@ class Session:
             raise TypeError(f"callback must be a function of a frame and a status, got {callback!r}")
         self._require_open("observe")
         end = self._belongings.add(callback)
-        if self.resting is not None:
+        if self._worker.resting is not None:
             self._queue(commands.sync())
         return end
 
