@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -274,6 +275,27 @@ def test_settling_leads_to_the_lowest_point_seen(kind):
     assert torch.equal(minimizer.theta, minimizer.lowest_theta)
     assert minimizer.loss == minimizer.lowest_loss == objective.loss(minimizer.theta)
     assert torch.equal(minimizer.gradient, objective.loss_and_gradient(minimizer.theta)[1])
+
+
+@pytest.mark.parametrize("kind", [GradientDescent, Adam])
+def test_the_lowest_point_is_that_of_the_lowest_loss_seen(kind):
+    objective = _valley()
+    minimizer = kind(objective, objective.initial, learning_rate=0.1)  # it bounces around the kink: the loss also rises
+    seen = [minimizer.loss]
+    for _ in range(60):
+        minimizer.advance(1)
+        seen.append(minimizer.loss)
+    assert any(later > earlier for earlier, later in pairwise(seen))
+    assert minimizer.lowest_loss == min(seen) == objective.loss(minimizer.lowest_theta)
+
+
+def test_gradient_descent_ends_after_exactly_its_patience():
+    # On the kink it bounces from side to side, and the lowest loss stays what it is.
+    objective = _valley()
+    rule = StoppingRule(gradient_tolerance=0.0, patience=300, least_decrease=1.0)
+    minimizer = GradientDescent(objective, objective.initial, stopping=rule)
+    minimizer.advance(1000)
+    assert minimizer.steps == 300
 
 
 def test_gradient_descent_that_bounces_around_a_kink_says_that_it_gets_nowhere():

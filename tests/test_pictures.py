@@ -364,6 +364,13 @@ class TestLoss:
         assert picture.low == pytest.approx(2e-3)
         assert picture.high == pytest.approx(2)
 
+    @pytest.mark.parametrize("layer", [1, 2])
+    def test_an_addition_of_the_past_is_marked_in_any_layer(self, layer):
+        growth = (record(0, 0, 10), record(layer, 10, 10))
+        picture = loss(frame(TEACHER, iteration=2, growth=growth, added=((layer, 1),), step=10, total_steps=20))
+        assert picture.addition_layers == (layer,)
+        np.testing.assert_array_equal(picture.addition_steps, [10])
+
     def test_an_addition_is_marked_once(self):
         growth = (record(0, 0, 10), record(2, 10, 10))
         picture = loss(frame(TEACHER, iteration=2, growth=growth, added=((2, 1),), step=10, total_steps=20))

@@ -57,7 +57,8 @@ def test_cross_entropy_minima_of_overlapping_classes_are_accepted(seed):
     moons = npw.problems.two_moons(samples=100, noise=0.3, seed=seed)
     pursuit = npw.NeuronPursuit(moons, 1, starts=8, minimizer="hybrid")
     pursuit.run(max_additions=0)
-    near(pursuit.network, moons)
+    flow = near(pursuit.network, moons)
+    assert flow.loss == pytest.approx(pursuit.loss, rel=1e-5)
 
 
 def test_single_precision_networks_are_polished_in_double_precision():

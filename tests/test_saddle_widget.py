@@ -556,7 +556,9 @@ class TestInspecting:
                 hand.start()
                 pursuit.close()
                 hand.join()
-                session.wait(PATIENCE)
+                assert session.wait(PATIENCE)
+                assert session.status == "paused"
+                assert pursuit.inspected is None
 
     def test_a_closed_session_says_so(self, problem):
         session = Session(NeuronPursuit(problem))

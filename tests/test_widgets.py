@@ -427,6 +427,8 @@ class TestClosing:
         widget.session.reset(hidden_layers=3)
         widget.catch_up()
         widget.close()
+        assert widget.session.status == "closed"
+        assert widget.session.frame.hidden_layers == 3
 
     def test_traits_keep_their_last_values(self, widget):
         widget.session.step(30)
