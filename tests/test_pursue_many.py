@@ -29,6 +29,7 @@ from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import hypercube_error
 from np_widgets.sessions import many
 
@@ -319,6 +320,31 @@ def test_where_no_neuron_is_of_use_it_ends():
     result = npw.pursue_many([linear], hidden_layers=1, leak=1.0, target_loss=0.0, max_additions=5)[0]
     assert result.loss < 1e-20
     assert result.finished.kind in {"no_point", "additions"}
+
+
+def test_a_member_ends_as_a_pursuit_alone_does():
+    own = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(own)
+    pursuit.run(0)
+    member = Member(own, 0, PursuitSettings(max_additions=3))
+    member.trained(pursuit.network, 0, 1.0, 5, "diverged: step 3 led from a loss of 1 to inf")
+    assert member.finished.kind == "diverged"
+    assert str(member.finished) == "The minimizer diverged: step 3 led from a loss of 1 to inf."
+
+
+def test_an_end_without_a_point_is_judged_by_clarkes_gradient(monkeypatch):
+    # One hidden neuron at its kink for the first sample: Clarke's subdifferential holds a shorter element.
+    kinked = npw.Problem([[1.0, 0.0], [1.0, 1.0]], [-2.0, 1.5])
+    member = Member(kinked, 0, PursuitSettings(hidden_layers=1, starts=5))
+    member.network = npw.HomogeneousNetwork([[[0.0, 1.0]], [[1.0]]])
+    member.loss = member.loss_of(member.network)
+    monkeypatch.setattr("np_widgets.learning.ensemble.member._run", lambda search: search.advance() or [])
+    member.go_on_alone()
+    objective = Objective(kinked, member.network)
+    norm = clarke_gradient_norm(objective, objective.initial)
+    assert member.finished.kind == "no_point"
+    assert member.finished.gradient_norm == pytest.approx(norm, rel=1e-12)
+    assert norm < 0.99 * float(objective.loss_and_gradient(objective.initial)[1].norm())
 
 
 def test_classes_are_learned():

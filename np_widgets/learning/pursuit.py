@@ -15,10 +15,9 @@ from np_widgets.learning.engine import Engine
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.rules import target_in_force
+from np_widgets.learning.rules import gradient_norm_at_end, has_diverged, target_in_force
 from np_widgets.learning.searching import Maxima, NeuronSearching, OriginSearching, joined
 from np_widgets.learning.settings import PursuitSettings
-from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
 from np_widgets.problems import Problem
@@ -579,7 +578,7 @@ class NeuronPursuit(Engine):
                 "target",
                 f"Training loss {training.end_loss:.3g} is at or below the target of {self.target_loss:.3g}.",
             )
-        elif training.stopped is not None and training.stopped.startswith("diverged"):
+        elif training.stopped is not None and has_diverged(training.stopped):
             self._finish("diverged", f"The minimizer {training.stopped}.")
         elif settings.stop_when_test_rises and self._test_loss_rose():
             losses = [f"{record.test_loss:.3g}" for record in self.growth[-2:]]
@@ -617,9 +616,8 @@ class NeuronPursuit(Engine):
         norm = None
         minimizer = None if self._training is None else self._training.minimizer
         if minimizer is not None:
-            # Where nothing is left to add the question is whether this is a minimum, and with kinks that is Clarke's.
-            at_end = kind == "no_point"
-            norm = clarke_gradient_norm(minimizer.objective, minimizer.theta) if at_end else minimizer.gradient_norm
+            objective, theta = minimizer.objective, minimizer.theta
+            norm = gradient_norm_at_end(kind, objective, theta) if kind == "no_point" else minimizer.gradient_norm
         self._finished = Finish(kind, message, layer_maxima=self._maxima, gradient_norm=norm)
 
     def _progress(self) -> float | None:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import torch
-
 from np_widgets import arguments
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, judged
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
@@ -15,7 +13,7 @@ from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.rules import target_in_force
+from np_widgets.learning.rules import gradient_norm_at_end, has_diverged, target_in_force
 from np_widgets.learning.searching import NeuronSearching, NextNetwork, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.training import Training
@@ -118,6 +116,8 @@ class Member:
             self._finish(
                 "target", f"Training loss {self.loss:.3g} is at or below the target of {self.target_loss:.3g}."
             )
+        elif has_diverged(stopped):
+            self._finish("diverged", f"The minimizer {stopped}.")
         elif len(self.growth) > settings.max_additions:
             self._finish("additions", "All neurons that may be added have been added.")
 
@@ -180,7 +180,7 @@ class Member:
         norm = None
         if self.network is not None:
             objective = Objective(self.problem, self.network)
-            norm = float(torch.linalg.vector_norm(objective.loss_and_gradient(objective.initial)[1]))
+            norm = gradient_norm_at_end(kind, objective, objective.initial)
         self.finished = Finish(kind, message, layer_maxima=self._maxima, gradient_norm=norm)
 
 
