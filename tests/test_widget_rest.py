@@ -194,6 +194,7 @@ class TestRules:
     def test_steps_are_made_to_the_end(self, stage):
         stage.pacer.view = False
         step = stage.session.submit("step", 10**9)
+        until(lambda: stage.session.status == "running")
         assert stage.later(5 * SECONDS_WITHOUT_VIEW) == "running"
         stage.session.engine.limit = 0
         assert step.result(60) > 0
