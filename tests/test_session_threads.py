@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from np_widgets.sessions import commands
 from np_widgets.sessions.belongings import Observer
 from np_widgets.sessions.session import Session
 from tests.session_engines import Counter, CounterFrame, Faulty
@@ -303,3 +304,12 @@ def test_a_forked_process_is_told_that_the_session_is_not_there():
         print(os.waitstatus_to_exitcode(status))
     """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+
+
+def test_a_command_put_to_a_worker_that_has_just_closed_is_settled():
+    session = Session(Counter())
+    session.close()
+    command = commands.sync()
+    session._worker.put(command)  # by somebody who looked before it was closed
+    with pytest.raises(RuntimeError, match="closed before 'sync'"):
+        command.future.result(10)
