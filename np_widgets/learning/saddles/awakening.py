@@ -87,10 +87,11 @@ def pursuit_from(saddle: Saddle, destinations: Sequence[Destination], problem: P
     return make_minimizer(_COMPARISON, objective, objective.initial, None)
 
 
-def message(awakening: Awakening) -> str:
-    """One sentence."""
+def message(awakening: Awakening, fall: float, window: float) -> str:
+    """One sentence; ``fall`` is by how much the loss falls in the time ``window`` after it."""
     awake = awakening.awake
     names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
     more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
     who = f"{names}{more} woke up" if awake else "no neuron woke up"
-    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g}: {who}."
+    level = f"it falls by {max(fall, 0.0):.1e} in the next {window:.3g} units of time"
+    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g} ({level}): {who}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,13 +24,25 @@ _NOTHING = Series()
 
 
 @dataclass(frozen=True, eq=False)
-class Slow:
-    """Where the flow was slowest: its speed, and what there was then of the fields of :class:`Now`."""
+class Moment:
+    """Where the flow was once since its escape.
 
-    speed: float
+    Attributes
+    ----------
+    loss
+        The training loss.
+    point
+        Where the integration stood.
+    highest
+        The largest norm of each initially dormant neuron until then.
+    fall
+        By how much the loss fell in the window of time after it; NaN before that is over.
+    """
+
+    loss: float
     point: Point
-    series: Series
     highest: Floats
+    fall: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +73,9 @@ class Now:
         For each initially dormant neuron an index into ``destinations`` or −1.
     aligned, escaped
         Whether the largest dormant neuron was aligned, and when the flow escaped.
-    fastest, slowest
-        The largest speed since the escape, and the lowest since that.
+    recent, levelest
+        Moments since the escape whose window of time is not over, and the one after which the loss was level, and fell
+        least.
     highest
         The largest norm of each initially dormant neuron since the flow left the place.
     next_active, added
@@ -87,8 +101,8 @@ class Now:
     going_to: tuple[int, ...] = ()
     aligned: bool = False
     escaped: float | None = None
-    fastest: float = 0.0
-    slowest: Slow | None = None
+    recent: tuple[Moment, ...] = ()
+    levelest: Moment | None = None
     highest: Floats | None = None
     next_active: tuple[Flags, ...] | None = None
     added: tuple[int, ...] = ()

@@ -19,7 +19,7 @@ from np_widgets.learning.saddles.fields import OriginFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator
 from np_widgets.learning.saddles.frames import Event
 from np_widgets.learning.saddles.integration import Integrator, Piece, crossing
-from np_widgets.learning.saddles.now import Now, Slow
+from np_widgets.learning.saddles.now import Moment, Now
 from np_widgets.learning.saddles.prediction import Course, ray_time
 from np_widgets.learning.saddles.recording import Recorder, Sample, Series
 from np_widgets.learning.saddles.saddle import Place, Saddle
@@ -29,9 +29,11 @@ from np_widgets.problems import Problem
 Floats = NDArray[np.float64]
 
 _ALIGNED = 0.999
-# The next saddle is where the flow is slowest before it becomes faster again, or as good as stands still: the speed
-# there is at most a share of the fastest since the escape, and rises again by a factor.
-_STANDING, _SLOW, _RISEN = 0.005, 0.5, 1.3
+# The loss is level where in the time of half an e-folding of the dormant weights at their escape it falls by at most a
+# tenth of what it has fallen since the saddle left, and 0.15 % of what is left; or by next to nothing of the former. Of
+# such moments the next saddle is the one where it falls least before it falls faster again, or as good as not at all.
+_WINDOW, _DONE, _LEVEL, _NOTHING = 0.5, 0.1, 0.0015, 1e-4
+_STANDING, _RISEN = 0.1, 1.5
 _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
 _COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
@@ -84,6 +86,7 @@ class Passage:
             self._settings.starts,
             seed,
         )
+        self._left = self.objective.loss(torch.from_numpy(place.theta).to(self.objective.initial))
         self._dormant = ~self.layout.active_entries(place.active)
         self._integrator = None
         self._comparison = None
@@ -280,7 +283,6 @@ class Passage:
         return replace(
             now,
             events=(*now.events, Event("escaped", time, sample.loss, text)),
-            fastest=_speed(now.series.samples[-1], sample),
             series=now.series.with_sample(sample),
             escaped=time,
             dead_end=None,
@@ -288,28 +290,39 @@ class Passage:
 
     # the next saddle
 
-    def _look_for_next_saddle(self, now: Now) -> Now:
-        before, sample = now.series.samples[-2:]
-        speed = _speed(before, sample)
-        assert now.highest is not None
-        if speed > now.fastest:
-            return replace(now, fastest=speed, slowest=None)
-        slowest = now.slowest
-        if slowest is None or speed < slowest.speed:
-            slowest = Slow(speed, now.point, now.series, now.highest)
-        standing = speed <= _STANDING * now.fastest
-        rising = slowest.speed <= _SLOW * now.fastest and speed >= _RISEN * slowest.speed
-        if not standing and not rising:
-            return replace(now, slowest=slowest)
-        # Back to where it was slowest: that is the saddle, and what comes after belongs to the next stretch.
-        return self._at_next_saddle(
-            replace(now, point=slowest.point, series=slowest.series, highest=slowest.highest, slowest=None)
-        )
+    def _window(self, now: Now) -> float:
+        """How long the loss must be level: half an e-folding of the dormant weights' norm at the escape."""
+        value, norm = now.predictions[-1].value or now.destinations[0].value, now.escape_norm
+        assert norm is not None
+        return _WINDOW / (self.saddle.degree * value * norm ** (self.saddle.degree - 2))
 
-    def _at_next_saddle(self, now: Now) -> Now:
-        sample = replace(now.series.samples[-1], lasting=True)
+    def _look_for_next_saddle(self, now: Now) -> Now:
+        sample, window = now.series.samples[-1], self._window(now)
+        assert now.highest is not None
+        recent, levelest = (*now.recent, Moment(sample.loss, now.point, now.highest)), now.levelest
+        while recent[0].point.time + window <= sample.time:
+            first, *rest = recent
+            recent = tuple(rest)
+            first = replace(first, fall=first.loss - sample.loss)
+            level = self._level(first.loss)
+            if first.fall <= level and (levelest is None or first.fall < levelest.fall):
+                levelest = first
+            if levelest is not None and (first.fall > _RISEN * levelest.fall or levelest.fall <= _STANDING * level):
+                # Back to where it was: that is the saddle, and what came after belongs to the next stretch.
+                return self._at_next_saddle(now, levelest)
+        return replace(now, recent=recent, levelest=levelest)
+
+    def _level(self, loss: float) -> float:
+        """How much a level loss may fall in the window."""
+        fallen = max(self._left - loss, 0.0)
+        return max(min(_DONE * fallen, _LEVEL * loss), _NOTHING * fallen)
+
+    def _at_next_saddle(self, now: Now, moment: Moment) -> Now:
+        point, window = moment.point, self._window(now)
+        now = replace(now, point=point, series=now.series.until(point.time), highest=moment.highest)
+        sample = self.measure(now, point.time, point.y, lasting=True)
         found = awoken(sample, now, self.layout, self.recorder.neurons)
-        event = Event("saddle", sample.time, sample.loss, message(found.awakening))
+        event = Event("saddle", sample.time, sample.loss, message(found.awakening, moment.fall, window))
         now = replace(
             now,
             series=now.series.with_sample(sample),
@@ -356,9 +369,3 @@ class Passage:
             awakenings=now.awakenings,
             predictions=now.predictions,
         )
-
-
-def _speed(before: Sample, after: Sample) -> float:
-    """``√(−d𝓛/dt)`` between two samples, which for gradient flow is ``‖dw/dt‖``, kinks or not."""
-    passed = after.time - before.time
-    return math.sqrt(max(before.loss - after.loss, 0.0) / passed) if passed > 0 else 0.0

@@ -72,6 +72,10 @@ class Series:
         longer = Series((*samples, sample), self.interval)
         return longer._thinned() if len(longer.samples) > _CAPACITY else longer
 
+    def until(self, time: float) -> Series:
+        """Those up to a time."""
+        return replace(self, samples=tuple(sample for sample in self.samples if sample.time <= time))
+
     def _thinned(self) -> Series:
         span = self.samples[-1].time - self.samples[0].time
         interval = max(2 * self.interval, 2 * span / _CAPACITY)
