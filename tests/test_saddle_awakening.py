@@ -45,6 +45,17 @@ def test_the_loss_there_is_the_one_that_pursuit_reaches(second):
     assert awakening.loss == pytest.approx(pursuit.loss, rel=0.05)
 
 
+def test_just_after_an_escape_from_a_minimum_on_a_kink_no_saddle_is_reached():
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(problem)
+    pursuit.run(max_additions=0)
+    flow = npw.SaddleFlow(pursuit.network, problem, (2, 2), 1e-2, starts=10, polish=True)
+    flow.run_to("escape")
+    flow.run(flow.time + 2)
+    # The dormant weights grow, and the loss falls ever faster.
+    assert [event.kind for event in flow.events if event.kind != "aligned"] == ["escaped"]
+
+
 def test_from_the_next_saddle_it_goes_on_with_the_rest(second):
     flow, _ = second
     message = flow.run_to("escape")

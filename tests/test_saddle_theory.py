@@ -158,6 +158,9 @@ def test_near_a_squared_network_the_active_weights_move_like_the_cube_or_in_flat
     record = flow.record
     inside = (record.dormant_norm > 5e-3) & (record.dormant_norm < 1.5e-2)
     assert inside.sum() >= 8
+    # Whether it is measured at the end of a step or inside one.
+    scaled = record.active_shift[inside] / record.dormant_norm[inside] ** exponent
+    assert np.ptp(scaled) < 0.2 * scaled.mean()
     measured = saddles.slope(np.log(record.dormant_norm[inside]), np.log(record.active_shift[inside]))
     assert measured == pytest.approx(exponent, abs=0.1)
 

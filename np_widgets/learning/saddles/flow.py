@@ -91,14 +91,17 @@ class SaddleFlow(Engine):
     Notes
     -----
     The flow has *escaped* when ``‖w_z‖`` has reached 3 % of ``‖w_n‖``; from the origin, 3 % of the norm where the loss
-    is lowest on the ray of the best KKT point. The *next saddle* is where the speed ``√(−d𝓛/dt)`` is lowest before it
-    rises again, or where it has fallen to 0.5 % of the fastest since the escape. There the neurons with 3 % of all
+    is lowest on the ray of the best KKT point. The *next saddle* is where the loss is level: in
+    the time of half an e-folding of the dormant weights at their escape it falls by at most a tenth of what it has
+    fallen since the saddle left, and by at most 0.15 % of what is left (or by 10⁻⁴ of what it has fallen); of such
+    moments, the one after which it falls least. There the neurons with 3 % of all
     weights' norm (or, if none has it, half of the largest dormant one's) count as awake, and the flow can go on from
     there with the rest as the dormant ones.
 
     Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
     With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the largest curvature.
-    ``record.drift`` tells the error.
+    ``record.drift`` tells the error. Along kinks it is that of these steps (mostly 10⁻³, and the recorded loss may rise
+    by about 10⁻⁴ of itself), and ``tolerance`` does not act on it.
 
     The NCF, and the search for its KKT points, is the one that gradient flow follows also where samples are seen by no
     neuron of a ReLU layer: that of ``find_kkt_points(..., unseen=True)``.
