@@ -164,7 +164,7 @@ def test_a_batch_is_undone_even_if_its_losses_become_finite_again(kind, bad):
 
     batch = steps.take(8, propose)
     assert math.isfinite(batch.loss)
-    assert not batch.is_finite
+    assert not batch.is_taken
     assert _equal(minimizer.state(), before)
     # The count of steps, on which Adam's corrections depend, has been undone as well.
     whole = kind(objective, objective.initial)

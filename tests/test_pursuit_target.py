@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 import np_widgets as npw
+from np_widgets.learning.look_ahead import LookAhead
+from np_widgets.learning.minimizers.choice import MINIMIZERS
+from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
+from np_widgets.learning.objective import Objective
 
 
 def difference(unit: float, samples: int = 200) -> npw.Problem:
@@ -49,3 +53,76 @@ def test_a_target_that_needs_no_neuron_is_refused_by_name(above):
         npw.pursue_many([problem], target_loss=above * problem.zero_loss)
     pursuit = npw.NeuronPursuit(problem, target_loss=0.5 * problem.zero_loss)
     assert pursuit.target_loss == 0.5 * problem.zero_loss
+
+
+def objective_and_start():
+    problem = npw.problems.random_teacher(inputs=4, widths=(2, 2), samples=60, seed=0)
+    generator = np.random.default_rng(3)
+    weights = [0.5 * generator.standard_normal(shape) for shape in ((2, 4), (2, 2), (1, 2))]
+    objective = Objective(problem, npw.HomogeneousNetwork(weights))
+    return objective, objective.initial
+
+
+@pytest.mark.parametrize(
+    ("kind", "batches"),
+    [(kind, False) for kind in MINIMIZERS.values()]
+    + [(kind, True) for kind in MINIMIZERS.values() if issubclass(kind, FirstOrderMinimizer)],
+)
+def test_every_minimizer_ends_at_the_first_step_that_meets_the_target(kind, batches, monkeypatch):
+    objective, theta = objective_and_start()
+    step_by_step = kind(objective, theta)
+    target = 0.5 * step_by_step.loss
+    while step_by_step.loss > target:
+        step_by_step.advance(1)
+    monkeypatch.setattr(FirstOrderMinimizer, "_in_batches", batches)
+    minimizer = kind(objective, theta)
+    minimizer.target_loss = target
+    minimizer.advance(10_000)
+    assert minimizer.finished == "target loss met"
+    assert minimizer.steps == step_by_step.steps > 0
+    assert minimizer.loss == pytest.approx(step_by_step.loss, rel=1e-9)
+    minimizer.settle()
+    assert minimizer.loss <= target
+    again = kind(objective, theta)
+    again.target_loss = again.loss
+    again.advance(5)
+    assert again.steps == 0
+
+
+def test_look_ahead_ends_at_the_first_step_that_meets_the_target():
+    problem = npw.problems.random_teacher(inputs=4, widths=(2, 2), samples=60, seed=0)
+    points = npw.find_origin_points(problem, starts=10)[:2]
+    networks = [npw.HomogeneousNetwork(list(point.weights)) for point in points]
+    step_by_step = LookAhead(problem, networks, 0)
+    target = 0.7 * step_by_step.loss
+    losses = []
+    while not step_by_step.finished:
+        step_by_step.advance(1)
+        losses.append(step_by_step.loss)
+    first = next(index for index, loss in enumerate(losses) if loss <= target)
+    look_ahead = LookAhead(problem, networks, 0, target_loss=target)
+    restored = LookAhead(problem, networks, 0, target_loss=target)
+    look_ahead.advance(300)
+    assert look_ahead.finished
+    assert look_ahead.steps_taken <= first + 1
+    assert look_ahead.loss <= target
+    restored.restore(look_ahead.state())
+    assert restored.finished
+    assert restored.best == look_ahead.best
+
+
+def test_other_targets_give_other_networks_none_of_which_is_fitted_beyond_its_target():
+    # Three classes that can be told apart, so that cross entropy has no minimum.
+    generator = np.random.default_rng(0)
+    inputs = np.c_[generator.standard_normal((60, 3)), np.ones(60)]
+    problem = npw.Problem(inputs, np.argmax(inputs @ generator.standard_normal((4, 3)), axis=1), "cross_entropy")
+    found = []
+    for target in (1e-6, 1e-2, 5e-2):
+        frames = []
+        pursuit = npw.NeuronPursuit(problem, 1, starts=5, target_loss=target)
+        assert pursuit.run(4, callback=frames.append).kind == "target"
+        assert pursuit.growth[-1].stopped == "target loss met"
+        below = [frame for frame in frames if frame.loss is not None and frame.loss <= target]
+        assert all(frame.step == frames[-1].step and frame.widths == frames[-1].widths for frame in below)
+        found.append(pursuit.loss)
+    assert found[0] < found[1] < found[2]

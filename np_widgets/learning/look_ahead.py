@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ class LookAhead:
         How many steps to take.
     learning_rate
         The step size at the beginning, which falls to zero along a cosine; None for one that fits the data.
+    target_loss
+        Finish as soon as a network has at most this loss on the samples that are looked at.
 
     Attributes
     ----------
@@ -62,6 +65,7 @@ class LookAhead:
         seed: int,
         steps: int = STEPS,
         learning_rate: float | None = None,
+        target_loss: float = -math.inf,
     ) -> None:
         first = networks[0]
         self._dtype, self._activation = problem.dtype, first.activation
@@ -85,11 +89,12 @@ class LookAhead:
             torch.ones(1, len(networks), dtype=torch.bool, device=inputs.device),
             steps,
             min(rate, LARGEST_RATE),
+            target_loss / self._units.loss_size,
         )
 
     @property
     def finished(self) -> bool:
-        """Whether all steps have been taken."""
+        """Whether all steps have been taken, or the target is met."""
         return self._networks.finished
 
     @property

@@ -45,6 +45,9 @@ class SideBySide:
         How many steps to take.
     learning_rate
         The step size at the beginning; it falls along a cosine.
+    target_loss
+        Finish as soon as a network of the only group has at most this loss, the weight decay not included. On a GPU it
+        is looked at only at the end of :meth:`advance`.
 
     Attributes
     ----------
@@ -77,7 +80,9 @@ class SideBySide:
         usable: Tensor,
         steps: int = STEPS,
         learning_rate: float = LEARNING_RATE,
+        target_loss: float = -math.inf,
     ) -> None:
+        self._target_loss, self._looks = target_loss, target_loss >= 0 and not inputs.is_cuda
         self._inputs, self._targets, self._loss, self._activation = inputs, targets.unsqueeze(1), loss, activation
         self._steps, self._learning_rate = steps, learning_rate
         self._cuts = [(round(share * steps), most) for share, most in _CUTS]
@@ -97,8 +102,8 @@ class SideBySide:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps have been taken."""
-        return self.steps_taken >= self._steps
+        """Whether all steps have been taken, or the target is met."""
+        return self.steps_taken >= self._steps or self._is_met
 
     @property
     def count(self) -> int:
@@ -133,7 +138,7 @@ class SideBySide:
         them were at the start.
         """
         end = min(self.steps_taken + steps, self._steps)
-        while self.steps_taken < end:
+        while self.steps_taken < end and not self._is_met:
             for at, most in self._cuts:
                 if self.steps_taken == at:
                     self._give_up_worse_half(most)
@@ -227,7 +232,10 @@ class SideBySide:
         self.losses = torch.where(fine, losses, math.inf)
         self.left_losses = self.left_losses.scatter(1, self._index, self.losses)
         self.left_penalties = self.left_penalties.scatter(1, self._index, torch.where(fine, penalties, 0.0))
-        self._place = self._scores.argmin(dim=1)
+        self._is_met = bool((self.losses <= self._target_loss).any())
+        # Who meets the target is ahead of all that do not.
+        ranked = torch.where(self.losses <= self._target_loss, self._scores, math.inf) if self._is_met else self._scores
+        self._place = ranked.argmin(dim=1)
         self.best = self._index.gather(1, self._place.unsqueeze(1)).squeeze(1)
 
     def _put_back(self, lost: Tensor) -> None:
@@ -239,8 +247,14 @@ class SideBySide:
 
     def _step(self) -> None:
         passes = self._passes
-        passes.forward()
-        self._loss.residual(self._outputs, self._targets, out=self._residuals)
+        if self._looks:
+            losses = torch.where(self.usable.gather(1, self._index), self._evaluate(), math.inf)
+            if bool((losses <= self._target_loss).any()):
+                self._is_met = True
+                return
+        else:
+            passes.forward()
+            self._loss.residual(self._outputs, self._targets, out=self._residuals)
         gradient = passes.backward(self._residual).mul_(-1 / passes.samples)
         gradient.addcmul_(passes.theta, self._decay_of_weights)
         rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))

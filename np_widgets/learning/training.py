@@ -12,7 +12,7 @@ from np_widgets.learning.blocks import mean_loss
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import automatic, make_minimizer, require_fit, step_budget
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
-from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.rules import target_in_force
@@ -23,7 +23,6 @@ from np_widgets.problems import Problem
 
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
-_PLUNGE = 0.1
 _USELESS_DECREASE = 1e-6
 _PLAIN = ("added", "layer", "value", "candidate", "silent", "searched")
 
@@ -176,13 +175,11 @@ class Training:
     def _advance_minimizer(self, settings: PursuitSettings) -> None:
         minimizer = self.minimizer
         assert minimizer is not None
-        before, budget, loss = minimizer.steps, self._budget(settings), minimizer.loss
+        before, budget = minimizer.steps, self._budget(settings)
         minimizer.advance(max(min(_batch(minimizer.step_operations), budget - self.steps), 0))
         self.steps += minimizer.steps - before
-        # Where the loss falls tenfold in a few steps, the next ones take it to rounding.
-        plunges = settings.method != "paper" and minimizer.loss < _PLUNGE * loss
-        if minimizer.loss <= self._target_loss and not plunges:
-            self.stopped = "target loss met"
+        if minimizer.finished == TARGET_MET:
+            self.stopped = TARGET_MET
         elif minimizer.finished is not None and (after := self._after(settings, minimizer)) is not None:
             self._change_to(after, settings)
             return
@@ -306,14 +303,16 @@ class Training:
 
     def _looking_ahead(self, settings: PursuitSettings) -> LookAhead:
         networks = [candidate.network for candidate in self._candidates]
-        return LookAhead(self._problem, networks, self._seed, _look_ahead_steps(settings), settings.learning_rate)
+        return LookAhead(
+            self._problem, networks, self._seed, _look_ahead_steps(settings), settings.learning_rate, self._target_loss
+        )
 
     def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
         objective = Objective(self._problem, network)
         return self._minimizer(_names(settings, objective)[0], settings, objective, objective.initial)
 
     def _minimizer(self, name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
-        return make_minimizer(
+        minimizer = make_minimizer(
             name,
             objective,
             theta,
@@ -323,6 +322,8 @@ class Training:
             duration=None if settings.max_steps is None else max(settings.max_steps - self.steps, 1),
             seed=self._seed,
         )
+        minimizer.target_loss = self._target_loss
+        return minimizer
 
     def _loss_of(self, network: HomogeneousNetwork) -> float:
         return mean_loss(network, self._problem.inputs, self._problem.targets, self._problem.loss)

@@ -15,7 +15,6 @@ from np_widgets.learning.gauss_newton import Models, gauss_newton
 from np_widgets.learning.minimizers.stopping import StoppingRule
 
 _FIRST_DAMPING, _LEAST_GAIN = 1e-3, 1e-4
-_PLUNGE = 0.1
 
 
 class Minimized(NamedTuple):
@@ -83,7 +82,7 @@ class BatchLevenbergMarquardt:
         theta = torch.cat([weight.flatten(1) for weight in weights], dim=1)
         ends, steps = theta.clone(), torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
         state, data = self._begun(theta), self._data
-        done = self._done(state, state.losses)
+        done = self._done(state)
         while True:
             if bool(done.any()):
                 ends[state.members[done]], steps[state.members[done]] = state.theta[done], state.steps[done]
@@ -91,9 +90,8 @@ class BatchLevenbergMarquardt:
                 data = data.of((~done).nonzero().flatten().tolist())
             if not len(state.members):
                 return Minimized(self._weights(ends), steps)
-            before = state.losses
             state, moved = self._step(state, data)
-            done = self._done(state, before) | ~moved
+            done = self._done(state) | ~moved
 
     def _begun(self, theta: Tensor) -> _State:
         losses, gradients, matrices = self._model(theta, self._data)
@@ -151,9 +149,8 @@ class BatchLevenbergMarquardt:
             matrices=state.matrices.index_copy(0, members, matrices),
         )
 
-    def _done(self, state: _State, before: Tensor) -> Tensor:
-        # Where the loss falls tenfold in a step, the next ones take it to rounding.
-        met = (state.losses <= self._target_losses[state.members]) & ~(state.losses < _PLUNGE * before)
+    def _done(self, state: _State) -> Tensor:
+        met = state.losses <= self._target_losses[state.members]
         at_rest = torch.linalg.vector_norm(state.gradients, dim=1) <= self._stopping.gradient_tolerance
         return met | at_rest | (state.waited >= self._stopping.patience) | (state.steps >= self._most_steps)
 

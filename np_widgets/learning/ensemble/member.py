@@ -133,6 +133,7 @@ class Member:
             if name == LevenbergMarquardt.name and not LevenbergMarquardt.suits(self.problem, objective.size):
                 continue
             minimizer = make_minimizer(name, objective, objective.initial, None, brief=True)
+            minimizer.target_loss = self.target_loss
             minimizer.advance(budget)
             minimizer.settle()
             network, steps = objective.network(minimizer.theta), steps + minimizer.steps

@@ -27,13 +27,14 @@ class Batch(NamedTuple):
         After its last step.
     lowest_loss
         Of all points so far.
-    is_finite
-        Whether the losses of all its steps were; if not, all of them have been undone.
+    is_taken
+        Whether it has been; else all its steps have been undone, as the loss of one of them was not finite or, before
+        the last one, at most the target.
     """
 
     loss: float
     lowest_loss: float
-    is_finite: bool
+    is_taken: bool
 
 
 class DeviceSteps:
@@ -83,8 +84,8 @@ class DeviceSteps:
         self._saved = [torch.empty_like(place) for place in self._places]
         self._graph: _Graph | None = None
 
-    def take(self, count: int, propose: Propose) -> Batch:
-        """Take ``count`` steps, at least one, or none at all if the loss of one of them is not finite.
+    def take(self, count: int, propose: Propose, target_loss: float = -math.inf) -> Batch:
+        """Take ``count`` steps, at least one, or none at all: if the loss of one is not finite or, of several, met.
 
         ``propose`` must be the same at every call, and read and write nothing but the tensors given at the beginning:
         on CUDA it is called for the first batch only.
@@ -102,10 +103,10 @@ class DeviceSteps:
         self._objective.evaluations = evaluations + count
         # The one time that the host waits.
         loss, lowest, highest = torch.stack([self._loss.double(), self._lowest, self._highest]).tolist()
-        is_finite = math.isfinite(lowest) and math.isfinite(highest)
-        if not is_finite:
+        is_taken = math.isfinite(lowest) and math.isfinite(highest) and (count == 1 or lowest > target_loss)
+        if not is_taken:
             self._put_back()
-        return Batch(loss, lowest, is_finite)
+        return Batch(loss, lowest, is_taken)
 
     def _step(self, propose: Propose) -> None:
         self._number.add_(1)

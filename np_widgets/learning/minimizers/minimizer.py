@@ -15,6 +15,7 @@ from np_widgets.learning.minimizers.device_steps import DeviceSteps
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
 
+TARGET_MET = "target loss met"
 LARGEST_RATE = 1e30
 """Of step sizes: they are numbers in single precision, too."""
 
@@ -47,6 +48,8 @@ class Minimizer(ABC):
         How many steps have been taken.
     finished
         Why no further step will be taken, in words, or None.
+    target_loss
+        It finishes at the first point whose loss is at most this; at none unless it is set.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Minimizer(ABC):
         self._reference_loss, self._reference_step = self.loss, 0
         self.steps = 0
         self.finished: str | None = None
+        self.target_loss = -math.inf
 
     @property
     def gradient(self) -> Tensor:
@@ -95,6 +99,7 @@ class Minimizer(ABC):
     def advance(self, steps: int) -> None:
         """Take ``steps`` steps, fewer if :attr:`finished` is set before."""
         for _ in range(arguments.whole("steps", steps, 0)):
+            self._stop_at_target()
             if self.finished is None and self.steps % self._check_every == 0:
                 self._look_for_end()
             if self.finished is not None:
@@ -102,11 +107,22 @@ class Minimizer(ABC):
             self._step()
             if self.finished is None:
                 self.steps += 1
+        self._stop_at_target()
+
+    def _stop_at_target(self) -> None:
+        if self.finished is None and self.loss <= self.target_loss:
+            self.finished = TARGET_MET
 
     def settle(self) -> None:
         """Go to the lowest point seen so far, in balanced weights."""
-        self.theta = self.lowest_theta = self.objective.balanced(self.lowest_theta)
-        self.loss, self._gradient = self.objective.loss_and_gradient(self.theta)
+        lowest, met = self.lowest_theta, self.lowest_loss <= self.target_loss
+        theta = self.objective.balanced(lowest)
+        loss, gradient = self.objective.loss_and_gradient(theta)
+        if met and loss > self.target_loss:  # by rounding
+            theta = lowest
+            loss, gradient = self.objective.loss_and_gradient(theta)
+        self.theta, self.loss, self._gradient = theta, loss, gradient
+        self.lowest_theta = self.theta
         self.lowest_loss = self.loss
 
     def state(self) -> dict[str, Any]:
@@ -218,6 +234,7 @@ class FirstOrderMinimizer(Minimizer):
             super().advance(steps)
             return
         left = arguments.whole("steps", steps, 0)
+        self._stop_at_target()
         while left and self.finished is None:
             since = self.steps % self._check_every
             if since == 0:
@@ -260,14 +277,15 @@ class FirstOrderMinimizer(Minimizer):
         if self._device_steps is None:
             places = self._theta, self._gradient, self._lowest_theta, self._means
             self._device_steps = DeviceSteps(self.objective, *places, lowest_loss=self.lowest_loss, steps=self.steps)
-        batch = self._device_steps.take(count, self._propose)
-        if batch.is_finite:
+        batch = self._device_steps.take(count, self._propose, self.target_loss)
+        if batch.is_taken:
             self.loss, self.lowest_loss = batch.loss, batch.lowest_loss
             self.steps += count
+            self._stop_at_target()
         elif count == 1:
             self._diverge(batch.loss)
         else:
-            # The batch has been undone. One by one, its steps end at the last finite point.
+            # The batch has been undone. One by one, its steps end at the last finite point, or at the target.
             for _ in range(count):
                 if self.finished is None:
                     self._take(1)
