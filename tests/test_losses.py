@@ -91,3 +91,9 @@ def test_leading_dimensions_are_independent_networks(name: str):
         for j in range(2):
             torch.testing.assert_close(loss.value(batch, targets)[i, j], loss.value(batch[i, j], targets))
             torch.testing.assert_close(loss.residual(batch, targets)[i, j], loss.residual(batch[i, j], targets))
+
+
+def test_cross_entropy_of_certain_and_right_predictions_is_zero_without_a_sign():
+    loss = LOSSES["cross_entropy"]
+    outputs = torch.tensor([[100.0, -100.0], [-100.0, 100.0]], dtype=torch.float64)
+    assert f"{float(loss.value(outputs, torch.tensor([0, 1]))):g}" == "0"

@@ -71,8 +71,15 @@ class Slicing:
     def left(self) -> int:
         return ADDITIONS - max(self.neurons, self.due)
 
+    @property
+    def has_seen_a_rise(self) -> bool:
+        """A run that is asked for after that goes on, which one call does not."""
+        finished = self.pursuit.finished
+        return finished is not None and finished.kind == "test_rising"
+
     def run(self, number: int) -> None:
-        self.pursuit.run(min(number % 3, self.left))
+        if not self.has_seen_a_rise:
+            self.pursuit.run(min(number % 3, self.left))
 
     def interrupt(self, number: int) -> None:
         count = 0
@@ -83,7 +90,8 @@ class Slicing:
             if count == number:
                 signal.raise_signal(signal.SIGINT)
 
-        self.pursuit.run(self.left, callback=press)
+        if not self.has_seen_a_rise:
+            self.pursuit.run(self.left, callback=press)
 
     def advance(self, number: int) -> None:
         for _ in range(number):
@@ -128,7 +136,8 @@ def test_every_composition_gives_the_bits_of_one_call(name, method, pieces):
     for piece, number in pieces:
         getattr(slicing, piece)(number)
     pursuit = slicing.pursuit
-    pursuit.run(slicing.left)
+    if not slicing.has_seen_a_rise:
+        pursuit.run(slicing.left)
     assert_same_bits(pursuit.frame(), in_one_call(name, method))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import np_widgets as npw
+from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
@@ -118,7 +119,7 @@ def test_other_targets_give_other_networks_none_of_which_is_fitted_beyond_its_ta
     problem = npw.Problem(inputs, np.argmax(inputs @ generator.standard_normal((4, 3)), axis=1), "cross_entropy")
     found = []
     for target in (1e-6, 1e-2, 5e-2):
-        frames = []
+        frames: list[PursuitFrame] = []
         pursuit = npw.NeuronPursuit(problem, 1, starts=5, target_loss=target)
         assert pursuit.run(4, callback=frames.append).kind == "target"
         assert pursuit.growth[-1].stopped == "target loss met"

@@ -30,7 +30,7 @@ def drive(
     progress
         Show a text progress bar with the frame's ``message``.
     callback
-        Called with a new frame after every quantum.
+        Called with a new frame after every quantum. Whatever would change the engine is refused meanwhile.
     torch_threads
         How many threads torch uses inside one operation meanwhile; None leaves its own setting.
 
@@ -47,7 +47,7 @@ def drive(
             engine.advance()
             bar.update()
             if callback is not None:
-                callback(engine.frame())
+                engine.show(callback)
         return interrupted()
 
 

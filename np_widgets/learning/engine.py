@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 from np_widgets.learning.interruption import uninterrupted
@@ -24,8 +26,15 @@ class Engine(ABC):
     _driver: str | None = None
     _before: dict[str, Any] | None = None  # the state to which an attempt under way would be undone
     _attempts = 0
+    _is_shown = False  # to the callback of its own run, which may only look at it
     broken = False
     """Whether the last :meth:`attempt` failed and could not be undone."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, method in list(vars(cls).items()):
+            if isinstance(method, FunctionType) and not name.startswith("_") and name not in _LOOKS:
+                setattr(cls, name, _refused_while_shown(method))
 
     def advance(self) -> None:
         """Do one bounded quantum of work, some milliseconds; nothing if :attr:`finished` is set.
@@ -33,6 +42,7 @@ class Engine(ABC):
         All or nothing: whatever is raised meanwhile, a KeyboardInterrupt or a MemoryError included, the engine is where
         :meth:`state` was before the call.
         """
+        self._require_not_shown("do 'advance'")
         if self.finished is None:
             self.attempt(self._advance)
 
@@ -102,7 +112,8 @@ class Engine(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: nobody drives them."""
-        return {name: value for name, value in vars(self).items() if name not in ("_driver", "_before", "_attempts")}
+        own = ("_driver", "_is_shown", "_before", "_attempts")
+        return {name: value for name, value in vars(self).items() if name not in own}
 
     def _undo(self, good: dict[str, Any], error: BaseException, unless_same: bool) -> None:
         drop_locals(error)  # first: after an out-of-memory error the way back may need that memory
@@ -126,17 +137,49 @@ class Engine(ABC):
         self.require_free("be driven by a second session")
         self._driver = driver
 
+    def show(self, callback: Callable[[Any], None]) -> None:
+        """Call ``callback`` with a new frame; meanwhile every method that would change the engine is refused."""
+        frame = self.frame()
+        try:
+            self._is_shown = True
+            callback(frame)
+        finally:
+            self._is_shown = False
+
     def release(self) -> None:
         """Undo :meth:`claim`."""
         self._driver = None
 
     def require_free(self, purpose: str) -> None:
-        """Raise a ``RuntimeError`` if a session drives this engine."""
+        """Raise a ``RuntimeError`` if a session drives this engine, or it is just being shown to a callback."""
+        self._require_not_shown(purpose)
         if self._driver is not None:
             raise RuntimeError(
                 f"this {type(self).__name__} cannot {purpose}: {self._driver} drives it; use the session's methods, "
                 "or close the session first"
             )
+
+    def _require_not_shown(self, purpose: str) -> None:
+        if self._is_shown:
+            raise RuntimeError(
+                f"this {type(self).__name__} cannot {purpose} from the callback of its own run, which is in the middle "
+                "of its work; do it after the run"
+            )
+
+
+_LOOKS = frozenset({"frame", "state"})
+
+
+def _refused_while_shown(method: FunctionType) -> Callable[..., Any]:
+    """A method of an engine that changes it."""
+    purpose = f"do {method.__name__!r}"
+
+    @functools.wraps(method)
+    def changing(self: Engine, *args: Any, **kwargs: Any) -> Any:
+        self._require_not_shown(purpose)
+        return method(self, *args, **kwargs)
+
+    return changing
 
 
 def drop_locals(error: BaseException) -> None:

@@ -15,7 +15,7 @@ from np_widgets.learning.engine import Engine
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.rules import gradient_norm_at_end, has_diverged, target_in_force
+from np_widgets.learning.rules import ending, gradient_norm_at_end, interrupted, limit, no_point, target_in_force
 from np_widgets.learning.searching import Maxima, NeuronSearching, OriginSearching, joined
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.trace import Trace
@@ -90,7 +90,8 @@ class NeuronPursuit(Engine):
     value_tolerance
         NCF values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
     stop_when_test_rises
-        Stop when the test loss of a trained network is larger than that of the network before.
+        Stop when the test loss of a trained network is larger than that of the network before, and end with the
+        network before. :meth:`run` goes on from the other one, :meth:`add_neuron` from the one it ended with.
 
     Attributes
     ----------
@@ -125,6 +126,9 @@ class NeuronPursuit(Engine):
     _maxima: Maxima  # of the current network, as far as its layers have been searched
     _trace: Trace
     _training: Training | None
+    _previous: Training | None  # of the network before, kept if a rise of the test loss is to be undone
+    _aside: Training | None  # of the network with which it rose
+    _rises_seen: int  # how many networks there were when the user went on after a rise
     _searching: OriginSearching | NeuronSearching | None
 
     def __init__(
@@ -265,7 +269,7 @@ class NeuronPursuit(Engine):
         self._additions_left = most
         self._go_on()
         if drive(self, progress=progress, callback=callback, torch_threads=torch_threads) and self._finished is None:
-            self._finish("interrupted", "Interrupted; run it again to go on.")
+            self._finish(interrupted())
         assert self._finished is not None
         return self._finished
 
@@ -300,6 +304,7 @@ class NeuronPursuit(Engine):
                 self._record()
             self._searching = self._search(layers)
         self._requests += (layers,)
+        self._aside, self._rises_seen = None, len(self.growth)
         self._additions_left = max(self._additions_left - 1, 0)
         self._finished = None
 
@@ -411,7 +416,8 @@ class NeuronPursuit(Engine):
             "taken": self._taken,
             "maxima": self._maxima,
             "trace": self._trace.state(),
-            "training": None if self._training is None else self._training.state(),
+            "trainings": [None if each is None else each.state() for each in self._trainings],
+            "rises_seen": self._rises_seen,
             "searching": None if searching is None else (searching.directions.quanta, which),
         }
 
@@ -419,8 +425,11 @@ class NeuronPursuit(Engine):
         """Go back to where :meth:`state` was taken."""
         settings = PursuitSettings(**state["settings"])
         with torch.no_grad():
-            saved, searching = state["training"], None
-            training = None if saved is None else Training.restored(self.problem, settings, saved)
+            searching = None
+            training, before, aside = (
+                None if saved is None else Training.restored(self.problem, settings, saved)
+                for saved in state["trainings"]
+            )
             if state["searching"] is not None:
                 quanta, which = state["searching"]
                 searching = (
@@ -438,7 +447,8 @@ class NeuronPursuit(Engine):
         self._candidates, self._maxima = state["candidates"], state["maxima"]
         self._taken = state["taken"]
         self._trace.restore(state["trace"])
-        self._training, self._searching = training, searching
+        self._training, self._previous, self._aside = training, before, aside
+        self._rises_seen, self._searching = state["rises_seen"], searching
 
     def __getstate__(self) -> dict[str, Any]:
         # Working memory is made anew.
@@ -460,12 +470,17 @@ class NeuronPursuit(Engine):
         self._candidates, self._taken = (), None
         self._maxima = None
         self._trace = Trace()
-        self._training = None
+        self._training = self._previous = self._aside = None
+        self._rises_seen = 0
         self._searching = None
 
     @property
     def _next_seed(self) -> int:
         return _seed(self.settings, len(self.growth))
+
+    @property
+    def _trainings(self) -> tuple[Training | None, ...]:
+        return self._training, self._previous, self._aside
 
     @property
     def _layers(self) -> tuple[int, ...]:
@@ -474,7 +489,7 @@ class NeuronPursuit(Engine):
     @property
     def _iteration(self) -> int:
         under_way = self._training is not None and self._training.stopped is None
-        return len(self.growth) + under_way
+        return len(self.growth) + under_way - (self._aside is not None)
 
     @property
     def _total_steps(self) -> int:
@@ -489,9 +504,12 @@ class NeuronPursuit(Engine):
     def _go_on(self) -> None:
         """Take up again what an end has cut short, as far as what may be added now allows."""
         self._finished = None
+        if self._aside is not None:
+            self._training, self._aside = self._aside, None
+            self._rises_seen = len(self.growth)
         if isinstance(self._searching, NeuronSearching):
             if not self._requests and self._additions_left <= 0:
-                self._finish("additions", "All neurons that may be added have been added.")
+                self._finish(limit(self.problem, self.growth))
         elif self._searching is None and (self._training is None or self._training.stopped is not None):
             self._decide()
 
@@ -509,6 +527,7 @@ class NeuronPursuit(Engine):
         self._candidates, self._taken = search.candidates, None
         self._maxima = joined(self._maxima, search.maxima)
         if training is not None:
+            self._previous = self._training if self.settings.stop_when_test_rises else None
             self._training, self._exhausted, self._maxima = training, (), None
             self._follow()
             if isinstance(search, NeuronSearching) and not self._requests:
@@ -523,7 +542,7 @@ class NeuronPursuit(Engine):
             self._exhausted += search.layers
             asked, self._requests = bool(self._requests), self._requests[1:]
             if asked and not self._requests:
-                self._finish_without_point(search.layers)
+                self._finish(no_point(self.problem, self.settings, self.growth, search.layers))
             else:
                 self._decide()
 
@@ -567,26 +586,20 @@ class NeuronPursuit(Engine):
 
     def _decide(self) -> None:
         """What comes next where nothing is under way. It does not depend on how the way there was cut into calls."""
-        training, settings = self._training, self.settings
+        problem, settings = self.problem, self.settings
         if self._requests:
             self._searching = self._search(self._requests[0])
-        elif training is None:
+        elif self._training is None:
             if self._exhausted:
-                self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
-        elif training.end_loss <= self.target_loss:
-            self._finish(
-                "target",
-                f"Training loss {training.end_loss:.3g} is at or below the target of {self.target_loss:.3g}.",
-            )
-        elif training.stopped is not None and has_diverged(training.stopped):
-            self._finish("diverged", f"The minimizer {training.stopped}.")
-        elif settings.stop_when_test_rises and self._test_loss_rose():
-            losses = [f"{record.test_loss:.3g}" for record in self.growth[-2:]]
-            self._finish("test_rising", f"The test loss rose from {losses[0]} to {losses[1]} with the last neuron.")
+                self._finish(no_point(problem, settings, self.growth))
+        elif finish := ending(problem, settings, self.growth, self.target_loss, self._rises_seen):
+            if finish.kind == "test_rising":
+                self._training, self._aside = self._previous, self._training
+            self._finish(finish)
         elif (search := self._next_search()) is None:
-            self._finish_without_point(self._layers)
+            self._finish(no_point(problem, settings, self.growth, self._layers))
         elif self._additions_left <= 0:
-            self._finish("additions", "All neurons that may be added have been added.")
+            self._finish(limit(problem, self.growth))
         else:
             self._searching = search
 
@@ -604,21 +617,14 @@ class NeuronPursuit(Engine):
             return self._search(searched, *way_on)
         return self._search(self._layers)
 
-    def _finish_without_point(self, layers: tuple[int, ...]) -> None:
-        where = "any layer" if layers == self._layers else f"layer {layers[0]}"
-        self._finish("no_point", f"No KKT point of {where} has a positive value that lowers the loss.")
-
-    def _test_loss_rose(self) -> bool:
-        losses = [record.test_loss for record in self.growth[-2:] if record.test_loss is not None]
-        return len(losses) == 2 and losses[1] > losses[0]
-
-    def _finish(self, kind: str, message: str) -> None:
+    def _finish(self, finish: Finish) -> None:
         norm = None
         minimizer = None if self._training is None else self._training.minimizer
         if minimizer is not None:
             objective, theta = minimizer.objective, minimizer.theta
-            norm = gradient_norm_at_end(kind, objective, theta) if kind == "no_point" else minimizer.gradient_norm
-        self._finished = Finish(kind, message, layer_maxima=self._maxima, gradient_norm=norm)
+            at_end = finish.kind == "no_point"
+            norm = gradient_norm_at_end(finish.kind, objective, theta) if at_end else minimizer.gradient_norm
+        self._finished = replace(finish, layer_maxima=self._maxima, gradient_norm=norm)
 
     def _progress(self) -> float | None:
         if self._finished is not None:

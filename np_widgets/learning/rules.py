@@ -1,16 +1,29 @@
-"""The rules of Neuron Pursuit: when it has reached its goal, and how far from stationary an end is."""
+"""The rules of Neuron Pursuit: what it aims at, when it ends, and what that end is called.
+
+They are functions of the problem, the settings and the record of growth alone, so that a pursuit on its own and one of
+an ensemble end alike, however they are cut into calls.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from np_widgets.learning.growth import Finish, GrowthRecord, best_on_test
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import Problem
 
 TARGET_SHARE = 1e-9
 """The training loss to reach unless the user says otherwise, as a share of that of the output zero."""
+DIVERGED = "diverged"
+"""What the reason why a training stopped begins with if its steps were too large."""
+_NOTHING_LEARNED = 1e-2  # of the loss of the output zero
+_ROUNDING = 1e-6
+_VERY_DIFFERENT = 30.0  # sizes of inputs
 
 
 def target_in_force(problem: Problem, target_loss: float | None) -> float:
@@ -32,9 +45,129 @@ def target_in_force(problem: Problem, target_loss: float | None) -> float:
     return target_loss
 
 
-def has_diverged(stopped: str) -> bool:
-    """Whether a training stopped because its steps led out of the range of numbers, or of a falling loss."""
-    return stopped.startswith("diverged")
+def ending(
+    problem: Problem, settings: PursuitSettings, growth: Sequence[GrowthRecord], target_loss: float, rises_seen: int = 0
+) -> Finish | None:
+    """Why a pursuit ends with its newest network, unless it is for want of a KKT point or of permission to go on.
+
+    Parameters
+    ----------
+    growth
+        Not empty.
+    target_loss
+        The one in force.
+    rises_seen
+        After a rise of the test loss that is not later than with so many networks it goes on.
+    """
+    last = growth[-1]
+    if last.loss <= target_loss:
+        message = f"Training loss {last.loss:.3g} is at or below the target of {target_loss:.3g}."
+        return _told(problem, growth, "target", message, "A smaller target_loss goes further, and so does Add neuron.")
+    if last.stopped.startswith(DIVERGED):
+        return _told(problem, growth, "diverged", f"The minimizer {last.stopped}.", _smaller_steps(problem))
+    nothing = problem.zero_loss
+    if last.loss > nothing * (1 + _ROUNDING):
+        message = (
+            f"Training loss {last.loss:.3g} is above {nothing:.3g}, that of the output zero: scale={settings.scale:g} "
+            f"is too large for these targets, or the steps are."
+        )
+        advice = "Try a smaller scale, targets of unit size (standardized(targets=True)), or method='fast'."
+        return _told(problem, growth, "diverged", message, advice)
+    if settings.stop_when_test_rises and len(growth) > max(rises_seen, 1):
+        before, after = growth[-2].test_loss, last.test_loss
+        if before is not None and after is not None and after > before:
+            message = (
+                f"The test loss rose from {before:.3g} to {after:.3g} with the last neuron; this is the network before."
+            )
+            return Finish("test_rising", message, "Run again to go on from the network with that neuron.")
+    return None
+
+
+def limit(problem: Problem, growth: Sequence[GrowthRecord]) -> Finish:
+    """The end of a pursuit that may add no more neurons."""
+    message = "All neurons that may be added have been added."
+    return _told(problem, growth, "additions", message, "Run again or Add neuron to go on; max_additions is the limit.")
+
+
+def interrupted() -> Finish:
+    """The end of a run by Ctrl-C."""
+    return Finish("interrupted", "Interrupted.", "Run it again to go on.")
+
+
+def no_point(
+    problem: Problem, settings: PursuitSettings, growth: Sequence[GrowthRecord], layers: Sequence[int] = ()
+) -> Finish:
+    """The end of a pursuit that no neuron in these hidden layers leads on; at the origin if there are none."""
+    if problem.zero_loss == 0:
+        return Finish("no_point", "All targets are zero: there is nothing to learn.", "Look at the targets.")
+    if not layers:
+        where = "at the origin"
+    elif len(layers) == settings.hidden_layers:
+        where = "of any layer"
+    else:
+        where = f"of layer {layers[0]}"
+    options = ["another seed"]
+    if len(layers) == 1 < settings.hidden_layers:
+        options.append("Add neuron in another layer")
+    if settings.leak == 0:
+        options.append("leak=0.1")
+    options.append("another number of hidden layers")
+    if not _has_constant(problem):
+        options.append("a constant input (standardized(constant=True))")
+    if settings.method == "paper":
+        options.append("method='fast'")
+    advice = f"Try {', '.join(options[:-1])} or {options[-1]}."
+    message = f"No KKT point {where} has a positive value that lowers the loss."
+    return _told(problem, growth, "no_point", message, advice)
+
+
+def _told(problem: Problem, growth: Sequence[GrowthRecord], kind: str, message: str, advice: str) -> Finish:
+    """The end, with what else there is to be said of the network that it leaves."""
+    if not growth:
+        return Finish(kind, message, advice)
+    if kind in ("additions", "no_point") and growth[-1].loss > (1 - _NOTHING_LEARNED) * problem.zero_loss:
+        message += f" Almost nothing has been learned: the loss of the output zero is {problem.zero_loss:.3g}."
+        advice += " More max_steps or a larger scale may leave the origin."
+    remark, remedy = _on_test(problem, growth)
+    if remedy and kind == "target":  # who would go further then
+        advice = ""
+    return Finish(kind, f"{message} {remark}".strip(), f"{advice} {remedy}".strip())
+
+
+def _on_test(problem: Problem, growth: Sequence[GrowthRecord]) -> tuple[str, str]:
+    """What the test set says of the last network, and what may help; empty if it has nothing against it."""
+    best, last, nothing = best_on_test(growth), growth[-1].test_loss, problem.test_zero_loss
+    if best is None or last is None or nothing is None:
+        return "", ""
+    remarks = []
+    if last >= nothing:
+        remarks.append(f"On the test set it is worse than the output zero: loss {last:.3g}, not {nothing:.3g}.")
+    chosen = growth[best]
+    lowest = chosen.test_loss
+    if lowest is not None and lowest < last:
+        remarks.append(f"The best on the test set was network {best + 1}, of widths {chosen.widths}: {lowest:.3g}.")
+    remedy = "stop_when_test_rises=True ends with the network before a rise; more samples help, too." if remarks else ""
+    return " ".join(remarks), remedy
+
+
+def _smaller_steps(problem: Problem) -> str:
+    advice = "Try a smaller learning_rate, or standardized() inputs."
+    spread = _spread_of_inputs(problem)
+    if spread > _VERY_DIFFERENT:
+        advice += f" The sizes of the inputs differ by a factor of {spread:.0f}."
+    return advice
+
+
+def _spread_of_inputs(problem: Problem) -> float:
+    """The root mean square of the largest input over that of the smallest which is not always zero."""
+    sizes = torch.linalg.vector_norm(problem.inputs, dim=0)
+    sizes = sizes[sizes > 0]
+    return float(sizes.max() / sizes.min()) if len(sizes) else 1.0
+
+
+def _has_constant(problem: Problem) -> bool:
+    first = problem.inputs[:1]
+    return bool(((problem.inputs == first).all(dim=0) & (first[0] != 0)).any())
 
 
 def gradient_norm_at_end(kind: str, objective: Objective, theta: Tensor) -> float:

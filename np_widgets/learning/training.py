@@ -15,7 +15,7 @@ from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.rules import target_in_force
+from np_widgets.learning.rules import DIVERGED, target_in_force
 from np_widgets.learning.searching import NextNetwork
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.side_by_side import STEPS
@@ -72,6 +72,7 @@ class Training:
     ) -> None:
         self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
         self._ceiling = ceiling
+        self._paper = settings.method == "paper"
         self._target_loss = target_in_force(problem, settings.target_loss)
         self.start = self._candidates[0]
         self.steps = 0
@@ -184,11 +185,26 @@ class Training:
             self._change_to(after, settings)
             return
         elif minimizer.finished is not None:
-            self.stopped = minimizer.finished
+            self.stopped = self._reason(minimizer, minimizer.finished)
         elif self.steps >= budget:
             self.stopped = f"step budget of {budget:,} used up"
         if self.stopped is not None and settings.method != "paper":
             minimizer.settle()
+
+    def _reason(self, minimizer: Minimizer, reason: str) -> str:
+        """Why a minimizer has ended, in words that hold for the network that is kept."""
+        rate = minimizer.learning_rate
+        if rate is None:
+            return reason
+        layer = _silent_layer(minimizer.objective.network(minimizer.theta), self._problem)
+        too_large = f"the step of {rate:.3g} is too large for these data"
+        if layer is not None and self.steps > 0:
+            reason = f"{DIVERGED}: {too_large} (all neurons of layer {layer} silent after step {self.steps:,})"
+        elif reason.startswith(DIVERGED):
+            reason = f"{reason}; {too_large}"
+        if not self._paper and minimizer.lowest_loss < minimizer.loss:
+            reason = f"{reason}; the lowest point before is kept"
+        return reason
 
     def _end_look_ahead(self, settings: PursuitSettings) -> None:
         """Go on from the network that is ahead; from where it started if that is lower, so that no loss ever rises."""
@@ -334,6 +350,16 @@ def _names(settings: PursuitSettings, objective: Objective) -> tuple[str, ...]:
     if settings.minimizer != "auto":
         return (settings.minimizer,)
     return automatic(settings.method, objective, settings.batch_size)
+
+
+def _silent_layer(network: HomogeneousNetwork, problem: Problem) -> int | None:
+    """The first hidden layer whose neurons respond to no sample, so that no gradient comes through."""
+    if network.leak != 0:
+        return None
+    for layer, hidden in enumerate(network.forward(problem.inputs).hidden[1:], start=1):
+        if not bool(hidden.any()):
+            return layer
+    return None
 
 
 def _measure(minimizer: Minimizer) -> None:

@@ -60,7 +60,7 @@ class CrossEntropyLoss:
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
         log_probabilities = outputs.log_softmax(dim=-1)
         index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
-        return -log_probabilities.gather(-1, index).mean(dim=(-2, -1))
+        return log_probabilities.gather(-1, index).mean(dim=(-2, -1)).abs()  # none is positive, and zero has no sign
 
     def residual(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
         residual = torch.neg(outputs.softmax(dim=-1), out=out)

@@ -13,7 +13,7 @@ from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.rules import gradient_norm_at_end, has_diverged, target_in_force
+from np_widgets.learning.rules import ending, gradient_norm_at_end, limit, no_point, target_in_force
 from np_widgets.learning.searching import NeuronSearching, NextNetwork, OriginSearching
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.training import Training
@@ -112,14 +112,10 @@ class Member:
         )
         self._steps += steps
         self._maxima = None  # those of the network before
-        if is_met:
-            self._finish(
-                "target", f"Training loss {self.loss:.3g} is at or below the target of {self.target_loss:.3g}."
-            )
-        elif has_diverged(stopped):
-            self._finish("diverged", f"The minimizer {stopped}.")
+        if finish := ending(problem, settings, self.growth, self.target_loss):
+            self._finish(finish)
         elif len(self.growth) > settings.max_additions:
-            self._finish("additions", "All neurons that may be added have been added.")
+            self._finish(limit(problem, self.growth))
 
     def loss_of(self, network: HomogeneousNetwork) -> float:
         """The training loss of a network."""
@@ -150,7 +146,7 @@ class Member:
             if found:
                 self._train(found)
             else:
-                self._finish("no_point", "No KKT point at the origin has a positive value that lowers the loss.")
+                self._finish(no_point(self.problem, self._settings, self.growth))
             return
         layers = tuple(range(1, self._settings.hidden_layers + 1))
         way_on: tuple[bool, bool] | None = (False, False)
@@ -161,7 +157,7 @@ class Member:
             if found and self._train(found):
                 return
             way_on = neurons.way_on()
-        self._finish("no_point", "No KKT point of any layer has a positive value that lowers the loss.")
+        self._finish(no_point(self.problem, self._settings, self.growth, layers))
 
     def _train(self, found: list[NextNetwork]) -> bool:
         """Whether a network was of use."""
@@ -177,12 +173,12 @@ class Member:
         )
         return True
 
-    def _finish(self, kind: str, message: str) -> None:
+    def _finish(self, finish: Finish) -> None:
         norm = None
         if self.network is not None:
             objective = Objective(self.problem, self.network)
-            norm = gradient_norm_at_end(kind, objective, objective.initial)
-        self.finished = Finish(kind, message, layer_maxima=self._maxima, gradient_norm=norm)
+            norm = gradient_norm_at_end(finish.kind, objective, objective.initial)
+        self.finished = replace(finish, layer_maxima=self._maxima, gradient_norm=norm)
 
 
 def _run(search: OriginSearching | NeuronSearching) -> list[NextNetwork]:

@@ -62,6 +62,10 @@ class Adam(FirstOrderMinimizer):
         super().restore(state)
         self._moments.restore(state)
 
+    @property
+    def learning_rate(self) -> float:
+        return self._learning_rate
+
     def _propose(self, theta: Tensor, number: int | Tensor) -> None:
         self._moments.step(self._theta, self._gradient, number, self._learning_rate, out=theta)
 

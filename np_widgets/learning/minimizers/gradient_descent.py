@@ -40,5 +40,15 @@ class GradientDescent(FirstOrderMinimizer):
         super().__init__(objective, theta, stopping=stopping)
         self._learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
 
+    @property
+    def learning_rate(self) -> float:
+        return self._learning_rate
+
+    def _step(self) -> None:
+        before = self.loss
+        super()._step()
+        if self.finished is None and self.loss == before and not bool(self._gradient.any()):
+            self.finished = "the gradient vanishes"  # so that step has led nowhere
+
     def _propose(self, theta: Tensor, number: int | Tensor) -> None:
         torch.sub(self._theta, self._gradient, alpha=self._learning_rate, out=theta)

@@ -82,6 +82,11 @@ class Minimizer(ABC):
         return self._gradient
 
     @property
+    def learning_rate(self) -> float | None:
+        """The step size of those that have a fixed one."""
+        return None
+
+    @property
     def activity(self) -> str:
         """What it is doing now, in words."""
         return self.title
