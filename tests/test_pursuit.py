@@ -353,7 +353,7 @@ def test_network_that_is_on_kinks_is_left_by_the_other_one_sided_signals():
 
 
 def test_where_no_ray_leads_down_the_neuron_starts_silently_and_the_end_is_near(monkeypatch):
-    pursuit = small(minimizer="gradient_descent", max_steps=50)
+    pursuit = small(hidden_layers=1, minimizer="gradient_descent", max_steps=50)
     pursuit.run(0)
     before = pursuit.network
     monkeypatch.setattr("np_widgets.learning.searching.best_scale", lambda loss_at, scale: None)

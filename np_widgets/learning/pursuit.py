@@ -452,7 +452,8 @@ class NeuronPursuit(Engine):
 
     def __getstate__(self) -> dict[str, Any]:
         # Working memory is made anew.
-        return {**super().__getstate__(), "_training": None, "_searching": None, "state": self.settled_state()}
+        nothing = dict.fromkeys(("_training", "_previous", "_aside", "_searching"))
+        return {**super().__getstate__(), **nothing, "state": self.settled_state()}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         state = kept.pop("state")
