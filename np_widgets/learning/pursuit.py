@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
@@ -21,6 +22,24 @@ from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
 from np_widgets.problems import Problem
+
+_THREE = tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None]
+_ENTRIES = {
+    "problem": states.Fingerprint,
+    "settings": dict[str, Any],
+    "finished": Finish | None,
+    "additions_left": int,
+    "requests": tuple[tuple[int, ...], ...],
+    "exhausted": tuple[int, ...],
+    "growth": tuple[GrowthRecord, ...],
+    "candidates": tuple[Candidate, ...],
+    "taken": int | None,
+    "maxima": tuple[float | None, ...] | None,
+    "trace": dict[str, Any],
+    "trainings": _THREE,
+    "rises_seen": states.whole,
+    "searching": tuple[int, tuple[tuple[int, ...], bool, bool] | None] | None,
+}
 
 
 class NeuronPursuit(Engine):
@@ -178,6 +197,7 @@ class NeuronPursuit(Engine):
                 "always takes all samples"
             )
         self.problem = problem.to(device=device, dtype=dtype)
+        self._data = states.fingerprint(self.problem)
         if self.settings.stop_when_test_rises and self.problem.test_inputs is None:
             raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
         self.target_loss = target_in_force(self.problem, self.settings.target_loss)
@@ -406,6 +426,7 @@ class NeuronPursuit(Engine):
         if isinstance(searching, NeuronSearching):
             which = searching.layers, searching.upper, searching.exact
         return {
+            "problem": self._data,
             "settings": dict(vars(self.settings)),
             "finished": self._finished,
             "additions_left": self._additions_left,
@@ -416,39 +437,74 @@ class NeuronPursuit(Engine):
             "taken": self._taken,
             "maxima": self._maxima,
             "trace": self._trace.state(),
-            "trainings": [None if each is None else each.state() for each in self._trainings],
+            "trainings": tuple(None if each is None else each.state() for each in self._trainings),
             "rises_seen": self._rises_seen,
             "searching": None if searching is None else (searching.directions.quanta, which),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
+        """Go back to where :meth:`state` was taken.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state is of other data or not sound; the message names the entry, and nothing has changed.
+        """
+        states.require("state", state, _ENTRIES)
+        states.require_fingerprint(state["problem"], self.problem)
+        states.require("state['settings']", state["settings"], dict.fromkeys(vars(self.settings), Any))
         settings = PursuitSettings(**state["settings"])
+        target = target_in_force(self.problem, settings.target_loss)
+        if state["taken"] is not None:
+            arguments.whole("state['taken']", state["taken"], 0, len(state["candidates"]) - 1)
         with torch.no_grad():
-            searching = None
             training, before, aside = (
                 None if saved is None else Training.restored(self.problem, settings, saved)
                 for saved in state["trainings"]
             )
-            if state["searching"] is not None:
-                quanta, which = state["searching"]
-                searching = (
-                    OriginSearching(self.problem, settings)
-                    if training is None
-                    else _search(self.problem, settings, training, _seed(settings, len(state["growth"])), *which)
-                )
-                beside = None if self._searching is None else self._searching.directions
-                searching.directions.catch_up(quanta, beside)
-        self.settings, self.target_loss = settings, target_in_force(self.problem, settings.target_loss)
-        self._begin()
-        self._finished, self._additions_left = state["finished"], state["additions_left"]
-        self._requests, self._exhausted = state["requests"], state["exhausted"]
-        self.growth = list(state["growth"])
-        self._candidates, self._maxima = state["candidates"], state["maxima"]
-        self._taken = state["taken"]
-        self._trace.restore(state["trace"])
-        self._training, self._previous, self._aside = training, before, aside
-        self._rises_seen, self._searching = state["rises_seen"], searching
+            searching = None if state["searching"] is None else self._restored_search(settings, training, state)
+        trace = Trace()
+        trace.restore(state["trace"])
+        # In one piece: nothing can come in between.
+        vars(self).update(
+            settings=settings,
+            target_loss=target,
+            growth=list(state["growth"]),
+            _finished=state["finished"],
+            _additions_left=state["additions_left"],
+            _requests=state["requests"],
+            _exhausted=state["exhausted"],
+            _candidates=state["candidates"],
+            _maxima=state["maxima"],
+            _taken=state["taken"],
+            _trace=trace,
+            _training=training,
+            _previous=before,
+            _aside=aside,
+            _rises_seen=state["rises_seen"],
+            _searching=searching,
+        )
+
+    def _restored_search(
+        self, settings: PursuitSettings, training: Training | None, state: dict[str, Any]
+    ) -> OriginSearching | NeuronSearching:
+        quanta, which = state["searching"]
+        if (training is None) != (which is None) or (training is not None and training.stopped is None):
+            raise ValueError("state['searching'] must have layers after a training, and none before the first")
+        searching: OriginSearching | NeuronSearching
+        if training is None:
+            searching = OriginSearching(self.problem, settings)
+        else:
+            for layer in which[0]:
+                arguments.whole("state['searching'][1]", layer, 1, settings.hidden_layers)
+            searching = _search(self.problem, settings, training, _seed(settings, len(state["growth"])), *which)
+        searching.directions.catch_up(quanta, None if self._searching is None else self._searching.directions)
+        if searching.directions.quanta != quanta:
+            raise ValueError(
+                f"state['searching'][0] must be at most {searching.directions.quanta}, where this search ends, got "
+                f"{quanta}"
+            )
+        return searching
 
     def __getstate__(self) -> dict[str, Any]:
         # Working memory is made anew.

@@ -102,13 +102,15 @@ class DirectionSearch:
             raise
 
     def catch_up(self, quanta: int, beside: DirectionSearch | None) -> None:
-        """Advance a new search to where it is after so many quanta; at once if ``beside`` is the same and stands there.
+        """Advance a new search to where it is after so many quanta, or to its end.
+
+        That is at once if ``beside`` is the same and stands there.
 
         A search follows from the correlations and the seed, so to do it again is exact and simple, but takes its time.
         """
         if beside is not None and beside.quanta == quanta and self._is_like(beside):
             self.restore(beside.state())
-        while self.quanta < quanta:
+        while self.quanta < quanta and not self.finished:
             self.advance()
 
     def _is_like(self, other: DirectionSearch) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.minimizers.adam import Moments
 from np_widgets.learning.passes import Passes
@@ -160,8 +161,33 @@ class SideBySide:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
+        """Go back to where :meth:`state` was taken.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an entry is not of the right kind or size; the message names it, and nothing has changed.
+        """
+        groups, networks = self.usable.shape
+        states.require(
+            "state",
+            state,
+            dict.fromkeys(("index", "theta", "decay", "mean", "mean_square"), Tensor)
+            | {"left": tuple[Tensor, Tensor], "steps_taken": states.whole},
+        )
         index = state["index"].to(self._index)
+        if index.dim() != 2 or len(index) != groups or not 0 < index.shape[1] <= networks or index.dtype != torch.int64:
+            raise ValueError(f"state['index'] must number networks, {groups} rows, got shape {tuple(index.shape)}")
+        if bool(((index < 0) | (index >= networks)).any()):
+            raise ValueError(f"state['index'] must hold numbers below {networks}")
+        vector = self._start[0].new_empty(sum(weight[0, 0].numel() for weight in self._start) * index.numel())
+        for name in ("theta", "mean", "mean_square"):
+            states.like(vector, finite=name == "theta")(f"state[{name!r}]", state[name])
+        for name, each in (("decay", state["decay"]), *(("left", each) for each in state["left"])):
+            if each.dtype != self._decay.dtype or len(each) != groups or each.isnan().any():
+                raise ValueError(f"state[{name!r}] must hold {groups} rows of numbers in {self._decay.dtype}")
+        if state["steps_taken"] > self._steps:
+            raise ValueError(f"state['steps_taken'] must be at most {self._steps}, got {state['steps_taken']}")
         self._decay = state["decay"].to(self._decay, copy=True)
         self.left_losses, self.left_penalties = (each.to(self._decay) for each in state["left"])
         self._take(index, [_rows(weight, index) for weight in self._start])

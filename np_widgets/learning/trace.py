@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from np_widgets.learning import states
+
 Floats = NDArray[np.float64]
 
 _POINT = np.dtype([("step", np.int64), ("value", np.float64), ("lasting", np.bool_)])
@@ -49,6 +51,10 @@ class Trace:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
+        kinds = {"points": np.ndarray, "newest": tuple[int, float, bool] | None, "stride": states.whole}
+        states.require("state['trace']", state, kinds)
+        if state["points"].dtype != _POINT or state["points"].ndim != 1:
+            raise ValueError(f"state['trace']['points'] must be a vector of {_POINT}, got {state['points'].dtype}")
         self._newest, self._stride = state["newest"], state["stride"]
         self._take(state["points"])
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
+from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.blocks import mean_loss
 from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.minimizers.choice import automatic, make_minimizer, require_fit, step_budget
+from np_widgets.learning.minimizers.choice import MINIMIZERS, automatic, make_minimizer, require_fit, step_budget
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
@@ -24,6 +26,27 @@ from np_widgets.problems import Problem
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
 _USELESS_DECREASE = 1e-6
+_ENTRIES = {
+    "candidates": list[dict[str, Any]],
+    "seed": states.whole,
+    "ceiling": states.number,
+    "start_loss": states.finite_number,
+    "steps": states.whole,
+    "stopped": str | None,
+    "budget_from": states.whole,
+    "looked_at": dict[int, tuple[float, float]],
+    "look_ahead": dict[str, Any] | None,
+    "minimizer": dict[str, Any] | None,
+}
+_CANDIDATE = {
+    "added": tuple[tuple[int, int], ...],
+    "layer": states.whole,
+    "value": states.finite_number,
+    "candidate": states.whole,
+    "silent": bool,
+    "searched": tuple[int, ...],
+    "weights": tuple[Tensor, ...],
+}
 _PLAIN = ("added", "layer", "value", "candidate", "silent", "searched")
 
 
@@ -278,11 +301,32 @@ class Training:
 
     @classmethod
     def restored(cls, problem: Problem, settings: PursuitSettings, state: dict[str, Any]) -> Training:
-        """The training as it was when ``state`` was taken."""
+        """The training as it was when ``state`` was taken.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an entry is not sound or does not fit; the message names it.
+        """
+        states.require("state['training']", state, _ENTRIES)
+        if (state["look_ahead"] is None) == (state["minimizer"] is None) or not state["candidates"]:
+            raise ValueError("state['training'] must have candidates, and either 'look_ahead' or 'minimizer'")
         candidates = []
-        for saved in state["candidates"]:
-            weights = [weight.to(device=problem.device, dtype=problem.dtype) for weight in saved["weights"]]
-            network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
+        for index, saved in enumerate(state["candidates"]):
+            name = f"state['training']['candidates'][{index}]"
+            states.require(name, saved, _CANDIDATE)
+            for weight in saved["weights"]:
+                if weight.dtype != problem.dtype:
+                    raise ValueError(f"{name}['weights'] must be in {problem.dtype}, got {weight.dtype}")
+            try:
+                weights = [weight.to(device=problem.device) for weight in saved["weights"]]
+                network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+            found = (network.hidden_layers, network.input_size, network.output_size)
+            wanted = (settings.hidden_layers, problem.input_size, problem.output_size)
+            if found != wanted:
+                raise ValueError(f"{name}['weights'] must have (hidden layers, inputs, outputs) {wanted}, got {found}")
             candidates.append(NextNetwork(network, **{name: saved[name] for name in _PLAIN}))
         return cls(problem, settings, candidates, state["seed"], state, state["ceiling"])
 
@@ -305,6 +349,7 @@ class Training:
         if state["look_ahead"] is None:
             # Not always the one that the settings name: they may have changed since this training stopped.
             saved = state["minimizer"]
+            arguments.choice("state['training']['minimizer']['name']", saved.get("name"), MINIMIZERS)
             objective = Objective(self._problem, self.start.network)
             self.minimizer = self._minimizer(saved["name"], settings, objective, objective.initial)
             self.minimizer.restore(saved)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, FirstOrderMinimizer
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
@@ -65,6 +66,11 @@ class Adam(FirstOrderMinimizer):
     @property
     def learning_rate(self) -> float:
         return self._learning_rate
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        weights = states.like(self.objective.initial)
+        return {**super()._entries, "mean": weights, "mean_square": weights}
 
     def _propose(self, theta: Tensor, number: int | Tensor) -> None:
         self._moments.step(self._theta, self._gradient, number, self._learning_rate, out=theta)

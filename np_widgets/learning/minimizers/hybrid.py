@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.minimizers.adam import Adam
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
@@ -92,9 +93,15 @@ class Hybrid(Minimizer):
         super().restore(state)
         self._is_last = state["is_last"]
         kinds: dict[str, type[Minimizer]] = {kind.name: kind for kind in (Adam, LBFGS, LevenbergMarquardt)}
-        self._inner = self._begin(kinds[state["inner"]["name"]], self.theta)
+        name = arguments.choice("state['inner']['name']", state["inner"].get("name"), kinds)
+        self._inner = self._begin(kinds[name], self.theta)
         self._inner.restore(state["inner"])
         self._lowest_before, self._fruitless = state["lowest_before"], state["fruitless"]
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        own = {"inner": dict, "lowest_before": states.number, "fruitless": states.whole, "is_last": bool}
+        return {**super()._entries, **own}
 
     def _begin(self, kind: type[Minimizer], theta: Tensor) -> Minimizer:
         theta = self.objective.balanced(theta)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
@@ -62,6 +63,11 @@ class LBFGS(Minimizer):
         super().restore(state)
         self._displacements = state["displacements"].to(self.theta, copy=True)
         self._changes = state["changes"].to(self.theta, copy=True)
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        pairs = states.like(self.objective.initial, rows=True)
+        return {**super()._entries, "displacements": pairs, "changes": pairs}
 
     def _forget(self) -> None:
         self._displacements = self.theta.new_empty(0, len(self.theta))

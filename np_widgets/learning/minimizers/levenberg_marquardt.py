@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
@@ -99,6 +100,10 @@ class LevenbergMarquardt(Minimizer):
         super().restore(state)
         self._damping, self._growth = state["damping"], state["growth"]
         self._matrix = None
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        return {**super()._entries, "damping": float | None, "growth": states.number}
 
     def _step(self) -> None:
         if self._matrix is None:

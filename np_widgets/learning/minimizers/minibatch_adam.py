@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.direction import root_mean_square
 from np_widgets.learning.minimizers.adam import Moments
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
@@ -136,6 +137,22 @@ class MinibatchAdam(Minimizer):
         self._epoch = math.ceil(self.objective.problem.samples / self._batch_size)
         self._batch = None if self._epoch == 1 else _Batch(self.objective, self._batch_size)
         self._order = None
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        weights = states.like(self.objective.initial)
+        return {
+            **super()._entries,
+            "mean": weights,
+            "mean_square": weights,
+            "walker": weights,
+            "measured": states.whole,
+            "seed": states.whole,
+            "batch_size": states.within(1, self.objective.problem.samples),
+            "duration": states.within(1),
+            "learning_rate": states.finite_number,
+            "gradient_is_current": bool,
+        }
 
     def _look_for_end(self) -> None:
         if self.steps == 0 or self._batch is None:  # elsewhere the gradient is not known

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.minimizers.device_steps import DeviceSteps
 from np_widgets.learning.minimizers.stopping import DEFAULT_RULE, StoppingRule
 from np_widgets.learning.objective import Objective
@@ -149,17 +150,36 @@ class Minimizer(ABC):
 
         Raises
         ------
-        ValueError
-            If the state comes from another kind of minimizer, or from a network of another size.
+        TypeError, ValueError
+            If the state comes from another kind of minimizer, or from a network of another size, or is not sound; the
+            message names the entry.
         """
+        states.require("state", state, dict)
         if state.get("name") != self.name:
             raise ValueError(f"state must come from {self.name!r}, got one from {state.get('name')!r}")
+        states.require("state", state, self._entries)
         self.theta = self._checked(state["theta"])
         self._gradient = state["gradient"].to(self.theta, copy=True)
         self.lowest_theta = state["lowest_theta"].to(self.theta, copy=True)
         self.loss, self.lowest_loss = state["loss"], state["lowest_loss"]
         self._reference_loss, self._reference_step = state["reference"]
         self.steps, self.finished = state["steps"], state["finished"]
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        """Of what kind the entries of a state are; see :func:`~np_widgets.learning.states.require`."""
+        weights = states.like(self.objective.initial, finite=True)
+        return {
+            "name": str,
+            "theta": weights,
+            "loss": states.finite_number,
+            "gradient": states.like(self.objective.initial),
+            "lowest_theta": weights,
+            "lowest_loss": states.finite_number,
+            "reference": tuple[float, int],
+            "steps": states.whole,
+            "finished": str | None,
+        }
 
     @abstractmethod
     def _step(self) -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets import arguments
+from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation import fitting
 from np_widgets.learning.driving import drive
@@ -20,7 +21,7 @@ from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
 from np_widgets.learning.saddles.integration import Point
 from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE, at_minimum
-from np_widgets.learning.saddles.now import GOALS, Now
+from np_widgets.learning.saddles.now import GOALS, Now, require_fit
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
 from np_widgets.learning.saddles.settings import (
@@ -148,6 +149,7 @@ class SaddleFlow(Engine):
             self._curvature = found.largest_curvature
         self.problem = problem
         self._network, self._activation = network, activation
+        self._data = states.fingerprint(problem)
         self._begin(settings)
 
     # what a user may ask for
@@ -334,15 +336,31 @@ class SaddleFlow(Engine):
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
-        return {"settings": self.settings, "now": self._now}
+        return {"problem": self._data, "start": self._start.theta, "settings": self.settings, "now": self._now}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
-        if state["settings"] is not self.settings:  # in no case for a way back after a failure, which is to be short
-            self._begin(state["settings"])
+        """Go back to where :meth:`state` was taken.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state is of other data or another network, or not sound; the message names the entry, and nothing has
+            changed.
+        """
+        kinds = {"problem": states.Fingerprint, "start": np.ndarray, "settings": SaddleSettings, "now": Now}
+        states.require("state", state, kinds)
+        states.require_fingerprint(state["problem"], self.problem)
+        settings, now = state["settings"], state["now"]
+        start, passage = self._start, self._passage
+        if settings is not self.settings:
+            start, passage = self._made(settings)
+        require_fit(now, start, state["start"])
         with torch.no_grad():
-            self._passage.resume(state["now"])
-        self._now = state["now"]
+            if not passage.stands_at(now):
+                passage = Passage(self.problem, start, settings)
+                passage.arrive_at(now)
+            passage.forget()
+        vars(self).update(settings=settings, _start=start, _passage=passage, _now=now, _kept=None)
 
     def __getstate__(self) -> dict[str, Any]:
         # What follows from the settings, and working memory, is made anew.
@@ -364,13 +382,16 @@ class SaddleFlow(Engine):
     _now: Now
 
     def _begin(self, settings: SaddleSettings) -> None:
-        start = start_near(self._network, self.problem, self._activation, settings)
-        check_start(start, settings, self._curvature)
-        with torch.no_grad():
-            passage = Passage(self.problem, start, settings)
+        start, passage = self._made(settings)
         self.settings, self._start, self._passage = settings, start, passage
         self._now = Now(Point(0.0, start.theta), passage.saddle.place)
         self._kept: tuple[Now, tuple[Sample, ...]] | None = None
+
+    def _made(self, settings: SaddleSettings) -> tuple[Start, Passage]:
+        start = start_near(self._network, self.problem, self._activation, settings)
+        check_start(start, settings, self._curvature)
+        with torch.no_grad():
+            return start, Passage(self.problem, start, settings)
 
     @property
     def _samples(self) -> tuple[Sample, ...]:

@@ -15,6 +15,7 @@ from np_widgets.learning.saddles.layout import Flags
 from np_widgets.learning.saddles.prediction import Course
 from np_widgets.learning.saddles.recording import Series
 from np_widgets.learning.saddles.saddle import Place
+from np_widgets.learning.saddles.settings import Start
 
 Floats = NDArray[np.float64]
 
@@ -115,3 +116,29 @@ class Now:
     def at_dead_end(self, message: str) -> Now:
         """As far as it goes: what remains to be reached is a time."""
         return replace(self, dead_end=message, finished=message if self.goal in GOALS else self.finished)
+
+
+def require_fit(now: Now, start: Start, started: Floats) -> None:
+    """Raise a ValueError that names what in a stored ``now`` does not fit a flow that begins at ``start``."""
+    theta, widths = start.theta, [len(flags) for flags in start.active]
+    if started.shape != theta.shape or not np.allclose(started, theta, rtol=1e-9, atol=0):
+        raise ValueError("state['start'] must be where this flow starts, got that of another network or other settings")
+    for name, weights in (("point.y", now.point.y), ("place.theta", now.place.theta)):
+        if weights.shape != theta.shape or weights.dtype != theta.dtype or not np.isfinite(weights).all():
+            raise ValueError(f"state['now'].{name} must be {len(theta)} finite numbers, got shape {weights.shape}")
+    for name, flags in (("place.active", now.place.active), ("next_active", now.next_active)):
+        if flags is not None and [len(each) for each in flags] != widths:
+            raise ValueError(f"state['now'].{name} must have one flag for each of {widths} hidden neurons")
+    if now.phase not in ("searching", "predicting", "flowing", "comparing"):
+        raise ValueError(f"state['now'].phase must be a phase of a flow, got {now.phase!r}")
+    if now.rounds < 0 or (now.rounds == 0 and now.phase != "searching"):
+        raise ValueError(f"state['now'].rounds must be those of a search, got {now.rounds} in phase {now.phase!r}")
+    needed = {
+        "predicting": ("course",),
+        "flowing": ("predictions", "highest"),
+        "comparing": ("next_active", "awakenings"),
+    }
+    for name in needed.get(now.phase, ()):
+        held = getattr(now, name)
+        if held is None or (isinstance(held, tuple) and not held):
+            raise ValueError(f"state['now'].{name} must be there in phase {now.phase!r}")

@@ -91,11 +91,22 @@ class Passage:
         self._integrator = None
         self._comparison = None
 
-    def resume(self, now: Now) -> None:
-        """Make everything as it was at ``now``."""
-        if self.saddle.place is not now.place or self.saddle.search.directions.quanta != now.rounds:
-            self.arrive(now.place, len(now.predictions) - (now.phase in ("flowing", "comparing")))
-            self.saddle.search.directions.catch_up(now.rounds, None)
+    def stands_at(self, now: Now) -> bool:
+        """Whether everything belongs to the place of ``now`` and has searched as much."""
+        return self.saddle.place is now.place and self.saddle.search.directions.quanta == now.rounds
+
+    def arrive_at(self, now: Now) -> None:
+        """Make everything that belongs to the place of ``now``, searched as much."""
+        self.arrive(now.place, len(now.predictions) - (now.phase in ("flowing", "comparing")))
+        directions = self.saddle.search.directions
+        directions.catch_up(now.rounds, None)
+        if directions.quanta != now.rounds:
+            raise ValueError(
+                f"state['now'].rounds must be at most {directions.quanta}, where this search ends, got {now.rounds}"
+            )
+
+    def forget(self) -> None:
+        """Nothing but ``now`` tells how it goes on."""
         self._integrator = None
         self._comparison = None
 
