@@ -444,7 +444,7 @@ def test_foreign_states_are_refused_and_change_nothing(kind):
     with pytest.raises(ValueError, match=f"state must come from '{kind.name}'"):
         minimizer.restore(foreign)
     smaller = _objective((2, 1, 1))
-    with pytest.raises(ValueError, match="theta must have shape"):
+    with pytest.raises(ValueError, match=r"state\['theta'\] must have shape"):
         minimizer.restore(kind(smaller, smaller.initial).state())
     assert _equal(minimizer.state(), before)
 
