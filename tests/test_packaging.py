@@ -178,3 +178,14 @@ def test_no_file_tells_where_it_was_written():
     places = [place for place in (str(ROOT), str(Path.home())) if len(Path(place).parts) > 1]
     found = [path for path in texts() if any(f"{place}/" in path.read_text("utf-8") for place in places)]
     assert found == []
+
+
+def test_every_module_is_imported_without_a_warning():
+    code = """
+import importlib, pkgutil, np_widgets
+for module in pkgutil.walk_packages(np_widgets.__path__, "np_widgets."):
+    importlib.import_module(module.name)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

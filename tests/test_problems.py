@@ -219,3 +219,16 @@ def test_a_problem_can_be_copied_and_pickled(duplicate: Any):
     assert other.truth is not None
     assert problem.truth is not None
     assert torch.equal(other.truth(other.inputs), problem.truth(problem.inputs))
+
+
+def test_to_standardize_twice_is_to_standardize_once():
+    generator = torch.Generator().manual_seed(0)
+    inputs, targets = torch.randn(20, 3, generator=generator) * 7 + 2, torch.randn(20, generator=generator)
+    once = Problem(inputs, targets, test=(inputs[:5] + 1, targets[:5]), truth=lambda x: x.sum(1, keepdim=True))
+    once = once.standardized()
+    twice = once.standardized()
+    assert twice.inputs.shape == once.inputs.shape == (20, 4)
+    for one, other in ((once.inputs, twice.inputs), (once.test_inputs, twice.test_inputs)):
+        assert torch.allclose(one, other, rtol=0, atol=1e-12)
+    assert bool((twice.inputs[:, -1] == 1).all())
+    assert torch.allclose(once.truth(once.inputs), twice.truth(twice.inputs))

@@ -140,7 +140,8 @@ class Problem:
         Parameters
         ----------
         constant
-            Append an input that is always 1: a bias-free network needs it to represent an offset.
+            Append an input that is always 1: a bias-free network needs it to represent an offset. If there is one
+            already, it stays, and none is appended: to standardize twice is to standardize once.
         targets
             Standardize the targets too (``loss="square"`` only).
 

@@ -27,12 +27,15 @@ class Standardization:
 
     @classmethod
     def of(cls, values: Tensor, constant: bool = False) -> Standardization:
-        """Measured on ``values`` of shape ``(n, d)``."""
+        """Measured on ``values`` of shape ``(n, d)``; with ``constant``, columns of ones stay, and none is appended."""
         # Relative to the largest value no square overflows, and rounding errors have a known size.
         size = values.abs().amax(dim=0)
         deviation, mean = torch.std_mean(values / torch.where(size > 0, size, 1.0), dim=0, correction=0)
         varies = deviation > 16 * torch.finfo(values.dtype).eps
-        return cls(mean * size, torch.where(varies, deviation * size, torch.inf), constant)
+        mean, deviation = mean * size, torch.where(varies, deviation * size, torch.inf)
+        if constant and bool((ones := (values == 1).all(dim=0)).any()):  # as in a problem that was standardized before
+            return cls(torch.where(ones, 0.0, mean), torch.where(ones, 1.0, deviation))
+        return cls(mean, deviation, constant)
 
     def forward(self, values: Tensor) -> Tensor:
         """The standardized columns."""
