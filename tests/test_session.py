@@ -564,17 +564,3 @@ def test_a_step_of_a_slow_session_is_made_at_once():
     with sessions(Counter()) as session:
         session.speed = 1e-3
         assert session.step() == 1
-
-
-def test_a_command_that_comes_to_a_worker_that_has_just_closed_is_refused(monkeypatch):
-    session = Session(Counter())
-    put = session._worker.put
-
-    def put_too_late(command):
-        session.close()  # after the sender has seen that the session was open
-        put(command)
-
-    monkeypatch.setattr(session._worker, "put", put_too_late)
-    future = session.submit("pause")
-    with pytest.raises(RuntimeError, match="the session was closed before 'pause' was done"):
-        future.result(10)
