@@ -329,7 +329,7 @@ def test_a_member_ends_as_a_pursuit_alone_does():
     member = Member(own, 0, PursuitSettings(max_additions=3))
     member.trained(pursuit.network, 0, 1.0, 5, "diverged: step 3 led from a loss of 1 to inf")
     assert member.finished.kind == "diverged"
-    assert str(member.finished) == "The minimizer diverged: step 3 led from a loss of 1 to inf."
+    assert member.finished.message == "The minimizer diverged: step 3 led from a loss of 1 to inf."
 
 
 def test_an_end_without_a_point_is_judged_by_clarkes_gradient(monkeypatch):

@@ -10,6 +10,8 @@ import pytest
 import np_widgets as npw
 from np_widgets.learning import rules
 from np_widgets.learning.growth import GrowthRecord
+from np_widgets.learning.minimizers.gradient_descent import GradientDescent
+from np_widgets.learning.objective import Objective
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((40, 3))
@@ -187,3 +189,16 @@ def test_an_end_without_any_network_does_not_claim_a_search():
     assert (frame.phase, frame.widths, finish.outcome) == ("finished", (), "stuck")
     assert "nothing to learn" in frame.message
     assert "earch" not in frame.message
+
+
+def test_gradient_descent_that_silences_all_neurons_ends_with_the_step_that_did():
+    problem = npw.Problem(np.abs(X), -5 * np.abs(X[:, 0]))
+    objective = Objective(problem, npw.HomogeneousNetwork([np.full((1, 3), 0.5), np.full((1, 1), 0.5)]))
+    theta, steps = objective.initial, 0
+    while (gradient := objective.loss_and_gradient(theta)[1]).any():
+        theta, steps = theta - 0.5 * gradient, steps + 1
+        assert steps < 1000
+    minimizer = GradientDescent(objective, objective.initial, learning_rate=0.5)
+    minimizer.advance(2000)
+    assert minimizer.finished == "the gradient vanishes"
+    assert minimizer.steps == steps > 0

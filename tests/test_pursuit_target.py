@@ -127,3 +127,13 @@ def test_other_targets_give_other_networks_none_of_which_is_fitted_beyond_its_ta
         assert all(frame.step == frames[-1].step and frame.widths == frames[-1].widths for frame in below)
         found.append(pursuit.loss)
     assert found[0] < found[1] < found[2]
+
+
+def test_a_target_that_the_last_step_of_an_advance_meets_is_met():
+    objective, theta = objective_and_start()
+    step_by_step = MINIMIZERS["gradient_descent"](objective, theta)
+    step_by_step.advance(7)
+    minimizer = MINIMIZERS["gradient_descent"](objective, theta)
+    minimizer.target_loss = step_by_step.loss
+    minimizer.advance(7)
+    assert minimizer.finished == "target loss met"
