@@ -364,7 +364,8 @@ def test_where_no_ray_leads_down_the_neuron_starts_silently_and_the_end_is_near(
     assert not pursuit.network.weights[1][:, -1].any()
     x = pursuit.problem.inputs
     assert torch.allclose(pursuit.network(x), before(x), rtol=1e-12)
-    while pursuit.finished is None:
+    while pursuit.requested:
         pursuit.advance()
+    pursuit.run(1)
     assert pursuit.finished.kind == "no_point"
     assert pursuit.growth[1].loss <= pursuit.growth[0].loss

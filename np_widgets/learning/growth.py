@@ -173,7 +173,7 @@ class PursuitFrame:
     iteration
         Which network this is: 1 for the first, 0 before it.
     message
-        One sentence that says what is happening.
+        What is happening, in a sentence; after the end why, and what one can do next.
     progress
         How much of the phase's budget is used, 0 … 1; None where that means nothing.
     weights

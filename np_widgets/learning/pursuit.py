@@ -692,7 +692,7 @@ class NeuronPursuit(Engine):
 
     def _message(self) -> str:
         if self._finished is not None:
-            return self._finished.message
+            return str(self._finished)
         now = self._searching or self._training
         if now is None:
             return "Ready: nothing has been computed yet."
