@@ -66,6 +66,25 @@ def fitted() -> tuple[npw.HomogeneousNetwork, npw.Problem]:
     return network, npw.Problem(x, network(x))
 
 
+@cache
+def deep_linear_saddle() -> tuple[npw.HomogeneousNetwork, npw.Problem]:
+    """The best rank 1 of targets of rank 3, by a linear network of three hidden layers: every NCF vanishes there."""
+    x = np.random.default_rng(0).standard_normal((30, 3))
+    x = np.linalg.qr(x)[0] * math.sqrt(30)
+    left = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
+    right = np.linalg.qr(np.random.default_rng(2).standard_normal((3, 3)))[0]
+    problem = npw.Problem(x, x @ right @ np.diag((2.0, 1.0, 0.5)) @ left.T)
+    size = 2.0**0.25
+    weights = [size * right[:, :1].T, [[size]], [[size]], size * left[:, :1]]
+    return npw.HomogeneousNetwork(weights, leak=1.0), problem
+
+
+def best_linear_fit() -> tuple[npw.HomogeneousNetwork, npw.Problem]:
+    """One linear neuron, and a problem of which it explains what can be explained."""
+    x = np.linspace(-1, 1, 40)
+    return npw.HomogeneousNetwork([[[2.0**0.5]], [[2.0**0.5]]], leak=1.0), npw.Problem(x[:, None], 2 * x + x**2)
+
+
 def small_flow(seed: int = 0, **options: Any) -> npw.SaddleFlow:
     """A flow that escapes within a second, near the saddle of a ReLU network with one hidden layer."""
     defaults: dict[str, Any] = {"dormant": 2, "scale": 1e-3, "starts": 8}

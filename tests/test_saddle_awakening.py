@@ -120,22 +120,6 @@ def test_relu_neurons_leave_the_origin_one_kkt_point_after_the_other():
 # --------------------------------------------------------------------------------------------- nothing to wait for
 
 
-def test_where_the_loss_is_zero_nothing_ever_escapes():
-    network, problem = saddles.fitted()
-    flow = npw.SaddleFlow(network, problem, 3, 1e-3, starts=8)
-    reason = flow.run_to("escape")
-    assert "No KKT point has a positive value" in reason
-    assert flow.events == ()
-    assert flow.prediction.destinations == ()
-    assert flow.prediction.escape_time is None
-    assert flow.run_to("next saddle") == reason
-    flow.run(40.0)
-    assert flow.time == 40.0
-    assert flow.record.dormant_norm.max() <= 1e-3 * (1 + 1e-6)
-    assert flow.loss < 1e-12
-    assert flow.record.drift.max() < 1e-4
-
-
 def test_once_all_neurons_are_awake_goals_are_finished_at_once_but_times_are_not():
     x = double(np.linspace(0.2, 1, 20))[:, None]
     point = npw.find_origin_points(npw.Problem(x, 2 * x), hidden_layers=1)[0]

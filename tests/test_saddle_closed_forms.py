@@ -128,7 +128,7 @@ def squared_neuron_time(a: float, root: float) -> float:
     return (-1 / a + inner / (3 * root)) / root**3
 
 
-@pytest.mark.parametrize("scale", [1e-1, 1e-3])
+@pytest.mark.parametrize("scale", [3e-2, 1e-3])
 def test_a_squared_neuron_of_one_input_learns_as_its_exact_solution(scale):
     x = np.random.default_rng(0).uniform(0.5, 1.5, 40)
     problem = npw.Problem(x[:, None], 0.8 * x**2)

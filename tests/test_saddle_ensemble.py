@@ -94,8 +94,8 @@ def test_the_callers_tensors_and_threads_are_left_alone():
 
 
 def test_without_a_kkt_point_there_is_nothing_to_escape_along():
-    x = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None]
-    problem = npw.Problem(x, 2 * x)
-    network = npw.HomogeneousNetwork([[[2.0**0.5]], [[2.0**0.5]]], leak=1.0)
-    with pytest.raises(ValueError, match="network must have a KKT point"):
-        npw.escape_ensemble(network, problem, 1, 1e-3, members=2)
+    with pytest.raises(ValueError, match="network must be at a saddle: nothing is left to explain here"):
+        npw.escape_ensemble(*saddles.fitted(), 1, 1e-3, members=2)
+    for network, problem in (saddles.deep_linear_saddle(), saddles.best_linear_fit()):
+        with pytest.raises(ValueError, match="network must have a KKT point"):
+            npw.escape_ensemble(network, problem, 1, 1e-3, members=2, starts=5)

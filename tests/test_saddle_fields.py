@@ -12,7 +12,6 @@ from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.ensemble import BatchGradient
 from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
 from np_widgets.learning.saddles.layout import Layout
-from np_widgets.learning.saddles.minimum import extreme_curvatures, hessian, slopes_at
 from np_widgets.learning.stationarity import shortest_subgradient
 from tests import saddles
 from tests.saddles import double
@@ -158,37 +157,6 @@ def test_a_batch_of_members_has_the_gradient_of_each(power, leak, loss):
     together = BatchGradient(objectives[0])(torch.cat([each.initial for each in objectives]).numpy())
     alone = torch.cat([-each.loss_and_gradient(each.initial)[1] for each in objectives])
     np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-13)
-
-
-@pytest.mark.parametrize(("power", "leak"), [(1, 1.0), (2, 0.0), (3, -0.5)])
-def test_the_hessian_is_that_of_automatic_differentiation(power, leak):
-    problem = npw.Problem(normal(8, 30, 3), normal(9, 30, 2))
-    objective = Objective(problem, network_of((3, 2, 2, 2), power, leak))
-
-    def loss(theta):
-        hidden = problem.inputs
-        parts = [p.view(s) for p, s in zip(theta.split(objective.sizes), objective.shapes, strict=True)]
-        for weight in parts[:-1]:
-            hidden = sigma(hidden @ weight.T, power, leak)
-        return (hidden @ parts[-1].T - problem.targets).square().sum(1).mean() / 2
-
-    exact = torch.autograd.functional.hessian(loss, objective.initial).numpy()
-    found = hessian(objective, objective.initial)
-    np.testing.assert_allclose(found, exact, atol=1e-5 * np.abs(exact).max())
-    values = np.linalg.eigvalsh(exact)
-    extremes = extreme_curvatures(objective, objective.initial, slopes_at(objective, objective.initial))
-    assert extremes == pytest.approx((values[0], values[-1]), abs=1e-5 * values[-1])
-
-
-def test_extreme_curvatures_of_a_large_network_are_those_of_its_hessian():
-    problem = npw.Problem(normal(8, 60, 30), normal(9, 60, 2))
-    objective = Objective(problem, network_of((30, 14, 2), 2, 0.0))
-    assert objective.size > 400
-    slopes = slopes_at(objective, objective.initial)
-    values = np.linalg.eigvalsh(hessian(objective, objective.initial))
-    lowest, largest = extreme_curvatures(objective, objective.initial, slopes)
-    assert largest == pytest.approx(values[-1], rel=1e-2)
-    assert lowest == pytest.approx(values[0], abs=1e-2 * values[-1])
 
 
 def test_the_slopes_of_the_shortest_subgradient_give_its_norm():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -21,6 +22,28 @@ def problem_of(hidden, power, leak, seed, distribution="gaussian"):
 
 def near(network, problem, **options):
     return npw.SaddleFlow(network, problem, 1, 1e-6, starts=3, **options)
+
+
+def assert_is_lowest_nearby(flow, network, tolerance):
+    """The flow starts at the network itself, and no step of a hundredth in any of many directions lowers the loss."""
+    assert flow.finished is None
+    assert flow.frame().started_active == network.widths
+    problem, generator = flow.problem, torch.Generator().manual_seed(0)
+    active = [weight[: old.shape[0], : old.shape[1]] for weight, old in zip(
+        flow.network.weights, network.weights, strict=True
+    )]  # fmt: skip
+    assert all(torch.equal(weight, old) for weight, old in zip(active, network.weights, strict=True))
+
+    def loss(weights):
+        moved = npw.HomogeneousNetwork(weights, power=network.power, leak=network.leak)
+        return float(problem.loss.value(moved(problem.inputs), problem.targets))
+
+    size = 0.01 * math.sqrt(sum(float(weight.square().sum()) for weight in active))
+    for _ in range(200):
+        step = [torch.randn(weight.shape, generator=generator, dtype=torch.float64) for weight in active]
+        norm = math.sqrt(sum(float(part.square().sum()) for part in step))
+        moved = [weight + size / norm * part for weight, part in zip(active, step, strict=True)]
+        assert loss(moved) > loss(active) * (1 - tolerance)
 
 
 @pytest.mark.parametrize(("power", "leak"), [(1, 0.0), (1, 0.2), (1, 1.0), (2, 0.0), (3, 0.0)])
@@ -49,7 +72,7 @@ def test_what_gradient_descent_has_settled_at_is_accepted(hidden, power, leak, s
     pursuit = npw.NeuronPursuit(problem, hidden, power, leak, method="paper", starts=8, scale=0.1, seed=seed)
     pursuit.run(max_additions=0)
     assert "no further decrease" in pursuit.growth[0].stopped
-    near(pursuit.network, problem)
+    assert_is_lowest_nearby(near(pursuit.network, problem), pursuit.network, 1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -59,6 +82,7 @@ def test_cross_entropy_minima_of_overlapping_classes_are_accepted(seed):
     pursuit.run(max_additions=0)
     flow = near(pursuit.network, moons)
     assert flow.loss == pytest.approx(pursuit.loss, rel=1e-5)
+    assert_is_lowest_nearby(flow, pursuit.network, 1e-9)
 
 
 def test_single_precision_networks_are_polished_in_double_precision():

@@ -365,7 +365,6 @@ class TestTrouble:
             (lambda p: SaddleWidget(p, dormant=(0,)), ValueError, "dormant"),
             (lambda p: SaddleWidget(p, dormant=(2,), scale=0.0), ValueError, "scale must be"),
             (lambda p: SaddleWidget(p, dormant=(2,), scale=-1.0), ValueError, "scale must be"),
-            (SaddleWidget, TypeError, "dormant must hold a number for each hidden layer"),
             (lambda p: SaddleWidget(p, hide=["minimizer"]), ValueError, "hide must be one of 'play'.*got 'minimizer'"),
             (lambda p: SaddleWidget(p, hide="reset"), TypeError, "hide must be a list of names"),
             (lambda p: SaddleWidget(p, rate=0), ValueError, "rate must be"),
@@ -489,6 +488,80 @@ class TestInspecting:
         assert figures(pursuit) == before
         pursuit.session.step()
 
+    def test_it_shows_at_once_that_it_is_busy_and_can_be_left(self, pursuit, monkeypatch):
+        go_on, ended = threading.Event(), threading.Event()
+
+        def slow_flow(network, problem, *, progress, **options):
+            progress("Checking <this>", 0.42)
+            go_on.wait(PATIENCE)
+            try:
+                progress("Checking <this>", 0.99)
+            finally:
+                ended.set()
+
+        monkeypatch.setattr("np_widgets.widgets.inspection.SaddleFlow", slow_flow)
+        self.to_a_search(pursuit)
+        before = figures(pursuit)
+        control(pursuit, "Inspect this saddle").click()
+        until(lambda: "The saddle of network 1, widths (1), at loss" in text(pursuit))
+        until(lambda: "Checking &lt;this&gt;: 40 %" in text(pursuit))
+        assert figures(pursuit) == []
+        back = threading.Thread(target=control(pursuit, "Back to the pursuit").click)
+        back.start()
+        back.join(PATIENCE / 4)
+        assert not back.is_alive()
+        assert figures(pursuit) == before
+        go_on.set()
+        assert ended.wait(PATIENCE)
+        pursuit.session.wait(PATIENCE)
+        pursuit.catch_up()
+        assert pursuit.inspected is None
+        assert figures(pursuit) == before
+        assert "Not done" not in text(pursuit)
+        monkeypatch.undo()
+        assert pursuit.inspect_saddle(starts=3) is pursuit.inspected
+
+    def test_closing_the_pursuit_ends_what_is_being_prepared(self, problem, monkeypatch):
+        pursuit = PursuitWidget(problem, hidden_layers=1, starts=10)
+        told = []
+
+        def closing_flow(network, problem, *, progress, **options):
+            progress("Checking", 0.0)
+            pursuit.close()
+            told.append("closed")
+            progress("Checking", 0.5)
+
+        monkeypatch.setattr("np_widgets.widgets.inspection.SaddleFlow", closing_flow)
+        with pytest.raises(RuntimeError, match="ended while it was prepared"):
+            pursuit.inspect_saddle()
+        assert told == ["closed"]
+        assert pursuit.inspected is None
+
+    def test_what_is_checked_and_how_far_is_told(self, pursuit):
+        self.to_a_search(pursuit)
+        captions = []
+        pursuit._inspection._caption.observe(lambda change: captions.append(change["new"]), "value")
+        pursuit.inspect_saddle(starts=3)
+        assert captions[0].endswith("· preparing …")
+        assert captions[1].endswith("· Checking that this is a minimum: 0 % …")
+        assert captions[-1] == captions[0].removesuffix(" · preparing …")
+
+    def test_at_the_end_of_a_pursuit_there_is_nothing_to_escape_from(self, pursuit):
+        pursuit.session.resume()
+        assert pursuit.session.wait(PATIENCE)
+        assert pursuit.session.frame.finished.kind == "target"
+        saddle = pursuit.inspect_saddle(starts=3)
+        assert saddle.status == "finished"
+        assert "othing is left to explain here, this is a minimum, not a saddle" in text(saddle)
+        for wrong in ("press Play", "not known yet", "Not everything", "predicted escape"):
+            assert wrong not in text(saddle)
+        for name in ("Play", "Step", "To escape", "To next saddle"):
+            assert control(saddle, name).disabled
+        assert not control(saddle, "Reset").disabled
+        control(saddle, "Reset").click()
+        until(lambda: "Reset will" not in text(saddle))
+        assert "othing is left to explain" in saddle.message
+
     def test_a_running_pursuit_is_paused(self, pursuit):
         self.to_a_search(pursuit)
         pursuit.session.speed = 1e-3  # it runs for as long as that takes
@@ -559,6 +632,9 @@ class TestInspecting:
                 assert session.wait(PATIENCE)
                 assert session.status == "paused"
                 assert pursuit.inspected is None
+                with pytest.raises(RuntimeError, match="closed"):
+                    pursuit.inspect_saddle()
+            assert session.step() == 1
 
     def test_a_closed_session_says_so(self, problem):
         session = Session(NeuronPursuit(problem))

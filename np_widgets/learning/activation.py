@@ -68,6 +68,13 @@ class Activation:
         changed = self.derivative(z) * direction
         return torch.where(z == 0, self(direction), changed) if self.has_kink else changed
 
+    def second_derivative(self, z: Tensor) -> Tensor:
+        """σ''(z), elementwise; zero at zero for p ≤ 2."""
+        if self.power == 1:
+            return torch.zeros_like(z)
+        slope = torch.where(z > 0, z.new_tensor(1.0), z.new_tensor(self.leak))
+        return self.power * (self.power - 1) * slope**2 * (slope * z) ** (self.power - 2) * (z != 0)
+
     def pull_back(self, signal: Tensor, z: Tensor) -> Tensor:
         """``signal · σ'(z)``, elementwise; at a kink with the slope of the negative side."""
         sloped = torch.ops.aten.leaky_relu_backward(signal, z, self.leak, False)

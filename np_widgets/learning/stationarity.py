@@ -260,7 +260,11 @@ def _shortening(columns: Floats, gradient: Floats, slopes: Floats, leak: float) 
         # In units that give every column the length one, so that the solver's tolerance means the same for each.
         sizes, slopes = sizes[counts], slopes[counts]
         unit = columns[:, counts] / sizes
+        goal = unit @ (slopes * sizes) - gradient
+        if len(unit) > 2 * len(sizes):  # the same problem in as few rows as there are slopes
+            rotation, unit = np.linalg.qr(unit)
+            goal = rotation.T @ goal
         bounds = (leak * sizes, sizes)
-        solution = scipy.optimize.lsq_linear(unit, unit @ (slopes * sizes) - gradient, bounds=bounds, tol=1e-13)
+        solution = scipy.optimize.lsq_linear(unit, goal, bounds=bounds, tol=1e-13)
         shift[counts] = np.clip(solution.x / sizes, leak, 1.0) - slopes
     return shift

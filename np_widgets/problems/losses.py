@@ -26,6 +26,9 @@ class Loss(Protocol):
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
         """:meth:`value`, and :meth:`residual` written to a tensor of the shape of ``outputs``, at little extra cost."""
 
+    def second_derivative(self, change: Tensor, outputs: Tensor) -> Tensor:
+        """``∂²ℓ/∂H²`` times a change of the outputs, of each sample: of the shape of ``change``, ``(..., n, m)``."""
+
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         """``Rᵀ J`` with ``R Rᵀ = ∂²ℓ/∂H²``, so that its Gram matrix is the Gauss–Newton matrix.
 
@@ -47,6 +50,9 @@ class SquareLoss:
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
         torch.sub(targets, outputs, out=residual)
         return torch.linalg.vector_norm(residual, dim=(-2, -1)).square() / (2 * outputs.shape[-2])
+
+    def second_derivative(self, change: Tensor, outputs: Tensor) -> Tensor:
+        return change
 
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         return jacobian
@@ -70,6 +76,10 @@ class CrossEntropyLoss:
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
         self.residual(outputs, targets, out=residual)
         return self.value(outputs, targets)
+
+    def second_derivative(self, change: Tensor, outputs: Tensor) -> Tensor:
+        q = outputs.softmax(dim=-1)
+        return q * (change - (q * change).sum(dim=-1, keepdim=True))
 
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         # With q = softmax(H) and R = diag(√q) − q √qᵀ one has R Rᵀ = diag(q) − q qᵀ, the Hessian of ℓ.

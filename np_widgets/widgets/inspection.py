@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from html import escape
@@ -15,8 +16,13 @@ from np_widgets.pictures.labels import number
 from np_widgets.problems import Problem
 from np_widgets.widgets.elements import button, row, text_widget
 from np_widgets.widgets.saddle import SaddleWidget
+from np_widgets.widgets.writing import update
 
 _DORMANT = 10
+
+
+class InspectionEndedError(RuntimeError):
+    """The saddle is not wanted any more."""
 
 
 class Inspection:
@@ -46,46 +52,77 @@ class Inspection:
         self._back = button("Back to the pursuit", "arrow-left", "Close this and go on with the pursuit", self.end)
         self._caption = text_widget("npw-message")
         self._bar = row([self._back, self._caption])
+        # Making the widget takes a while, and a user may click meanwhile: so ``_making`` is held all that time, and
+        # ``_lock`` never for long. What is being made is given up once ``_wanted`` is something else.
+        self._making, self._lock = threading.Lock(), threading.Lock()
+        self._wanted: object | None = None
         self._closed = False
-        # Making the widget takes a while, and a user may click meanwhile.
-        self._lock = threading.Lock()
         self.widget: SaddleWidget | None = None
         self.parts = (self._bar,)
 
     def begin(self, frame: PursuitFrame, **options: Any) -> SaddleWidget:
-        """Show the saddle of a frame's network, or go on showing one.
+        """Show the saddle of a frame's network, or go on showing one; meanwhile, what is done to prepare it.
 
         Raises
         ------
         TypeError, ValueError
             If there is none, or an option is wrong.
+        InspectionEndedError
+            If it is ended meanwhile.
         RuntimeError
             If the pursuit's widget is closed.
         """
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the widget is closed")
-            if self.widget is None:
-                self.widget = SaddleWidget(_flow(frame, self._problem, options), rate=self._rate)
-                self._caption.value = _caption(frame)
-                self._show([self._bar, self.widget])
-            return self.widget
+        with self._making:
+            wanted, title = object(), _caption(frame)
+
+            def tell(text: str, share: float) -> None:
+                with self._lock:
+                    if self._wanted is not wanted:
+                        raise InspectionEndedError("the inspection was ended while it was prepared")
+                    # Not too many messages: in steps of five.
+                    update(self._caption, value=f"{title} · {escape(text)}: {5 * math.floor(20 * share)} % …")
+
+            with self._lock:
+                if self._closed:
+                    raise RuntimeError("the widget is closed")
+                if self.widget is not None:
+                    return self.widget
+                self._wanted = wanted
+                self._caption.value = f"{title} · preparing …"
+                self._show([self._bar])
+            try:
+                made = SaddleWidget(_flow(frame, self._problem, {"progress": tell} | options), rate=self._rate)
+            except BaseException:
+                with self._lock:
+                    if self._wanted is wanted:
+                        self._wanted = None
+                        self._show(None)
+                raise
+            with self._lock:
+                if self._wanted is wanted:
+                    self.widget, self._caption.value = made, title
+                    self._show([self._bar, made])
+                    return made
+            made.close()
+            raise InspectionEndedError("the inspection was ended while it was prepared")
 
     def end(self) -> None:
         """Show the pursuit again."""
         with self._lock:
+            shown, self._wanted = self._wanted is not None, None
             widget, self.widget = self.widget, None
-            if widget is not None:
+            if shown:
                 self._show(None)
-                widget.close()
+        if widget is not None:
+            widget.close()
 
     def close(self) -> None:
         """Close the saddle widget with the pursuit's, and refuse a new one."""
         with self._lock:
-            self._closed = True
-            if self.widget is not None:
-                self.widget.close()
-            self.widget = None
+            self._closed, self._wanted = True, None
+            widget, self.widget = self.widget, None
+        if widget is not None:
+            widget.close()
 
 
 def _flow(frame: PursuitFrame, problem: Problem, options: dict[str, Any]) -> SaddleFlow:

@@ -13,7 +13,7 @@ from np_widgets.pictures.labels import number
 from np_widgets.pictures.probe import probe
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
-from np_widgets.widgets.inspection import Inspection
+from np_widgets.widgets.inspection import Inspection, InspectionEndedError
 from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple
 from np_widgets.widgets.live_widget import LiveWidget
 from np_widgets.widgets.panels.architecture import ArchitecturePanel
@@ -147,6 +147,8 @@ class PursuitWidget(LiveWidget):
     def _inspect(self) -> None:
         try:
             self._inspection.begin(self.session.frame)
+        except InspectionEndedError:
+            pass  # as the user wished
         except Exception as error:  # noqa: BLE001 (on this thread nobody else would show it to the user)
             self._on_refusal(error)
 

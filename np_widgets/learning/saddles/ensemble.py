@@ -21,11 +21,11 @@ from np_widgets.learning.passes import Passes
 from np_widgets.learning.saddles.following import batch_integrator
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.integration import Piece, Point, crossing
-from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE, at_minimum
-from np_widgets.learning.saddles.now import Now
+from np_widgets.learning.saddles.minimum import at_minimum, reporting
+from np_widgets.learning.saddles.now import NOTHING_LEFT
 from np_widgets.learning.saddles.passage import Passage
-from np_widgets.learning.saddles.saddle import Place
 from np_widgets.learning.saddles.settings import (
+    ESCAPED,
     SaddleSettings,
     Start,
     check_start,
@@ -99,7 +99,7 @@ def escape_ensemble(
     until
         When to give up; None for ten times the escape time that is predicted for the first start.
     progress
-        Show a progress bar of how many have escaped.
+        Show a progress bar of the check of the minimum, then of how many have escaped.
 
     Raises
     ------
@@ -113,13 +113,12 @@ def escape_ensemble(
     if not isinstance(network, HomogeneousNetwork):
         raise TypeError(f"network must be a HomogeneousNetwork, got {type(network).__name__}")
     polish = arguments.flag("polish", polish)
-    settings = SaddleSettings(everywhere(dormant, network), scale, seed, starts=starts)
+    settings = SaddleSettings(everywhere(dormant, network.hidden_layers), scale, seed, starts=starts)
     dormant_counts(settings.dormant, network)
-    network, problem, found = at_minimum(
-        network, fitting(network, problem), polish, GRADIENT_TOLERANCE, CURVATURE_TOLERANCE
-    )
+    with reporting(progress) as report:
+        network, problem, found = at_minimum(network, fitting(network, problem), polish, report=report)
     first = start_near(network, problem, network.activation, settings)
-    check_start(first, settings, found.largest_curvature)
+    check_start(first, settings, found.curvatures.largest, ESCAPED * found.weight_norm)
     with torch.no_grad(), own_torch_threads(1):
         batch = _Batch(network, problem, first, settings, until)
         seeds = settings.seed + np.arange(members)
@@ -148,7 +147,9 @@ class _Batch:
     ) -> None:
         self._network, self._problem, self._settings = network, problem, settings
         passage = Passage(problem, first, settings)
-        now = Now(Point(0.0, first.theta), Place(0.0, first.theta, first.active))
+        now = passage.begun()
+        if passage.saddle.is_fitted:
+            raise ValueError(f"network must be at a saddle: {NOTHING_LEFT}")
         while not now.predictions:
             now = passage.advance(now)
         prediction = now.predictions[-1]

@@ -13,18 +13,27 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import fitting
+from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, fitting
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
-from np_widgets.learning.saddles.integration import Point
-from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE, at_minimum
-from np_widgets.learning.saddles.now import GOALS, Now, require_fit
+from np_widgets.learning.saddles.minimum import (
+    CURVATURE_TOLERANCE,
+    GRADIENT_TOLERANCE,
+    Report,
+    Stationarity,
+    at_minimum,
+    reporting,
+)
+from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Now, require_fit
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
+from np_widgets.learning.saddles.saddle import rough_escape_norm
 from np_widgets.learning.saddles.settings import (
+    ESCAPED,
+    HIDDEN_LAYERS,
     Dormant,
     SaddleSettings,
     Start,
@@ -51,15 +60,18 @@ class SaddleFlow(Engine):
     problem
         Whose training loss is flowed down.
     dormant
-        How many dormant neurons each hidden layer gets, of random weights: a number for all layers or one for each.
+        How many dormant neurons each hidden layer gets, of random weights: a number for all layers, ten by default, or
+        one for each.
         Or one dormant neuron on the ray of each of some :class:`~np_widgets.learning.correlation.KKTPoint`, or of an
         :class:`~np_widgets.learning.correlation.OriginPoint`.
     scale
-        δ, the norm of all dormant weights together at the start.
+        δ, the norm of all dormant weights together at the start: less than what counts as escaped (see the notes).
     seed
         Of the dormant weights and of the search for KKT points.
     power, leak
-        p and α of the activation, at the origin; otherwise they are the network's.
+        p and α of the activation, at the origin (None for 1 and 0, a ReLU); otherwise they are the network's.
+    hidden_layers
+        How many there are, at the origin: None for two, or for as many as ``dormant`` says; otherwise the network's.
     dynamics
         ``"flow"``, gradient flow by an adaptive integrator; or ``"descent"``, gradient descent.
     step_size
@@ -76,6 +88,9 @@ class SaddleFlow(Engine):
         in Clarke's sense and λ_max the largest eigenvalue of the Hessian: a lower bound on how far away the minimum is.
     curvature_tolerance
         The lowest eigenvalue of the Hessian may be minus so many times the largest.
+    progress
+        Show a bar while the minimum is checked, and descended to; or a function of what is going on, as a text, and of
+        the share of it that is done.
 
     Attributes
     ----------
@@ -83,6 +98,9 @@ class SaddleFlow(Engine):
         The problem, in float64 on the network's device.
     settings
         The settings in force.
+    stationarity
+        How far the network is from a local minimum, and in its ``unchecked`` what was not looked at; None at the
+        origin.
 
     Raises
     ------
@@ -120,6 +138,7 @@ class SaddleFlow(Engine):
         *,
         power: int | None = None,
         leak: float | None = None,
+        hidden_layers: int | None = None,
         dynamics: str = "flow",
         step_size: float = 0.02,
         tolerance: float | None = None,
@@ -127,6 +146,7 @@ class SaddleFlow(Engine):
         polish: bool = False,
         gradient_tolerance: float = GRADIENT_TOLERANCE,
         curvature_tolerance: float = CURVATURE_TOLERANCE,
+        progress: bool | Report = False,
     ) -> None:
         polish = arguments.flag("polish", polish)
         gradient_tolerance = arguments.real("gradient_tolerance", gradient_tolerance, least=0)
@@ -135,18 +155,30 @@ class SaddleFlow(Engine):
             if not isinstance(problem, Problem):
                 raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
             activation = Activation(1 if power is None else power, 0.0 if leak is None else leak)
+            layers = HIDDEN_LAYERS
+            if hidden_layers is not None:
+                layers = arguments.whole("hidden_layers", hidden_layers, 1, MOST_HIDDEN_LAYERS)
             problem = problem.to(dtype=torch.float64)
         else:
-            if power is not None or leak is not None:
-                raise TypeError("power and leak belong to the network: they can be given only without one")
+            if power is not None or leak is not None or hidden_layers is not None:
+                raise TypeError(
+                    "power, leak and hidden_layers belong to the network: they can be given only without one"
+                )
             problem = fitting(network, problem)
-            activation = network.activation
-        settings = SaddleSettings(everywhere(dormant, network), scale, seed, dynamics, step_size, tolerance, starts)
-        dormant_counts(settings.dormant, network)
-        self._curvature: float | None = None
-        if network is not None:
-            network, problem, found = at_minimum(network, problem, polish, gradient_tolerance, curvature_tolerance)
-            self._curvature = found.largest_curvature
+            activation, layers = network.activation, network.hidden_layers
+        settings = SaddleSettings(everywhere(dormant, layers), scale, seed, dynamics, step_size, tolerance, starts)
+        counts = dormant_counts(settings.dormant, network)
+        if hidden_layers is not None and len(counts) != layers:
+            raise ValueError(f"dormant must be for {layers} hidden layers, as hidden_layers says, got {len(counts)}")
+        self.stationarity: Stationarity | None = None
+        with reporting(progress) as report:
+            if network is None:
+                self._escape_norm = rough_escape_norm(problem, len(counts), activation, settings.seed)
+            else:
+                network, problem, self.stationarity = at_minimum(
+                    network, problem, polish, gradient_tolerance, curvature_tolerance, report
+                )
+                self._escape_norm = ESCAPED * self.stationarity.weight_norm
         self.problem = problem
         self._network, self._activation = network, activation
         self._data = states.fingerprint(problem)
@@ -253,6 +285,11 @@ class SaddleFlow(Engine):
             ``"escape"`` or ``"next saddle"``.
         progress, callback, torch_threads
             As for :meth:`run`, which says what is returned and raised.
+
+        Raises
+        ------
+        ValueError
+            Where nothing is left to explain: at a minimum that is no saddle.
         """
         return self._drive(arguments.choice("goal", goal, GOALS), progress, callback, torch_threads)
 
@@ -262,12 +299,14 @@ class SaddleFlow(Engine):
         Raises
         ------
         TypeError, ValueError
-            If it is none of these.
+            If it is none of these, or no time where nothing is left to explain.
         """
         if goal is not None and not isinstance(goal, str):
             goal = arguments.real("goal", goal, above=self._now.point.time)
         elif goal is not None:
             goal = arguments.choice("goal", goal, GOALS)
+            if self._passage.saddle.is_fitted:
+                raise ValueError(f"goal must be a time here, got {goal!r}: {NOTHING_LEFT}")
         self._now = self._now.aiming(goal)
 
     def reset(
@@ -285,7 +324,7 @@ class SaddleFlow(Engine):
             old,
             seed=old.seed if seed is None else seed,
             scale=old.scale if scale is None else scale,
-            dormant=old.dormant if dormant is None else everywhere(dormant, self._network, len(self._start.active)),
+            dormant=old.dormant if dormant is None else everywhere(dormant, len(self._start.active)),
             dynamics=old.dynamics if dynamics is None else dynamics,
             step_size=old.step_size if step_size is None else step_size,
         )
@@ -309,7 +348,7 @@ class SaddleFlow(Engine):
         samples = self._samples
         return SaddleFrame(
             phase=wording.phase(now),
-            message=wording.message(now, self._passage.saddle, samples[-1].loss),
+            message=wording.message(now, self._passage.saddle, samples[-1].loss, self.stationarity),
             progress=wording.progress(now, self._passage.saddle),
             time=now.point.time,
             steps=now.point.steps,
@@ -383,13 +422,15 @@ class SaddleFlow(Engine):
 
     def _begin(self, settings: SaddleSettings) -> None:
         start, passage = self._made(settings)
-        self.settings, self._start, self._passage = settings, start, passage
-        self._now = Now(Point(0.0, start.theta), passage.saddle.place)
+        with torch.no_grad():
+            now = passage.begun()
+        self.settings, self._start, self._passage, self._now = settings, start, passage, now
         self._kept: tuple[Now, tuple[Sample, ...]] | None = None
 
     def _made(self, settings: SaddleSettings) -> tuple[Start, Passage]:
         start = start_near(self._network, self.problem, self._activation, settings)
-        check_start(start, settings, self._curvature)
+        curvature = None if self.stationarity is None else self.stationarity.curvatures.largest
+        check_start(start, settings, curvature, self._escape_norm)
         with torch.no_grad():
             return start, Passage(self.problem, start, settings)
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets.learning.arrays import to_array
+from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.integration import (
     SMOOTH,
@@ -20,7 +21,6 @@ from np_widgets.learning.saddles.integration import (
     Integrator,
     SlidingIntegrator,
 )
-from np_widgets.learning.saddles.minimum import hessian, hessian_product, slopes_at
 from np_widgets.learning.saddles.settings import SaddleSettings
 
 Floats = NDArray[np.float64]
@@ -117,12 +117,12 @@ def correlation_integrator(
 def largest_rate(objective: Objective, y: Floats) -> float:
     """The largest absolute eigenvalue of the Hessian at ``y``, to about a tenth, with the slopes at kinks held."""
     theta = _tensor(objective, y)
-    product = hessian_product(objective, theta, slopes_at(objective, theta))
+    hessian = Hessian(objective, theta)
     generator = torch.Generator().manual_seed(0)
     vector = torch.randn(len(theta), generator=generator, dtype=torch.float64).to(theta)
     size = 0.0
     for _ in range(_POWER_ITERATIONS):
-        vector = product(vector / vector.norm())
+        vector = hessian.times(vector / vector.norm())
         size = float(vector.norm())
         if size == 0:
             return torch.finfo(torch.float64).tiny
@@ -158,7 +158,7 @@ def descent_field(objective: Objective, step_size: float) -> Field:
 
 
 def _hessian(objective: Objective, y: Floats) -> Floats:
-    return hessian(objective, _tensor(objective, y))
+    return Hessian(objective, _tensor(objective, y)).whole()
 
 
 def _tensor(objective: Objective, y: Floats) -> torch.Tensor:

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 GOALS = ("escape", "next saddle")
 
+NOTHING_LEFT = "nothing is left to explain here, this is a minimum, not a saddle"
+
 _NOTHING = Series()
 
 
@@ -66,6 +68,8 @@ class Now:
         Why no goal but a time can be reached, if that is so.
     events, awakenings, predictions
         What has happened, and what theory says of each saddle.
+    first_step
+        How many steps had been made when the flow was at this place.
     rounds
         Of the search at this place.
     destinations, escape_norm, course
@@ -95,6 +99,7 @@ class Now:
     events: tuple[Event, ...] = ()
     awakenings: tuple[Awakening, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    first_step: int = 0
     rounds: int = 0
     destinations: tuple[Destination, ...] = ()
     escape_norm: float | None = None
@@ -112,6 +117,12 @@ class Now:
     def aiming(self, goal: str | float | None) -> Now:
         """With another goal."""
         return replace(self, goal=goal, finished=self.dead_end if goal in GOALS else None)
+
+    def at_end(self, message: str) -> Now:
+        """Where nothing is left to explain: the goals are given up with it."""
+        if self.goal not in GOALS:
+            return replace(self, dead_end=message)
+        return replace(self, dead_end=message, goal=None, finished=message)
 
     def at_dead_end(self, message: str) -> Now:
         """As far as it goes: what remains to be reached is a time."""

@@ -18,8 +18,8 @@ from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, awoken, mess
 from np_widgets.learning.saddles.fields import OriginFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator
 from np_widgets.learning.saddles.frames import Event
-from np_widgets.learning.saddles.integration import Integrator, Piece, crossing
-from np_widgets.learning.saddles.now import Moment, Now
+from np_widgets.learning.saddles.integration import Integrator, Piece, Point, crossing
+from np_widgets.learning.saddles.now import NOTHING_LEFT, Moment, Now
 from np_widgets.learning.saddles.prediction import Course, ray_time
 from np_widgets.learning.saddles.recording import Recorder, Sample, Series
 from np_widgets.learning.saddles.saddle import Place, Saddle
@@ -39,6 +39,7 @@ _COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
 # A flow that has not escaped after so many times as long as predicted is not expected to escape any more.
 _OVERDUE = 2.0
+_MOST_STEPS_WITHOUT_KKT_POINT = 3000
 _MOST_SAMPLES_IN_A_STEP = 8
 
 
@@ -90,6 +91,17 @@ class Passage:
         self._dormant = ~self.layout.active_entries(place.active)
         self._integrator = None
         self._comparison = None
+
+    def begun(self) -> Now:
+        """Where the flow begins."""
+        place = self.saddle.place
+        return self._without_search(Now(Point(place.time, place.theta), place))
+
+    def _without_search(self, now: Now) -> Now:
+        """The same if there is something to search for; where nothing is left to explain, what follows from that."""
+        if not self.saddle.is_fitted:
+            return now
+        return self._predicted(replace(now, course=Course.starting(self.saddle), escape_norm=self.saddle.escape_norm()))
 
     def stands_at(self, now: Now) -> bool:
         """Whether everything belongs to the place of ``now`` and has searched as much."""
@@ -173,11 +185,16 @@ class Passage:
             now = replace(now, series=Series((), course.escape_time / _SAMPLES_TO_ESCAPE))
         sample = self.measure(now, now.point.time, now.point.y, lasting=True)
         now = replace(now, series=now.series.with_sample(sample), highest=sample.neuron_norm)
-        if now.destinations:
+        if self.saddle.is_fitted:
+            reached = f"{now.events[-1].message} " if now.events else ""
+            nothing = NOTHING_LEFT[0].upper() + NOTHING_LEFT[1:]
+            return now.at_end(f"{reached}{nothing}: the loss is {sample.loss:.2g}.")
+        if now.destinations or self.saddle.has_paths:
             return now
+        minimum = " With one hidden layer that is a minimum, not a saddle." if len(self.layout.widths) == 1 else ""
         return now.at_dead_end(
             "No KKT point has a positive value: nothing makes the dormant weights grow, so this is as far as the flow "
-            "goes."
+            f"goes.{minimum}"
         )
 
     # the flow
@@ -203,8 +220,9 @@ class Passage:
         if self._integrator is None:
             prediction = now.predictions[-1]
             expected = None if prediction.escape_time is None else prediction.escape_time - prediction.start
-            found = self.saddle.stationarity
-            curvature = None if found is None else found.largest_curvature
+            if not prediction.destinations:
+                expected = math.inf  # what paths of several neurons take
+            curvature = self.saddle.curvature
             small = ~self.recorder.entries
             self._integrator = flow_integrator(self.objective, self._settings, small, curvature, expected)
         return self._integrator
@@ -226,12 +244,17 @@ class Passage:
             now = self._recorded(now, piece.end.time, piece.end.y)
             if now.escaped is not None and now.dead_end is None:
                 return self._look_for_next_saddle(now)
-        if now.escaped is None and now.dead_end is None and now.point.time >= self._overdue(now):
+        if now.escaped is None and now.dead_end is None and self._is_overdue(now):
             predicted = now.predictions[-1].escape_time
             beside = "theory predicts none" if predicted is None else f"theory predicts it at {predicted:.4g}"
             text = f"No escape by time {now.point.time:.4g} ({beside}): none is expected any more."
             return now.at_dead_end(text)
         return now
+
+    def _is_overdue(self, now: Now) -> bool:
+        # Nobody has predicted how long several neurons together take: then steps are counted.
+        waited = not now.destinations and now.point.steps - now.first_step >= _MOST_STEPS_WITHOUT_KKT_POINT
+        return waited or now.point.time >= self._overdue(now)
 
     def _overdue(self, now: Now) -> float:
         """When an escape that has not come is not expected any more."""
@@ -303,9 +326,15 @@ class Passage:
 
     def _window(self, now: Now) -> float:
         """How long the loss must be level: half an e-folding of the dormant weights' norm at the escape."""
-        value, norm = now.predictions[-1].value or now.destinations[0].value, now.escape_norm
+        norm, degree = now.escape_norm, self.saddle.degree
         assert norm is not None
-        return _WINDOW / (self.saddle.degree * value * norm ** (self.saddle.degree - 2))
+        assert now.escaped is not None
+        if now.destinations:
+            value = now.predictions[-1].value or now.destinations[0].value
+        else:  # by the law of a path through all layers, which took as long as it did
+            degree = sum(self._start.activation.power**layer for layer in range(len(self.layout.shapes)))
+            value = ray_time(1.0, degree, self._dormant_norm(now.place.theta), norm) / (now.escaped - now.place.time)
+        return _WINDOW / (degree * value * norm ** (degree - 2))
 
     def _look_for_next_saddle(self, now: Now) -> Now:
         sample, window = now.series.samples[-1], self._window(now)
@@ -370,7 +399,7 @@ class Passage:
         if all(flags.all() for flags in place.active):
             return replace(now, phase="flowing").at_dead_end(f"{reached} No dormant neuron is left.")
         self.arrive(place, len(now.predictions))
-        return Now(
+        onward = Now(
             point=now.point,
             place=place,
             series=now.series,
@@ -379,4 +408,6 @@ class Passage:
             events=now.events,
             awakenings=now.awakenings,
             predictions=now.predictions,
+            first_step=now.point.steps,
         )
+        return self._without_search(onward)

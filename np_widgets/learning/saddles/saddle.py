@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,19 +14,26 @@ from torch import Tensor
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
+from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import Losses, best_scale
+from np_widgets.learning.ray import Losses, best_scale, losses_of_origin_point
+from np_widgets.learning.rules import TARGET_SHARE
 from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.layout import Flags, Layout
-from np_widgets.learning.saddles.minimum import Stationarity, stationarity
+from np_widgets.learning.saddles.minimum import shortest
 from np_widgets.learning.saddles.settings import ESCAPED
+from np_widgets.learning.subset import some_samples
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
 
 _VALUE_TOLERANCE = 1e-7
+# Values of the NCF at a minimum that is not quite reached are uncertain by about ‖g‖/‖w‖^p, and never by less than
+# rounding, here relative to the largest curvature.
+_UNCERTAINTIES, _ROUNDING = 2.0, 1e-14
+_SAMPLES_FOR_ROUGH, _STARTS_FOR_ROUGH = 1000, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +76,15 @@ class Saddle:
         layers do not decouple.
     flow
         The flow of the NCF alone.
-    stationarity
-        How far the active network is from a local minimum; None at the origin.
+    curvature
+        The largest eigenvalue of the active network's Hessian, to about a hundredth; None at the origin.
+    least_value
+        Values of the NCF up to this one count as zero: the distance from the minimum may account for them.
+    is_fitted
+        Whether nothing is left to explain: the loss of the active network is where Neuron Pursuit would end.
+    has_paths
+        Whether consecutive hidden layers have dormant neurons, which together may lower the loss where the NCF of every
+        single one vanishes.
     degree
         The degree of homogeneity of the NCF.
     """
@@ -89,24 +104,32 @@ class Saddle:
         self._whole = whole
         self.degree = activation.power + 1
         self.network: HomogeneousNetwork | None = None
-        self.stationarity: Stationarity | None = None
+        self.curvature: float | None = None
+        self.least_value = 0.0
         self.fields: dict[int, NeuronField] = {}
         self.flow: CorrelationFlow | OriginFlow
         self.search: LayerSearch | OriginSearch
         layers = len(layout.widths)
         # A layer without dormant neurons has nothing to search for.
         wanting = tuple(layer for layer in range(1, layers + 1) if not place.active[layer - 1].all())
+        self.has_paths = any(upper == lower + 1 for lower, upper in pairwise(wanting))
         if any(flags.any() for flags in place.active):
             self.network = self._active_network()
             objective = Objective(problem, self.network)
-            self.stationarity = stationarity(objective, objective.initial)
-            slopes = self.stationarity.slopes
+            loss = objective.loss(objective.initial)
+            found = shortest(objective, objective.initial)
+            slopes = found.slopes
+            self.curvature = Hessian(objective, objective.initial, slopes).largest()
+            size = float(objective.initial.norm())
+            uncertain = found.norm + _ROUNDING * abs(self.curvature) * size
+            self.least_value = _UNCERTAINTIES * uncertain / size**activation.power
             self.fields = neuron_fields(self.network, objective, slopes)
             self.flow = CorrelationFlow(layout, place.active, self.fields)
             self.search = LayerSearch(
                 self.network, problem, wanting, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
             )
         else:
+            loss = problem.zero_loss
             self.search = OriginSearch(problem, layers, activation, starts, seed, _VALUE_TOLERANCE)
             if layers == 1:
                 self.fields = {1: NeuronField(problem.inputs, self._residual_at_origin(), activation)}
@@ -114,26 +137,24 @@ class Saddle:
             else:
                 self.flow = OriginFlow(whole)
                 self.degree = sum(activation.power**layer for layer in range(layers + 1))
+        self.is_fitted = loss <= TARGET_SHARE * problem.zero_loss
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
-        """The KKT points found, best first; complete once the search has finished."""
-        return tuple(map(self._destination, self.search.points))
+        """The KKT points found of a value above the least one, best first; complete once the search has finished."""
+        return tuple(self._destination(point) for point in self.search.points if point.value > self.least_value)
 
     def escape_norm(self) -> float | None:
         """3 % of ``‖w_n‖``; at the origin, of the norm where the loss is lowest on the best KKT point's ray.
 
         At a saddle that the flow has reached with dormant weights that were not that small, twice their norm.
         """
-        if self.network is not None:
-            entries = self._layout.active_entries(self.place.active)
-            active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
-            return ESCAPED * active if dormant < ESCAPED * active else 2 * dormant
-        for destination in self.destinations:
-            scale = best_scale(self._losses_along(None, destination), 1.0)
-            if scale is not None:
-                return ESCAPED * scale
-        return None
+        entries = self._layout.active_entries(self.place.active)
+        active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
+        norm: float | None = ESCAPED * active
+        if isinstance(self.search, OriginSearch):
+            norm = origin_escape_norm(self.search.points, self._problem, self._activation)
+        return norm if norm is None or dormant < norm else 2 * dormant
 
     def grown(self, destinations: Sequence[Destination]) -> HomogeneousNetwork | None:
         """The active network with these KKT points as neurons, each where the loss is lowest along its ray.
@@ -240,6 +261,24 @@ class Saddle:
             return float(self._problem.loss.value(output, self._problem.targets))
 
         return lambda scales: np.array([loss_at(scale) for scale in scales.tolist()])
+
+
+def origin_escape_norm(points: Sequence[OriginPoint], problem: Problem, activation: Activation) -> float | None:
+    """3 % of the norm where the loss is lowest on the best KKT point's ray; None if it is lower nowhere."""
+    for point in points:
+        losses = losses_of_origin_point(point, problem, power=activation.power, leak=activation.leak)
+        scale = best_scale(losses, 1.0)
+        if scale is not None:
+            return ESCAPED * scale
+    return None
+
+
+def rough_escape_norm(problem: Problem, layers: int, activation: Activation, seed: int) -> float | None:
+    """About the same, from a quick search on some of the samples."""
+    problem = some_samples(problem, _SAMPLES_FOR_ROUGH, seed)
+    search = OriginSearch(problem, layers, activation, _STARTS_FOR_ROUGH, seed, _VALUE_TOLERANCE, rough=True)
+    search.directions.run()
+    return origin_escape_norm(search.points, problem, activation)
 
 
 def _unit(vector: Floats) -> Floats:

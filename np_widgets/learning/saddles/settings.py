@@ -23,6 +23,9 @@ Dormant = tuple[int, ...] | tuple[KKTPoint, ...] | OriginPoint
 
 DYNAMICS = ("flow", "descent")
 MOST_DORMANT = 10_000
+HIDDEN_LAYERS = 2
+"""Of a network at the origin, unless the user says otherwise: as many as NeuronPursuit has."""
+_LEAST_DECADE = -250
 ESCAPED = 0.03
 """‖w_z‖ as a share of ‖w_n‖ at which the dormant weights have escaped."""
 
@@ -119,10 +122,11 @@ def start_near(
     return Start(layout, activation, theta, active)
 
 
-def check_start(start: Start, settings: SaddleSettings, curvature: float | None) -> None:
+def check_start(start: Start, settings: SaddleSettings, curvature: float | None, escape_norm: float | None) -> None:
     """Refuse a scale at which the dormant weights would have escaped already, and steps that diverge at once.
 
-    ``curvature`` is the largest at the saddle, None at the origin.
+    ``curvature`` is the largest at the saddle, None at the origin; ``escape_norm`` the norm of dormant weights that
+    counts as escaped, None if there is none.
 
     Raises
     ------
@@ -134,25 +138,24 @@ def check_start(start: Start, settings: SaddleSettings, curvature: float | None)
             f"step_size must be smaller than {2 / curvature:.3g}, 2 over the largest curvature of the loss at this "
             f"minimum, got {settings.step_size:g}: gradient descent would diverge"
         )
-    if not start.is_origin:
-        most = ESCAPED * float(np.linalg.norm(start.theta[start.layout.active_entries(start.active)]))
-        if settings.scale >= most:
-            raise ValueError(
-                f"scale must be smaller than {most:.3g}, 3 % of the norm of the network's weights, where the dormant "
-                f"weights count as escaped; got {settings.scale:g}"
-            )
+    if escape_norm is not None and settings.scale >= escape_norm:
+        whose = "of the network's weights" if not start.is_origin else "that weights grow to from this origin"
+        raise ValueError(
+            f"scale must be smaller than {escape_norm:.3g}, {ESCAPED:.0%} of the norm {whose}, where the dormant "
+            f"weights count as escaped; got {settings.scale:g}"
+        )
+    degree = sum(start.layout.power**layer for layer in range(len(start.layout.shapes) if start.is_origin else 2))
+    least = float(10 ** (_LEAST_DECADE / degree))
+    if settings.scale < least:
+        raise ValueError(
+            f"scale must be at least {least:.1e}, got {settings.scale:g}: the neural correlation function, of degree "
+            f"{degree}, of smaller weights leaves the range of floating point"
+        )
 
 
-def everywhere(dormant: Any, network: HomogeneousNetwork | None, layers: int | None = None) -> Any:
+def everywhere(dormant: Any, layers: int) -> Any:
     """The same number of dormant neurons in every layer, if only one is given."""
     if isinstance(dormant, (int, np.integer)) and not isinstance(dormant, bool):
-        if network is not None:
-            layers = network.hidden_layers
-        if layers is None:
-            raise TypeError(
-                "dormant must hold a number for each hidden layer without a network, which says how many there are, "
-                f"got {dormant}"
-            )
         return (int(dormant),) * layers
     return dormant
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from np_widgets.learning.saddles.awakening import COMPARISON_STEPS
+from np_widgets.learning.saddles.minimum import Stationarity
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.saddle import Saddle
 
@@ -18,13 +19,14 @@ def phase(now: Now) -> str:
     return "near the saddle" if now.escaped is None else "escaping"
 
 
-def message(now: Now, saddle: Saddle, loss: float) -> str:
-    """One sentence; ``loss`` is the present one."""
+def message(now: Now, saddle: Saddle, loss: float, found: Stationarity | None) -> str:
+    """One sentence; ``loss`` is the present one, ``found`` what the check of the first saddle has found."""
     if now.finished is not None:
         return now.finished
     where = "the origin" if saddle.network is None else "the saddle"
     if phase(now) == "ready":
-        return f"Ready: near {where}, nothing has been computed yet."
+        unchecked = f" {found.unchecked}" if found is not None and found.unchecked else ""
+        return f"Ready: near {where}, nothing has been computed yet.{unchecked}"
     if now.phase == "searching":
         return f"Searching the KKT points at {where}: round {now.rounds}."
     if now.phase == "predicting":
@@ -34,6 +36,11 @@ def message(now: Now, saddle: Saddle, loss: float) -> str:
     if now.escaped is not None:
         return f"On the way to the next saddle: time {now.point.time:.4g}, loss {loss:.4g}."
     predicted = now.predictions[-1].escape_time
+    if not now.predictions[-1].destinations:
+        return (
+            f"Near {where}: time {now.point.time:.4g}, no escape is predicted: the neural correlation function of "
+            "every single neuron vanishes. Only several neurons in consecutive layers together may leave, slowly."
+        )
     beside = "no escape is predicted" if predicted is None else f"escape is predicted at {predicted:.4g}"
     return f"Near {where}: time {now.point.time:.4g}, {beside}."
 

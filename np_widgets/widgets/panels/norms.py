@@ -84,7 +84,8 @@ class NormsPanel(Panel[SaddleView]):
         cursor = None if shown.index is None else picture.now
         events = [Mark(mark.kind, mark.time, float(np.log10(mark.value)), mark.message) for mark in picture.marks]
         key = self._timeline.show(picture.left, picture.right, low, high, cursor, events)
-        ready = "Only the start is known yet: press Play, Step or To escape." if len(picture.time) == 1 else ""
+        only_start = len(picture.time) == 1 and shown.frame.finished is None
+        ready = "Only the start is known yet: press Play, Step or To escape." if only_start else ""
         self.tell(self._key(picture) + key, picture.summary, picture.note, picture.empty, ready)
 
     def _show_escapes(self, picture: Norms, low: float, high: float) -> None:

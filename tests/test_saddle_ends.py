@@ -1,0 +1,152 @@
+"""What a saddle flow says where there is no escape to wait for: at minima, and where every NCF vanishes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import np_widgets as npw
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.rules import TARGET_SHARE
+from tests import saddles
+from tests.test_saddle_flow import fingerprint
+
+
+def nearly_fitted(share):
+    """The fit of ``saddles.fitted()`` with so large a share of the loss of the output zero left to no neuron."""
+    network, problem = saddles.fitted()
+    rest = torch.from_numpy(np.random.default_rng(1).standard_normal(30))[:, None]
+    hidden = torch.relu(problem.inputs @ network.weights[0].T)
+    # Where the neuron responds, neither its own weights nor the inputs explain any of it.
+    jacobian = torch.cat([hidden, problem.inputs * (hidden > 0), problem.inputs], dim=1)
+    rest -= jacobian @ torch.linalg.lstsq(jacobian, rest).solution
+    rest *= math.sqrt(share * problem.zero_loss / float(rest.square().mean() / 2))
+    return network, npw.Problem(problem.inputs, problem.targets + rest)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-20, 0.5 * TARGET_SHARE])
+def test_at_a_fitted_optimum_nothing_is_left_to_explain_and_goals_are_refused(share):
+    network, problem = nearly_fitted(share)
+    flow = npw.SaddleFlow(network, problem, 3, 1e-3, starts=8)
+    assert "othing is left to explain here, this is a minimum, not a saddle" in flow.finished
+    frame = flow.frame()
+    assert (frame.phase, frame.message, frame.goal, frame.time) == ("finished", flow.finished, None, 0.0)
+    assert flow.prediction.escape_time is None
+    assert flow.prediction.destinations == ()
+    before = fingerprint(frame)
+    for ask in (flow.run_to, flow.aim):
+        for goal in ("escape", "next saddle"):
+            with pytest.raises(ValueError, match=f"goal must be a time here, got '{goal}': nothing is left to explain"):
+                ask(goal)
+    flow.advance()
+    assert fingerprint(flow.frame()) == before
+    flow.run(40.0)
+    assert flow.time == 40.0
+    assert flow.events == ()
+    assert flow.record.dormant_norm.max() <= 1e-3 * (1 + 1e-4)
+    assert flow.record.drift.max() < 1e-4
+    state = flow.state()
+    flow.reset(seed=1)
+    assert "othing is left to explain" in flow.finished
+    flow.restore(state)
+    assert flow.time == 40.0
+
+
+def test_what_is_left_above_the_target_of_a_pursuit_is_worth_a_search():
+    network, problem = nearly_fitted(10 * TARGET_SHARE)
+    flow = npw.SaddleFlow(network, problem, 3, 1e-6, starts=8)
+    assert flow.finished is None
+    assert flow.frame().phase == "ready"
+
+
+def test_where_the_zero_output_is_right_the_origin_is_a_minimum():
+    flow = npw.SaddleFlow(None, npw.Problem([[1.0], [2.0]], [0.0, 0.0]), 2, 1e-3, starts=3)
+    assert "othing is left to explain" in flow.finished
+
+
+def test_at_the_end_of_a_pursuit_nothing_is_left_to_explain():
+    problem = saddles.teacher(samples=40)
+    pursuit = npw.NeuronPursuit(problem, 1, starts=20)
+    assert pursuit.run().kind == "target"
+    flow = npw.SaddleFlow(pursuit.network, problem, 2, 1e-4, starts=5, gradient_tolerance=1.0)
+    assert "othing is left to explain" in flow.finished
+
+
+def test_a_flow_that_arrives_at_a_fitted_minimum_says_so(monkeypatch):
+    monkeypatch.setattr("np_widgets.learning.saddles.saddle.TARGET_SHARE", 0.01)
+    x = np.linspace(0.2, 1, 20)[:, None]
+    flow = npw.SaddleFlow(None, npw.Problem(x, 2 * x), (4,), 1e-3, starts=5)
+    reason = flow.run_to("next saddle")
+    assert flow.frame().goal is None
+    assert reason.startswith(flow.events[-1].message)
+    assert "othing is left to explain" in reason
+    assert flow.prediction.start == flow.time
+    with pytest.raises(ValueError, match="nothing is left to explain"):
+        flow.run_to("escape")
+    flow.run(flow.time + 1)
+
+
+def test_one_hidden_layer_that_explains_what_it_can_is_at_a_minimum():
+    flow = npw.SaddleFlow(*saddles.best_linear_fit(), dormant=2, scale=1e-3, starts=5)
+    reason = flow.run_to("escape")
+    assert "No KKT point has a positive value" in reason
+    assert "a minimum, not a saddle" in reason
+    assert flow.prediction.escape_time is None
+    assert flow.time == 0.0
+    flow.run(5.0)
+    assert flow.record.dormant_norm.max() <= 1e-3 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("moved", [0.0, 1e-12, 1e-8, 1e-5])
+def test_where_every_single_neuron_correlation_vanishes_the_search_is_short_and_the_flow_flows(moved):
+    network, problem = saddles.deep_linear_saddle()
+    noise = np.random.default_rng(0)
+    weights = [weight + moved * torch.from_numpy(noise.standard_normal(weight.shape)) for weight in network.weights]
+    network = npw.HomogeneousNetwork(weights, leak=1.0)
+    flow = npw.SaddleFlow(network, problem, 10, 1e-3, starts=30)
+    advances = 0
+    while flow.prediction is None:
+        flow.advance()
+        advances += 1
+        assert advances <= 100
+    assert flow.prediction.escape_time is None
+    assert flow.prediction.destinations == ()
+    assert flow.prediction.value is None
+    message = flow.frame().message
+    assert "no escape is predicted: the neural correlation function of every single neuron vanishes" in message
+    # What the search finds is what the distance from the minimum accounts for.
+    found = npw.find_kkt_points(network, problem, starts=5)
+    objective = Objective(problem, network)
+    gradient = float(objective.loss_and_gradient(objective.initial)[1].norm())
+    assert all(point.value < 10 * gradient + 1e-13 for point in found)
+    assert flow.finished is None
+    flow.run(5.0)
+    assert flow.time == 5.0
+    assert flow.frame().record.dormant_norm[-1] == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_several_neurons_together_leave_by_a_law_of_higher_degree():
+    network, problem = saddles.deep_linear_saddle()
+    times = []
+    for scale in (0.06, 0.03):
+        flow = npw.SaddleFlow(network, problem, 1, scale, seed=1, starts=3)
+        times.append(saddles.escape_time(flow))
+        assert flow.prediction.escape_time is None
+    assert "next saddle is reached" in flow.run_to("next saddle")
+    assert flow.loss == pytest.approx(0.5**2 / 2, rel=0.02)
+    assert len(flow.awakenings[0].awake) == 3
+    # A path through all layers has degree four: dρ/dt = 4N·ρ³, so that T·δ² tends to a constant.
+    assert 3 < times[1] / times[0] < 6
+
+
+def test_a_flow_that_nothing_leaves_is_given_up_after_so_many_steps(monkeypatch):
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._MOST_STEPS_WITHOUT_KKT_POINT", 20)
+    network, problem = saddles.deep_linear_saddle()
+    flow = npw.SaddleFlow(network, problem, 1, 1e-6, starts=3)
+    reason = flow.run_to("escape")
+    assert "No escape by time" in reason
+    assert 20 <= flow.frame().steps <= 21
+    assert flow.run_to("next saddle") == reason
