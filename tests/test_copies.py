@@ -31,7 +31,7 @@ def pursuit(**options: object) -> NeuronPursuit:
 
 
 def flow(**options: object) -> SaddleFlow:
-    return SaddleFlow(None, kumar_haupt(samples=20, seed=1), (2, 2), scale=1e-1, power=2, starts=5, **options)  # type: ignore[arg-type]
+    return SaddleFlow(None, kumar_haupt(samples=20, seed=1), (2, 2), scale=2e-2, power=2, starts=5, **options)  # type: ignore[arg-type]
 
 
 ENGINES: dict[str, Callable[[], Engine]] = {

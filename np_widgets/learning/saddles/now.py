@@ -142,7 +142,8 @@ def require_fit(now: Now, start: Start, started: Floats) -> None:
             raise ValueError(f"state['now'].{name} must have one flag for each of {widths} hidden neurons")
     if now.phase not in ("searching", "predicting", "flowing", "comparing"):
         raise ValueError(f"state['now'].phase must be a phase of a flow, got {now.phase!r}")
-    if now.rounds < 0 or (now.rounds == 0 and now.phase != "searching"):
+    # Where nothing is left to explain there was no search.
+    if now.rounds < 0 or (now.rounds == 0 and now.phase != "searching" and now.dead_end is None):
         raise ValueError(f"state['now'].rounds must be those of a search, got {now.rounds} in phase {now.phase!r}")
     needed = {
         "predicting": ("course",),
