@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ import np_widgets
 from np_widgets import NeuronPursuit, SaddleFlow
 from np_widgets.learning.ascent import Ascent
 from np_widgets.learning.engine import Engine
+from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.search import DirectionSearch
 from np_widgets.problems import kumar_haupt
 from tests.bits import bits
+from tests.session_engines import Counter
 
 PACKAGE = str(Path(np_widgets.__file__).parent)
 SPARED = ("engine.py", "interruption.py", "states.py")
@@ -137,3 +140,34 @@ def test_the_way_back_does_no_search_again(kind, monkeypatch):
 
 def failing(_: object) -> None:
     raise MemoryError
+
+
+def test_the_second_ctrl_c_raises_and_those_that_follow_do_nothing():
+    steps = []
+    with deferred_interrupt() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGINT)
+            steps.append("put in order")
+    assert steps == ["put in order"]
+
+
+def test_ctrl_c_waits_until_the_way_back_is_done(monkeypatch):
+    engine = Counter()
+    engine.advance()
+    before = bits(engine.state())
+    restored = []
+
+    def restore(state: dict[str, Any]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        engine.__dict__.update(state)
+        restored.append(state)
+
+    monkeypatch.setattr(engine, "restore", restore)
+    with pytest.raises(KeyboardInterrupt):
+        engine.attempt(lambda: engine.break_midway(MemoryError()))
+    assert len(restored) == 1
+    assert bits(engine.state()) == before
