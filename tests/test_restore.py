@@ -37,7 +37,7 @@ def at(phase: str, more: int = 2, **options: Any) -> dict[str, Any]:
 
 
 def flow(problem: Problem = PROBLEM, **options: Any) -> SaddleFlow:
-    return SaddleFlow(None, problem, (2, 2), **{"scale": 1e-1, "power": 2, "starts": 5} | options)
+    return SaddleFlow(None, problem, (2, 2), **{"scale": 2e-2, "power": 2, "starts": 5} | options)
 
 
 def flown(quanta: int) -> dict[str, Any]:
