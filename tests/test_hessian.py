@@ -78,6 +78,19 @@ def test_slopes_at_kinks_are_held():
     assert float(found.gradient.norm()) == pytest.approx(held.norm, rel=1e-6)
 
 
+def test_slopes_at_too_many_kinks_are_not_weighed(monkeypatch):
+    objective = objective_of((4, 3, 3, 2), samples=12)
+    first = objective.network(objective.initial).weights[0]
+    x = objective.problem.inputs[1]
+    first[0] -= (first[0] @ x) / (x @ x) * x
+    found = shortest_subgradient(objective, objective.initial)
+    assert found.kinks >= 1
+    monkeypatch.setattr("np_widgets.learning.stationarity._MOST_WORK", objective.size * found.kinks**2 - 1)
+    bounded = shortest_subgradient(objective, objective.initial)
+    assert bounded.kinks == 0
+    assert bounded.norm == float(objective.loss_and_gradient(objective.initial)[1].norm()) >= found.norm
+
+
 def test_many_vectors_are_multiplied_in_blocks(monkeypatch):
     objective = objective_of()
     vectors = torch.from_numpy(normal(3, 5, objective.size))

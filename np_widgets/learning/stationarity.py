@@ -24,6 +24,8 @@ _SHARES = (1.0, 0.5, 0.25, 0.125)
 Floats = NDArray[np.float64]
 
 _MOST_KINKS = 1000
+# Weights times squared kinks, which is what a least-squares problem costs: half a second.
+_MOST_WORK = 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: fl
         return plain
     # All that the slopes change is what these samples contribute.
     kinks = _Kinks(objective, theta, tolerance, samples)
-    if not 0 < kinks.count <= _MOST_KINKS:
+    if not _can_be_weighed(kinks.count, objective.size):
         return plain
     kinks.others = gradient - kinks.gradient(kinks.one_sided)
     return _shortest_of(kinks, plain)[0]
@@ -90,7 +92,8 @@ def shortest_subgradient(objective: Objective, theta: Tensor, kink_tolerance: fl
     -------
     Subgradient
         The gradient where no neuron is at a kink, and for every smooth activation (p ≥ 2, or α = 1); also,
-        as an upper bound, where more than a thousand slopes are free.
+        as an upper bound, where more than a thousand slopes are free, or too many for so many weights P (more than
+        ``√(2²⁹/P)``).
 
     Raises
     ------
@@ -112,10 +115,15 @@ def shortest_subgradient(objective: Objective, theta: Tensor, kink_tolerance: fl
     theta, tolerance = _checked(objective, theta, kink_tolerance)
     plain = float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))
     kinks = _Kinks(objective, theta, tolerance)
-    if not objective.activation.has_kink or not 0 < kinks.count <= _MOST_KINKS:
+    if not objective.activation.has_kink or not _can_be_weighed(kinks.count, objective.size):
         return Subgradient(plain, kinks.slopes(kinks.one_sided), 0)
     norm, slopes = _shortest_of(kinks, plain)
     return Subgradient(norm, kinks.slopes(slopes), kinks.count)
+
+
+def _can_be_weighed(kinks: int, weights: int) -> bool:
+    """Whether there are kinks, and not too many for a least-squares problem in their slopes."""
+    return 0 < kinks <= _MOST_KINKS and kinks**2 * weights <= _MOST_WORK
 
 
 def _checked(objective: Objective, theta: Tensor, kink_tolerance: float) -> tuple[Tensor, float]:
