@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import np_widgets as npw
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.rules import TARGET_SHARE
+from np_widgets.learning.saddles import minimum, saddle
 from tests import saddles
 from tests.test_saddle_flow import fingerprint
 
@@ -150,3 +152,54 @@ def test_a_flow_that_nothing_leaves_is_given_up_after_so_many_steps(monkeypatch)
     assert "No escape by time" in reason
     assert 20 <= flow.frame().steps <= 21
     assert flow.run_to("next saddle") == reason
+
+
+def test_a_gradient_that_happens_to_vanish_leaves_rounding(monkeypatch):
+    shortest = minimum.shortest
+    monkeypatch.setattr(saddle, "shortest", lambda *at: dataclasses.replace(shortest(*at), norm=0.0))
+    network, problem = saddles.deep_linear_saddle()
+    flow = npw.SaddleFlow(network, problem, 1, 1e-3, starts=10)
+    while flow.prediction is None:
+        flow.advance()
+    assert flow.prediction.destinations == ()
+
+
+@pytest.mark.parametrize("dormant", [(1, 0, 1), (0, 2, 0)])
+def test_without_dormant_neurons_in_consecutive_layers_nothing_leaves_together(dormant):
+    network, problem = saddles.deep_linear_saddle()
+    reason = npw.SaddleFlow(network, problem, dormant, 1e-3, starts=3).run_to("escape")
+    assert "No KKT point has a positive value" in reason
+    assert "minimum" not in reason
+
+
+def test_what_the_check_of_a_large_network_left_open_is_said(monkeypatch):
+    network, problem = saddles.saddle(), saddles.teacher()
+    whole = npw.SaddleFlow(network, problem, 1, starts=3)
+    assert whole.stationarity.unchecked == ""
+    assert "Lanczos" not in whole.frame().message
+    monkeypatch.setattr("np_widgets.learning.hessian.MOST_WEIGHTS", 0)
+    flow = npw.SaddleFlow(network, problem, 1, starts=3)
+    found = flow.stationarity.curvatures
+    assert flow.stationarity.unchecked in flow.frame().message
+    assert f"in {found.steps} Lanczos steps" in flow.stationarity.unchecked
+    assert found.largest == pytest.approx(whole.stationarity.curvatures.largest, rel=1e-9)
+
+
+def test_polishing_ends_after_so_much_work(monkeypatch):
+    network, problem = saddles.saddle(), saddles.teacher()
+    moved = npw.HomogeneousNetwork([1.1 * weight for weight in network.weights])
+    told: list[float] = []
+    npw.SaddleFlow(moved, problem, 1, starts=3, polish=True, progress=lambda _, share: told.append(share))
+    assert all(0 <= share <= 1 for share in told)
+    monkeypatch.setattr("np_widgets.learning.saddles.minimum._MOST_WORK", 0.0)
+    with pytest.raises(ValueError, match="network must be at a local minimum"):
+        npw.SaddleFlow(moved, problem, 1, starts=3, polish=True)
+
+
+def test_from_the_origin_no_escape_is_over_before_it_has_begun(monkeypatch):
+    # Should the quick search beforehand think that a scale is small enough, and the thorough one not.
+    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_escape_norm", lambda *_: None)
+    flow = npw.SaddleFlow(None, saddles.teacher(), (2,), scale=0.3, starts=3)
+    flow.run_to("escape")
+    assert flow.prediction.escape_norm == pytest.approx(0.6)
+    assert flow.time > 0
