@@ -40,6 +40,7 @@ from tests.widget_looks import (
     names,
     nothing_left_behind,
     parts,
+    seen,
     shown,
     text,
     until,
@@ -198,13 +199,12 @@ class TestControls:
         assert "Reset will" not in text(widget)
 
     def test_the_step_size_is_shown_with_gradient_descent(self, widget):
-        step_size = control(widget, "Step size")
-        assert step_size.layout.display == "none"
-        step_size.value = 0.01
+        assert "Step size" not in seen(widget)
+        control(widget, "Step size").value = 0.01
         widget.catch_up()
         assert "step size" not in text(widget)
         control(widget, "Dynamics").value = "descent"
-        assert step_size.layout.display != "none"
+        until(lambda: "Step size" in seen(widget))
         until(lambda: "dynamics descent, step size 0.01" in text(widget))
         control(widget, "Reset").click()
         until(lambda: widget.session.frame.dynamics == "descent")

@@ -42,6 +42,14 @@ def names(widget: ipywidgets.Widget) -> set[str]:
     return {part.description for part in parts(widget) if getattr(part, "description", None)}
 
 
+def seen(widget: ipywidgets.Widget) -> set[str]:
+    """The names of the controls that are displayed."""
+    if widget.layout.display == "none":
+        return set()
+    below: set[str] = set().union(*(seen(child) for child in getattr(widget, "children", ())))
+    return below | {name for name in [getattr(widget, "description", None)] if name}
+
+
 def text(widget: ipywidgets.Widget) -> str:
     return "\n".join(part.value for part in parts(widget) if isinstance(part, ipywidgets.HTML))
 

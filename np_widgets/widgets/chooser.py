@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets
 
+from np_widgets.widgets.elements import dropdown
+from np_widgets.widgets.inputs import Slot
+
 
 class Chooser:
-    """A box that holds a drop-down, and a new one when the options change.
-
-    The value of a drop-down belongs to the user, and a widget object has one writer only: so the publisher, which
-    learns of new options, does not write to the drop-down but puts another in its place.
+    """A drop-down, and a new one when the options change.
 
     Parameters
     ----------
@@ -23,6 +23,11 @@ class Chooser:
         Called without arguments when the user has chosen, on whichever thread receives the kernel's messages.
     width
         Of the drop-down, in CSS units.
+
+    Attributes
+    ----------
+    box
+        What to display.
     """
 
     def __init__(self, description: str, tooltip: str, on_choice: Callable[[], None], width: str) -> None:
@@ -31,14 +36,14 @@ class Chooser:
         self._on_choice = on_choice
         self._width = width
         self._options: tuple[tuple[str, int], ...] = ()
-        self._dropdown: ipywidgets.Dropdown | None = None
-        self.box = ipywidgets.HBox(layout={"overflow": "visible"})
+        self._slot = Slot()
+        self.box = self._slot.box
 
     @property
     def value(self) -> int | None:
         """The value that is chosen; None if there is nothing to choose from."""
-        dropdown = self._dropdown
-        return None if dropdown is None else dropdown.value
+        control = self._slot.control
+        return None if control is None else control.value
 
     def offer(self, options: Sequence[tuple[str, int]]) -> None:
         """Offer these ``(label, value)``; what was chosen stays chosen if it is still among them, else the first is.
@@ -46,28 +51,17 @@ class Chooser:
         With less than two options there is nothing to choose, and no drop-down.
         """
         options = tuple(options)
-        if options == self._options:
-            return
-        chosen, old = self.value, self._dropdown
-        new = self._made(options, chosen) if len(options) > 1 else None
-        self._options, self._dropdown = options, new
-        self.box.children = () if new is None else (new,)
-        if old is not None:
-            for part in (old.layout, old.style, old):
-                part.close()
+        if options != self._options:
+            new = self._made(options, self.value) if len(options) > 1 else None
+            self._options = options
+            self._slot.put(new)
 
     def _made(self, options: Sequence[tuple[str, int]], chosen: int | None) -> ipywidgets.Dropdown:
         values = [value for _, value in options]
-        dropdown = ipywidgets.Dropdown(
-            options=options,
-            value=chosen if chosen in values else values[0],
-            description=self._description,
-            tooltip=self._tooltip,
-            style={"description_width": "initial"},
-            layout={"width": self._width},
-        )
-        dropdown.observe(lambda _: self._on_choice(), "value")
-        return dropdown
+        value = chosen if chosen in values else values[0]
+        made = dropdown(self._description, options, value, self._tooltip, self._width)
+        made.observe(lambda _: self._on_choice(), "value")
+        return made
 
 
 def weight_matrices(count: int) -> list[tuple[str, int]]:

@@ -20,8 +20,8 @@ OnRefusal = Callable[[BaseException | None], None]
 class Controls:
     """Buttons and inputs.
 
-    The values of inputs belong to the user; buttons are readouts, too, and those are written by :meth:`show`, on the
-    publisher's thread. A subclass adds its own controls and calls :meth:`_arrange`.
+    The values of inputs belong to the user, and no command is sent but the user's; buttons are readouts, too, and those
+    are written by :meth:`show`, on the publisher's thread. A subclass adds its own controls and calls :meth:`_arrange`.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ class Controls:
         update(self._play, disabled=over)
         update(self._step, disabled=over)
         update(self._reset, disabled=status == "closed")
+        self._settings.follow(frame)
         changes = ", ".join(str(setting) for setting in self._settings.changes(frame))
         text = f"Reset will start with <b>{escape(changes)}</b>" if changes else ""
         update(self._pending, value=text)
@@ -91,20 +92,29 @@ class Controls:
         changes = self._settings.changes(self._session.frame)
         self._send("reset", **{setting.name: setting.value for setting in changes})
 
-    def _send(self, command: str, *args: Any, then: Callable[[], None] | None = None, **kwargs: Any) -> None:
-        """Queue a command; ``then`` is called when it has been obeyed, and not if it was refused."""
+    def _send(
+        self,
+        command: str,
+        *args: Any,
+        then: Callable[[], None] = lambda: None,
+        settled: Callable[[], None] = lambda: None,
+        **kwargs: Any,
+    ) -> None:
+        """Queue a command; ``then`` is called when it has been obeyed, ``settled`` also when it was refused."""
 
         def hear(future: Future[Any]) -> None:
+            settled()
             if future.cancelled():
                 return
             refusal = future.exception()
             self._on_refusal(refusal)
-            if refusal is None and then is not None:
+            if refusal is None:
                 then()
 
         try:
             future = self._session.submit(command, *args, **kwargs)
         except (RuntimeError, TypeError, ValueError) as error:
+            settled()
             self._on_refusal(error)
         else:
             future.add_done_callback(hear)

@@ -40,11 +40,13 @@ def dropdown(name: str, options: Any, value: Any, tooltip: str, width: str) -> i
     return ipywidgets.Dropdown(options=options, value=value, **_described(name, tooltip, width))
 
 
-def whole(name: str, tooltip: str, value: int, least: int, most: int, width: str) -> ipywidgets.BoundedIntText:
-    """An integer; the bounds give way to a value that is there already."""
-    return ipywidgets.BoundedIntText(
-        value=value, min=min(least, value), max=max(most, value), **_described(name, tooltip, width)
-    )
+def whole(name: str, tooltip: str, value: int, least: int, most: int, width: str) -> ipywidgets.BoundedFloatText:
+    """An integer; the bounds give way to a value that is there already.
+
+    A box for integers would leave "1.5" standing and mean 1; this one means what it says, and whoever asked for an
+    integer refuses it.
+    """
+    return real(name, tooltip, value, least, most, 1, width)
 
 
 def real(

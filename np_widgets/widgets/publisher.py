@@ -32,6 +32,7 @@ class Moment:
 
     frame: Any
     status: str
+    speed: float | None
     error: BaseException | None
     resting: str | None
 
@@ -143,7 +144,7 @@ class Publisher:
         with self._changed:
             wanted = self._wanted
         session = self._session
-        moment = Moment(session.frame, session.status, session.error, session.resting)
+        moment = Moment(session.frame, session.status, session.speed, session.error, session.resting)
         errors = []
         with together():
             for part in self._parts:
@@ -171,7 +172,10 @@ class Publisher:
 
     def _is_shown(self) -> bool:
         shown, session = self._shown, self._session
-        return shown is not None and (shown.frame is session.frame) and (shown.status == session.status)
+        return shown is not None and (shown.frame is session.frame) and self._is_alike(shown)
+
+    def _is_alike(self, shown: Moment) -> bool:
+        return shown.status == self._session.status and shown.speed == self._session.speed
 
     def _is_stale(self) -> bool:
         return self._served != self._wanted
@@ -180,7 +184,7 @@ class Publisher:
         shown = self._shown
         if self._is_stale():
             return False
-        return self._is_shown() or (shown is not None and shown.status == self._session.status == "running")
+        return self._is_shown() or (shown is not None and shown.status == "running" and self._is_alike(shown))
 
     def _wait_for_browser(self) -> None:
         """Ask the browser to answer once it has drawn, and see how long that takes.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
 
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.settings import MINIMIZER_NAMES
@@ -10,6 +13,7 @@ from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.controls import Controls, OnRefusal
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, group, real, whole
+from np_widgets.widgets.inputs import Input
 from np_widgets.widgets.settings import Setting, Settings
 from np_widgets.widgets.writing import update
 
@@ -56,17 +60,15 @@ class PursuitControls(Controls):
         on_refusal: OnRefusal,
         on_inspect: Callable[[], None],
     ) -> None:
-        super().__init__(session, Settings(_settings(session.frame), hidden, on_change), on_refusal)
+        super().__init__(session, Settings(_settings(session.frame, on_change), hidden), on_refusal)
+        self._on_change = on_change
         self._add = button("Add neuron", "plus", "Search now and add the best neuron", self._add_neuron)
         self._layer = Chooser("Layer", "Which hidden layer gets the neuron", on_change, "130px")
-        # The session may have come with a speed of its own.
+        # The session may have a speed of its own.
         self._speeds = _SPEEDS | {_speed_name(session.speed): session.speed}
-        speeds, speed = list(self._speeds), _speed_name(session.speed)
-        self._speed = dropdown("Speed", speeds, speed, "Steps of the session in a second", "160px")
-        self._speed.observe(lambda change: self._set_speed(change["new"]), "value")
-        minimizer = session.engine.settings.minimizer  # type: ignore[attr-defined]
-        self._minimizer = dropdown("Minimizer", _minimizers(), minimizer, "What minimizes the loss", "230px")
-        self._minimizer.observe(lambda change: self._send("set_minimizer", change["new"]), "value")
+        self._speed = Input(_speed_input, _speed_name(session.speed), self._set_speed)
+        self._minimizer = Input(_minimizer_input, _minimizer(session.frame), self._set_minimizer)
+        self._under_way: set[object] = set()
         self._inspect = button(
             "Inspect this saddle",
             "search",
@@ -77,8 +79,8 @@ class PursuitControls(Controls):
             "play": self._play,
             "step": self._step,
             "add_neuron": group([self._add, self._layer.box]),
-            "speed": self._speed,
-            "minimizer": self._minimizer,
+            "speed": self._speed.box,
+            "minimizer": self._minimizer.box,
             "inspect": self._inspect,
         }
         self._arrange(hidden, row)
@@ -86,10 +88,15 @@ class PursuitControls(Controls):
     def show(self, frame: PursuitFrame, status: str) -> None:
         super().show(frame, status)
         update(self._inspect, disabled=status == "closed")
-        # The paper's algorithm has but one minimizer.
-        if frame.method == "paper":
-            update(self._minimizer, value="auto")
-        update(self._minimizer, disabled=frame.method == "paper" or status == "closed")
+        closed = status == "closed"
+        speed = self._session.speed
+        self._speeds[_speed_name(speed)] = speed
+        self._speed.show(_speed_name(speed), disabled=closed)
+        if not self._under_way:
+            # The newest frame: that of this moment may be older than a choice that was obeyed meanwhile.
+            newest = self._session.frame
+            # The paper's algorithm has but one minimizer.
+            self._minimizer.show(_minimizer(newest), disabled=closed or newest.method == "paper")
         update(self._add, disabled=not frame.weights or status == "closed")
         self._layer.offer([("best", 0), *((f"{layer}", layer) for layer in range(1, frame.hidden_layers + 1))])
 
@@ -101,6 +108,13 @@ class PursuitControls(Controls):
             self._session.speed = self._speeds[name]
         except (RuntimeError, ValueError) as error:
             self._on_refusal(error)
+        self._on_change()
+
+    def _set_minimizer(self, name: str) -> None:
+        # Until it is in force or refused, the drop-down keeps what the user has chosen.
+        choice = object()
+        self._under_way.add(choice)
+        self._send("set_minimizer", name, settled=lambda: self._under_way.discard(choice))
 
 
 _METHODS = [("fast, looks ahead", "fast"), ("the paper's", "paper")]
@@ -111,25 +125,44 @@ _METHOD_TOOLTIP = (
 )
 
 
-def _settings(frame: PursuitFrame) -> list[Setting]:
-    seed = whole("Seed", "Of all random starts", frame.seed, 0, LARGEST_SEED, "130px")
-    depth = whole("Hidden layers", "How deep the network is", frame.hidden_layers, 1, 8, "140px")
-    power = whole("Power p", "Of the activation max(z, αz)^p: 1, 2, …", frame.power, 1, 6, "110px")
-    leak = real(
-        "Leak α", "Of the activation max(z, αz)^p, from −1 to 1: 0 is a ReLU", frame.leak, -1.0, 1.0, 0.1, "110px"
-    )
-    method = dropdown("Method", _METHODS, frame.method, _METHOD_TOOLTIP, "210px")
+def _settings(frame: PursuitFrame, on_change: Callable[[], None]) -> list[Setting]:
+    def setting(name: str, label: str, make: Callable[[Any], ipywidgets.Widget]) -> Setting:
+        return Setting(name, label, (Input(make, getattr(frame, name), lambda _: on_change()),))
+
+    def alpha(value: float) -> ipywidgets.Widget:
+        tooltip = "Of the activation max(z, αz)^p, from −1 to 1: 0 is a ReLU"
+        return real("Leak α", tooltip, value, -1.0, 1.0, 0.1, "110px")
+
+    tooltip = "Of the activation max(z, αz)^p: 1, 2, …"
     return [
-        Setting("method", "method", (method,)),
-        Setting("seed", "seed", (seed,)),
-        Setting("hidden_layers", "hidden layers", (depth,)),
-        Setting("power", "power p", (power,)),
-        Setting("leak", "leak α", (leak,)),
+        setting("method", "method", lambda value: dropdown("Method", _METHODS, value, _METHOD_TOOLTIP, "210px")),
+        setting("seed", "seed", lambda value: whole("Seed", "Of all random starts", value, 0, LARGEST_SEED, "130px")),
+        setting(
+            "hidden_layers",
+            "hidden layers",
+            lambda value: whole("Hidden layers", "How deep the network is", value, 1, 8, "140px"),
+        ),
+        setting("power", "power p", lambda value: whole("Power p", tooltip, value, 1, 6, "110px")),
+        setting("leak", "leak α", alpha),
     ]
+
+
+def _speed_input(name: str) -> ipywidgets.Widget:
+    names = list(dict.fromkeys([*_SPEEDS, name]))
+    return dropdown("Speed", names, name, "Steps of the session in a second", "160px")
 
 
 def _speed_name(speed: float | None) -> str:
     return "full speed" if speed is None else f"{speed:g} a second"
+
+
+def _minimizer_input(name: str) -> ipywidgets.Widget:
+    return dropdown("Minimizer", _minimizers(), name, "What minimizes the loss", "230px")
+
+
+def _minimizer(frame: PursuitFrame) -> str:
+    """The setting in force, without what "auto" has chosen."""
+    return frame.minimizer.partition(":")[0]
 
 
 def _minimizers() -> list[tuple[str, str]]:

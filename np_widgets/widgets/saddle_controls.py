@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import ipywidgets
 
@@ -11,6 +13,7 @@ from np_widgets.pictures.labels import number
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.controls import Controls, OnRefusal
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, real, whole
+from np_widgets.widgets.inputs import Input
 from np_widgets.widgets.panels.limits import power_of_ten
 from np_widgets.widgets.saddle_view import SaddleView
 from np_widgets.widgets.settings import Setting, Settings
@@ -55,7 +58,7 @@ class SaddleControls(Controls):
     def __init__(
         self, session: Session, hidden: frozenset[str], on_change: Callable[[], None], on_refusal: OnRefusal
     ) -> None:
-        super().__init__(session, Settings(_settings(session.frame), hidden, on_change), on_refusal)
+        super().__init__(session, Settings(_settings(session.frame, on_change), hidden), on_refusal)
         self._goals = {
             "to_escape": button(
                 "To escape", "sign-out", "Run until the dormant weights have grown", lambda: self._run_to("escape")
@@ -114,45 +117,55 @@ def _scales(present: float) -> list[tuple[str, float]]:
     return [(labels[value], value) for value in sorted(labels)]
 
 
-def _settings(frame: SaddleFrame) -> list[Setting]:
-    scale = ipywidgets.SelectionSlider(
-        options=_scales(frame.scale),
-        value=frame.scale,
+def _settings(frame: SaddleFrame, on_change: Callable[[], None]) -> list[Setting]:
+    def changed(_: Any) -> None:
+        on_change()
+
+    layers = range(1, len(frame.dormant) + 1)
+    dormant = tuple(
+        Input(partial(_dormant_input, layer, len(layers)), count, changed)
+        for layer, count in zip(layers, frame.dormant, strict=True)
+    )
+    dynamics = Input(_dynamics_input, frame.dynamics, changed)
+    seed_tooltip = "Of the dormant weights and of the search"
+    return [
+        Setting("scale", "scale δ", (Input(_scale_input, frame.scale, changed),)),
+        Setting("dormant", "dormant neurons", dormant, several=True),
+        Setting("dynamics", "dynamics", (dynamics,)),
+        Setting(
+            "step_size",
+            "step size",
+            (Input(_step_size_input, frame.step_size, changed),),
+            applies=lambda: bool(dynamics.value == "descent"),
+        ),
+        Setting(
+            "seed",
+            "seed",
+            (Input(lambda value: whole("Seed", seed_tooltip, value, 0, LARGEST_SEED, "130px"), frame.seed, changed),),
+        ),
+    ]
+
+
+def _scale_input(present: float) -> ipywidgets.Widget:
+    return ipywidgets.SelectionSlider(
+        options=_scales(present),
+        value=present,
         description="Scale δ",
         tooltip="The norm of all dormant weights at the start",
         style={"description_width": "initial"},
         layout={"width": "230px"},
     )
-    layers = range(1, len(frame.dormant) + 1)
-    dormant = tuple(
-        whole(
-            "Dormant neurons" if len(layers) == 1 else "Dormant in layer 1" if layer == 1 else f"layer {layer}",
-            f"How many neurons of hidden layer {layer} are dormant at the start",
-            count,
-            0,
-            1000,
-            "180px" if layer == 1 else "110px",
-        )
-        for layer, count in zip(layers, frame.dormant, strict=True)
-    )
-    dynamics = dropdown(
-        "Dynamics", _DYNAMICS, frame.dynamics, "Gradient flow, or gradient descent with a fixed step", "225px"
-    )
-    step_size = real("Step size", "Of gradient descent", frame.step_size, 1e-6, 10.0, 0.005, "140px")
 
-    def descends() -> bool:
-        return bool(dynamics.value == "descent")
 
-    def show_step_size() -> None:
-        step_size.layout.display = "" if descends() else "none"
+def _dormant_input(layer: int, layers: int, count: int) -> ipywidgets.Widget:
+    name = "Dormant neurons" if layers == 1 else "Dormant in layer 1" if layer == 1 else f"layer {layer}"
+    tooltip = f"How many neurons of hidden layer {layer} are dormant at the start"
+    return whole(name, tooltip, count, 0, 1000, "180px" if layer == 1 else "110px")
 
-    dynamics.observe(lambda _: show_step_size(), "value")
-    show_step_size()
-    seed = whole("Seed", "Of the dormant weights and of the search", frame.seed, 0, LARGEST_SEED, "130px")
-    return [
-        Setting("scale", "scale δ", (scale,)),
-        Setting("dormant", "dormant neurons", dormant, several=True),
-        Setting("dynamics", "dynamics", (dynamics,)),
-        Setting("step_size", "step size", (step_size,), applies=descends),
-        Setting("seed", "seed", (seed,)),
-    ]
+
+def _dynamics_input(dynamics: str) -> ipywidgets.Widget:
+    return dropdown("Dynamics", _DYNAMICS, dynamics, "Gradient flow, or gradient descent with a fixed step", "225px")
+
+
+def _step_size_input(step_size: float) -> ipywidgets.Widget:
+    return real("Step size", "Of gradient descent", step_size, 1e-6, 10.0, 0.005, "140px")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
+
+from np_widgets.widgets.inputs import Input, equal
+from np_widgets.widgets.writing import update
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,29 @@ class Setting:
 
     name: str
     label: str
-    inputs: tuple[ipywidgets.Widget, ...]
+    inputs: tuple[Input, ...]
     several: bool = False
     applies: Callable[[], bool] = lambda: True
 
     @property
     def value(self) -> Any:
         """What the user wants."""
-        values = tuple(widget.value for widget in self.inputs)
+        values = tuple(each.value for each in self.inputs)
         return values if self.several else values[0]
 
     def differs(self, frame: Any) -> bool:
-        """Whether the user wants another value than the one in force."""
-        value, other = self.value, getattr(frame, self.name)
-        # A browser may hand back a number rounded in its last digit.
-        return not (math.isclose(value, other, rel_tol=1e-9) if isinstance(value, float) else value == other)
+        """Whether the user has asked for another value than the one in force."""
+        pairs = zip(self.inputs, self._in(frame), strict=True)
+        return any(each.wanted and not equal(each.value, value) for each, value in pairs)
+
+    def follow(self, frame: Any) -> None:
+        """Let the inputs say what is in force, but for what the user has asked for; on the publisher's thread."""
+        for each, value in zip(self.inputs, self._in(frame), strict=True):
+            each.follow(value)
+
+    def _in(self, frame: Any) -> tuple[Any, ...]:
+        value = getattr(frame, self.name)
+        return tuple(value) if self.several else (value,)
 
     def __str__(self) -> str:
         value = self.value
@@ -60,24 +70,32 @@ class Settings:
         All there are.
     hidden
         Names of settings to leave out.
-    on_change
-        Called when the user has changed one.
 
     Attributes
     ----------
     shown
-        The inputs that are not hidden.
+        Where the inputs stand that are not hidden.
     widgets
         All of them.
     """
 
-    def __init__(self, settings: Sequence[Setting], hidden: Container[str], on_change: Callable[[], None]) -> None:
+    def __init__(self, settings: Sequence[Setting], hidden: Container[str]) -> None:
+        self._all = settings
         self._shown = [setting for setting in settings if setting.name not in hidden]
-        self.shown: list[ipywidgets.Widget] = [widget for setting in self._shown for widget in setting.inputs]
-        self.widgets: list[ipywidgets.Widget] = [widget for setting in settings for widget in setting.inputs]
-        for widget in self.shown:
-            widget.observe(lambda _: on_change(), "value")
+        self.shown: list[ipywidgets.Widget] = [each.box for setting in self._shown for each in setting.inputs]
+        self.widgets: list[ipywidgets.Widget] = [each.box for setting in settings for each in setting.inputs]
 
     def changes(self, frame: Any) -> list[Setting]:
         """What the next reset would change; ``frame`` has the settings in force."""
         return [setting for setting in self._shown if setting.applies() and setting.differs(frame)]
+
+    def follow(self, frame: Any) -> None:
+        """Let all inputs say what is in force, but for what the user has asked for; on the publisher's thread.
+
+        What does not apply is not displayed.
+        """
+        for setting in self._all:
+            setting.follow(frame)
+        for setting in self._all:
+            for each in setting.inputs:
+                update(each.box.layout, display=None if setting.applies() else "none")
