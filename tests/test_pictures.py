@@ -364,6 +364,13 @@ class TestLoss:
         assert picture.low == pytest.approx(2e-3)
         assert picture.high == pytest.approx(2)
 
+    def test_the_best_network_on_the_test_set_is_marked_where_its_training_ended(self):
+        growth = (record(0, 0, 10, 0.4), record(2, 10, 7, 0.2), record(1, 17, 10, 0.3))
+        picture = loss(frame(TEACHER, iteration=3, growth=growth, step=10, total_steps=27, test_loss=0.3))
+        assert (picture.best_steps.tolist(), picture.best_losses.tolist()) == ([17], [0.2])
+        only = loss(frame(TEACHER, iteration=1, growth=growth[:1], step=10, total_steps=10, test_loss=0.4))
+        assert len(only.best_steps) == 0  # there is nothing to be better than
+
     @pytest.mark.parametrize("layer", [1, 2])
     def test_an_addition_of_the_past_is_marked_in_any_layer(self, layer):
         growth = (record(0, 0, 10), record(layer, 10, 10))

@@ -421,3 +421,23 @@ def test_figures_follow_the_style_of_the_user():
     rims = [color[:3] for c in nodes for color in np.asarray(c.get_edgecolor())]
     assert any(np.allclose(face, to_rgb("#123456")) for face in faces)
     assert all(np.allclose(rim, to_rgb("#abcdef")) for rim in rims)
+
+
+@pytest.mark.parametrize("tex", [False, True])
+@pytest.mark.parametrize("name", ["$x^$", "cost $x_{ and $y", r"50 % \frac & _a^b #"])
+def test_any_name_is_shown_as_it_is(name, tex, tmp_path):
+    problem = problems.sparse_parity(4, 2, samples=40, test_samples=40)
+    problem.name = name
+    with mpl.rc_context({"text.usetex": tex}):
+        figure = plots.overview(FRAME, problem)
+        figure.savefig(tmp_path / "picture.png", dpi=30)
+    assert (tmp_path / "picture.png").stat().st_size > 0
+    assert figure.get_suptitle().startswith(f"{name} · ")
+
+
+def test_no_weight_is_written_as_minus_zero():
+    weights = (WEIGHTS[0], np.array([[1.0, -1e-9, -0.004, -0.006]]))
+    frame = dataclasses.replace(FRAME, weights=weights, added=())
+    written = [text.get_text() for text in plots.weights(frame).findobj(mpl.text.Text)]
+    (line,) = [line for text in written for line in text.splitlines() if "W₂" in line]
+    assert "[1.00, 0.00, 0.00, −0.01]" in line

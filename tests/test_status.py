@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+import np_widgets as npw
+from np_widgets.widgets.panels.architecture import ArchitecturePanel
 from np_widgets.widgets.status import StatusLines
 from np_widgets.widgets.tree import close_tree
 
@@ -16,3 +20,64 @@ def test_names_with_markup_are_shown_as_they_are():
         assert "&lt;i&gt;no&lt;/i&gt;" in lines.notice.value
     finally:
         close_tree(lines.heading, lines.sentence, lines.notice)
+
+
+PROBLEM = npw.problems.kumar_haupt(samples=60, seed=0)
+
+
+def shown(pursuit):
+    """What the heading and the sentence say of a pursuit that has ended."""
+    lines = StatusLines("Neuron Pursuit", "example")
+    try:
+        lines.show(pursuit.frame(), "finished", [])
+        return lines.heading.children[1].children[1].value, lines.sentence.children[1].value
+    finally:
+        close_tree(lines.heading, lines.sentence, lines.notice)
+
+
+def test_target_limit_and_stuck_look_different_and_say_what_can_be_done_next():
+    ends = {}
+    for outcome, pursuit in {
+        "target": npw.NeuronPursuit(PROBLEM, hidden_layers=1, target_loss=0.9 * PROBLEM.zero_loss),
+        "limit": npw.NeuronPursuit(PROBLEM, hidden_layers=1, target_loss=0.0),
+        "stuck": npw.NeuronPursuit(npw.Problem(PROBLEM.inputs, 0.0 * PROBLEM.targets)),
+    }.items():
+        pursuit.run(max_additions=0)
+        assert pursuit.finished.outcome == outcome
+        ends[outcome], sentence = shown(pursuit)
+        assert pursuit.finished.message in sentence
+        assert pursuit.finished.advice in sentence
+        assert pursuit.finished.advice
+    assert [word in ends[end] for end, word in [("target", "reached"), ("limit", "limit"), ("stuck", "stuck")]] == [
+        True
+    ] * 3
+    assert len({end.split("aria-hidden")[1][:10] for end in ends.values()}) == 3  # a sign of its own for each
+
+
+def test_without_a_network_the_architecture_says_the_truth():
+    pursuit = npw.NeuronPursuit(npw.Problem(PROBLEM.inputs, 0.0 * PROBLEM.targets))
+    panel = ArchitecturePanel()
+    try:
+        panel.show(pursuit.frame())
+        assert "press Play" in panel.box.children[3].value
+        pursuit.advance()
+        panel.show(pursuit.frame())
+        assert "under way" in panel.box.children[3].value
+        pursuit.run()
+        panel.show(pursuit.frame())
+        assert "led to none" in panel.box.children[3].value
+    finally:
+        close_tree(panel.box)
+
+
+@pytest.mark.parametrize("additions", [0, 1])
+def test_only_what_an_iteration_added_is_called_added(additions):
+    pursuit = npw.NeuronPursuit(PROBLEM, hidden_layers=1, target_loss=0.0)
+    pursuit.run(max_additions=additions)
+    panel = ArchitecturePanel()
+    try:
+        panel.show(pursuit.frame())
+        assert ("added by this iteration" in panel.box.children[1].value) == (additions > 0)
+        assert len(pursuit.frame().added) == additions
+    finally:
+        close_tree(panel.box)

@@ -181,7 +181,7 @@ class PursuitFrame:
     power, leak
         p and α of the activation.
     added
-        ``(layer, index)`` of the neurons that this iteration added; of all neurons in the first.
+        ``(layer, index)`` of the neurons that this iteration added; none in the first, where all are new.
     loss, test_loss
         The current losses; None before the first network (``test_loss`` also without a test set).
     step, total_steps

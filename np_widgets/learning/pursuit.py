@@ -402,7 +402,7 @@ class NeuronPursuit(Engine):
             weights=tuple(weight.detach().cpu().double().numpy().copy() for weight in weights),
             power=settings.power,
             leak=settings.leak,
-            added=() if training is None else training.start.added,
+            added=() if training is None or training.start.layer == 0 else training.start.added,
             loss=self.loss,
             test_loss=self.test_loss,
             step=0 if training is None else training.steps,

@@ -31,6 +31,8 @@ class Loss:
         Which hidden layer it joined.
     test_steps, test_losses
         Shape ``(t,)``: the test loss where each training ended, and now; empty without a test set.
+    best_steps, best_losses
+        Shape ``(1,)``: the lowest of the test losses where a training ended; empty with less than two of them.
     low, high
         The limits of the log axis, 1, 2 or 5 times a power of ten, with all points between them.
     """
@@ -42,6 +44,8 @@ class Loss:
     addition_layers: tuple[int, ...]
     test_steps: Floats
     test_losses: Floats
+    best_steps: Floats
+    best_losses: Floats
     low: float
     high: float
 
@@ -54,10 +58,11 @@ def loss(frame: PursuitFrame) -> Loss:
     additions = [(record.first_step, record.layer) for record in frame.growth if record.layer > 0]
     current = frame.total_steps - frame.step
     in_growth = {record.first_step for record in frame.growth}
-    if frame.iteration > len(frame.growth) and frame.iteration > 1 and frame.added and current not in in_growth:
+    if frame.iteration > len(frame.growth) and frame.added and current not in in_growth:
         additions.append((current, frame.added[0][0]))
     marks = np.array([step for step, _ in additions], dtype=np.float64)
     test_steps, test_losses = _drawable(*_test(frame))
+    best_steps, best_losses = _drawable(*_best(frame))
     values = np.concatenate([losses, test_losses])
     return Loss(
         steps=steps,
@@ -67,6 +72,8 @@ def loss(frame: PursuitFrame) -> Loss:
         addition_layers=tuple(layer for _, layer in additions),
         test_steps=test_steps,
         test_losses=test_losses,
+        best_steps=best_steps,
+        best_losses=best_losses,
         low=round_below(float(values.min()) / 1.1) if len(values) else 0.1,
         high=round_above(float(values.max()) * 1.1) if len(values) else 1.0,
     )
@@ -90,6 +97,14 @@ def _test(frame: PursuitFrame) -> tuple[Floats, Floats]:
         points.append((frame.total_steps, frame.test_loss))
     array = np.array(points, dtype=np.float64).reshape(-1, 2)
     return array[:, 0], array[:, 1]
+
+
+def _best(frame: PursuitFrame) -> tuple[Floats, Floats]:
+    best = frame.best_on_test
+    record = None if best is None or len(frame.growth) < 2 else frame.growth[best]
+    if record is None or record.test_loss is None:
+        return np.zeros(0), np.zeros(0)
+    return np.array([float(record.first_step + record.steps)]), np.array([record.test_loss])
 
 
 def _at(marks: Floats, steps: Floats, losses: Floats) -> Floats:

@@ -114,5 +114,5 @@ def _printed(layer: int, matrix: Floats) -> str:
     name = subscript("W", layer)
     if max(matrix.shape) > _LARGEST_PRINTED:
         return f"{name}: {matrix.shape[0]} × {matrix.shape[1]}, norm {number(float(np.linalg.norm(matrix)))}"
-    rows = (", ".join(f"{value:.2f}".replace("-", "−") for value in row) for row in matrix)
+    rows = (", ".join(f"{value:z.2f}".replace("-", "−") for value in row) for row in matrix)
     return f"{name} = [{'; '.join(rows)}]"

@@ -159,7 +159,7 @@ def overview(source: Any, problem: Problem | None = None, *, layer: int = 1, out
     frame = _frame(source)
     problem = _problem(source, frame, problem)
     figure = style.figure(12.0, 7.6)
-    figure.suptitle(_title(frame, problem), fontsize=style.TITLE, x=0.01, ha="left", linespacing=1.5)
+    style.caption(figure, _title(frame, problem))
     rows = figure.add_gridspec(2, 1, height_ratios=[1.25, 1])
     above, below = rows[0].subgridspec(1, 3), rows[1].subgridspec(1, 2, width_ratios=[1.4, 1])
     draw_architecture(figure.add_subplot(above[0]), architecture_picture(frame))

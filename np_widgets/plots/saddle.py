@@ -143,7 +143,7 @@ def saddle_overview(source: Any, *, layer: int | None = None, index: int | None 
     frame = _frame(source)
     around = plane_picture(frame, index, layer)
     figure = style.figure(11.0, 7.4)
-    figure.suptitle(_title(frame), fontsize=style.TITLE, x=0.01, ha="left", linespacing=1.5)
+    style.caption(figure, _title(frame))
     rows = figure.add_gridspec(2, 1, height_ratios=[1.05, 1])
     above, below = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 3, width_ratios=[1.05, 1, 1])
     cursor = index is not None

@@ -10,8 +10,10 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # After Okabe and Ito; whatever a color says, a dash, a marker or a label says too.
 BLUE = "#0072b2"
@@ -34,6 +36,7 @@ SMALL, NORMAL, TITLE = 7.5, 8.5, 10.0
 _LEGEND_ROW = 13.0
 _NOTE_WIDTH = 54
 _DISPLAY_SCALE = 1.5
+_LETTERS_PER_INCH = 14
 
 
 class Plot(Figure):
@@ -43,6 +46,13 @@ class Plot(Figure):
         """Save as :meth:`matplotlib.figure.Figure.savefig` does, with fonts that journals accept in PDF and PS."""
         with mpl.rc_context({"pdf.fonttype": 42, "ps.fonttype": 42}):
             super().savefig(fname, **options)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw as :meth:`matplotlib.figure.Figure.draw` does, never by TeX, which reads names otherwise."""
+        with mpl.rc_context({"text.usetex": False}):
+            for text in self.findobj(Text):
+                text.set_usetex(False)
+            super().draw(renderer)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         image = io.BytesIO()
@@ -64,6 +74,13 @@ def ink() -> str:
 def paper() -> str:
     """The color behind the data in that style."""
     return str(mpl.rcParams["axes.facecolor"])
+
+
+def caption(figure: Figure, lines: str) -> None:
+    """What the whole figure shows, above it; dollar signs in it mean dollars."""
+    width = int(figure.get_figwidth() * _LETTERS_PER_INCH)
+    text = "\n".join(textwrap.fill(line, width) for line in lines.splitlines())
+    figure.suptitle(text, fontsize=TITLE, x=0.01, ha="left", linespacing=1.5, parse_math=False)
 
 
 def tidy(axes: Axes, x_label: str = "", y_label: str = "", *notes: str) -> None:

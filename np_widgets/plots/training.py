@@ -32,6 +32,9 @@ def draw_loss(axes: Axes, picture: Loss) -> None:
     if len(picture.test_steps):
         (test,) = axes.plot(picture.test_steps, picture.test_losses, "s", ms=4, color=style.TRUTH, mfc="none")
         entries.append((test, "test, after each training"))
+    if len(picture.best_steps):
+        (best,) = axes.plot(picture.best_steps, picture.best_losses, "s", ms=8, color=style.ink(), mfc="none", mew=1.4)
+        entries.append((best, "best on test"))
     if len(picture.addition_steps):
         axes.vlines(picture.addition_steps, 1e-300, picture.addition_losses, color=style.GRAY, lw=0.6, ls=":")
         (marks,) = axes.plot(picture.addition_steps, picture.addition_losses, "v", ms=5.5, color=style.ADDED)

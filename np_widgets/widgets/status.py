@@ -20,6 +20,14 @@ _COLORS = {
 }
 
 
+# An end can be good, a mere limit, or one without a way on: each has a color, a shape and words of its own.
+_ENDS = {
+    "target": ("var(--npw-green)", "✔", "finished: target reached"),
+    "limit": ("var(--npw-blue)", "■", "finished: at a limit"),
+    "stuck": ("var(--npw-orange)", "▲", "finished: stuck"),
+}
+
+
 class Frame(Protocol):
     """What every frame tells of its engine: what is happening, and how much of that is done."""
 
@@ -60,8 +68,9 @@ class StatusLines:
 
     def show(self, frame: Frame, status: str, figures: Sequence[tuple[str, str]]) -> None:
         """Show a frame and ``(name, value)`` of its main numbers; on the publisher's thread."""
-        dot = f'<span style="color:{_COLORS[status]}" aria-hidden="true">●</span>'
-        update(self._status, value=f'<span role="status">{dot} {status}</span>')
+        color, sign, words = _look(frame, status)
+        dot = f'<span style="color:{color}" aria-hidden="true">{sign}</span>'
+        update(self._status, value=f'<span role="status">{dot} {words}</span>')
         update(self._message, value=escape(frame.message))
         update(self._figures, value=" · ".join(f"{escape(name)} <b>{escape(value)}</b>" for name, value in figures))
         visible = status == "running" or (status == "paused" and bool(frame.progress))
@@ -73,3 +82,11 @@ class StatusLines:
     def tell(self, notice: str) -> None:
         """Show what went wrong, or was refused; an empty text if nothing was."""
         update(self.notice, value=f'<div class="npw-notice" role="alert">{escape(notice)}</div>')
+
+
+def _look(frame: Frame, status: str) -> tuple[str, str, str]:
+    """The color, sign and words of a status; engines whose ends have an ``outcome`` show which it was."""
+    outcome = getattr(getattr(frame, "finished", None), "outcome", None)
+    if status == "finished" and outcome in _ENDS:
+        return _ENDS[outcome]
+    return _COLORS[status], "●", status

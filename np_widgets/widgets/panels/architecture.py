@@ -20,6 +20,11 @@ _COLORS = {1.0: theme.POSITIVE, -1.0: theme.NEGATIVE, 0.0: theme.MUTED}
 _DOT_AT = 0.84
 _DOT_FROM = 0.2
 _MOST_LARGE_NAMES = 14
+_NO_NETWORK = {
+    "ready": "No network yet: press Play or Step.",
+    "origin": "No network yet: its search at the origin is under way.",
+    "finished": "No network: the search at the origin led to none.",
+}
 
 
 class ArchitecturePanel(Panel[PursuitFrame]):
@@ -77,13 +82,10 @@ class ArchitecturePanel(Panel[PursuitFrame]):
             [],
             margin={"top": 4, "bottom": 4, "left": 8, "right": 8},
         )
-        self._key = "".join(
-            (
-                legend.line("positive", theme.POSITIVE, width=2.5),
-                legend.line("negative", theme.NEGATIVE, width=2.5, marker="circle"),
-                legend.line("added by this iteration", theme.TEXT, dash="dashed"),
-            )
+        self._signs = legend.line("positive", theme.POSITIVE, width=2.5) + legend.line(
+            "negative", theme.NEGATIVE, width=2.5, marker="circle"
         )
+        self._added_key = legend.line("added by this iteration", theme.TEXT, dash="dashed")
 
     def show(self, frame: PursuitFrame) -> None:
         """Draw the frame's network."""
@@ -98,9 +100,9 @@ class ArchitecturePanel(Panel[PursuitFrame]):
         update(self._columns, x=places, y=np.full(len(labels), -0.14), text=labels, visible=len(labels) > 0)
         empty = ""
         if not frame.weights:
-            why = "press Play or Step" if frame.phase == "ready" else "its search at the origin is under way"
-            empty = f"No network yet: {why}."
-        self.tell(self._key if frame.weights else "", picture.note or empty)
+            empty = _NO_NETWORK.get(frame.phase, _NO_NETWORK["origin"])
+        key = self._signs + (self._added_key if picture.edge_added.any() else "")
+        self.tell(key if frame.weights else "", picture.note or empty)
 
     def _show_edges(self, picture: Architecture, steps: int) -> None:
         level = np.searchsorted([least for least, _ in _WIDTHS], picture.edge_strengths, side="right") - 1

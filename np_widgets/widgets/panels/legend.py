@@ -9,6 +9,7 @@ _DASHES = {"solid": "", "dashed": "5 3", "dotted": "1.5 3", "dash_dotted": "5 3 
 _MARKERS = {
     "circle": '<circle cx="{x}" cy="5" r="3"/>',
     "square": '<rect x="{left}" y="2.2" width="5.6" height="5.6"/>',
+    "frame": '<rect x="{left}" y="2.2" width="5.6" height="5.6" style="fill:none;stroke-width:1.6;stroke:inherit"/>',
     "triangle-up": '<path d="M{x} 1.6 l3.4 6 h-6.8 z"/>',
     "triangle-down": '<path d="M{x} 8.4 l3.4 -6 h-6.8 z"/>',
     "diamond": '<path d="M{x} 1 l4 4 l-4 4 l-4 -4 z"/>',

@@ -48,11 +48,21 @@ class LossPanel(Panel[PursuitFrame]):
         self._test = bqplot.Scatter(
             scales=scales, visible=False, marker="square", default_size=36, colors=[theme.TRUTH]
         )
+        self._best = bqplot.Scatter(
+            scales=scales,
+            visible=False,
+            marker="square",
+            default_size=130,
+            fill=False,
+            stroke_width=2,
+            stroke=theme.TEXT,
+            colors=[theme.TEXT],
+        )
         self._axis_x = axis(self._x, "minimizer steps", tick_format=".3~s")
         self._axis_y = axis(self._y, "loss", vertical=True, label_offset="54px", tick_labels=LOG_TICK_LABELS)
         super().__init__(
             "Loss",
-            [self._drops, self._trace, self._test, self._additions, self._layers],
+            [self._drops, self._trace, self._test, self._best, self._additions, self._layers],
             [self._axis_x, self._axis_y],
             margin={"top": 18, "bottom": 40, "left": 70, "right": 14},
             height="190px",
@@ -80,6 +90,8 @@ class LossPanel(Panel[PursuitFrame]):
             update(mark, visible=len(marks) > 0)
         tested = len(picture.test_steps) > 0
         update(self._test, x=picture.test_steps, y=np.log10(picture.test_losses), visible=tested)
+        best = len(picture.best_steps) > 0
+        update(self._best, x=picture.best_steps, y=np.log10(picture.best_losses), visible=best)
         self.tell(self._key(picture))
 
     def _show_axes(self, picture: Loss) -> None:
@@ -96,6 +108,8 @@ class LossPanel(Panel[PursuitFrame]):
         entries = [legend.line("training", theme.LEARNED)] if len(picture.steps) else []
         if len(picture.test_steps):
             entries.append(legend.marker("test", theme.TRUTH, "square"))
+        if len(picture.best_steps):
+            entries.append(legend.marker("best on test", theme.TEXT, "frame"))
         if len(picture.addition_steps):
             entries.append(legend.marker("a neuron joined this layer", theme.ACCENT, "triangle-down"))
         return "".join(entries)
