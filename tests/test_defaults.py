@@ -91,7 +91,9 @@ def test_it_works_with_its_defaults(name):
 
 @pytest.mark.parametrize("name", npw.problems.__all__)
 def test_so_does_every_problem(name):
-    PROBLEMS.get(name, getattr(npw.problems, name))()
+    made: Any = PROBLEMS.get(name, getattr(npw.problems, name))()
+    assert made is not None
+    assert name in PROBLEMS or made.samples > 0
 
 
 def test_so_does_every_plot():
@@ -100,7 +102,9 @@ def test_so_does_every_plot():
         arguments = [sources.get(name, sources["function"])]
         if name in ("function", "overview"):
             arguments.append(PROBLEM)
-        plt.close(getattr(npw.plots, name)(*arguments))
+        figure = getattr(npw.plots, name)(*arguments)
+        assert figure.axes, name
+        plt.close(figure)
 
 
 def test_the_saddle_at_the_origin_is_that_of_a_default_pursuit():
