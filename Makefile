@@ -32,7 +32,8 @@ unexport PYTHONDONTWRITEBYTECODE
 $(CHECKS): export JUPYTER_CONFIG_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/config
 $(CHECKS): export JUPYTER_DATA_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/data
 $(CHECKS): export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/runtime
-$(CHECKS): export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/checks/ipython
+# IPython makes its folder, and not the one above it.
+$(CHECKS): export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/ipython
 $(CHECKS): export OMP_NUM_THREADS := 1
 
 .PHONY: help lab test bench chromium environment-lab environment-test clean $(CHECKS)
