@@ -317,3 +317,14 @@ def test_what_a_session_drives_cannot_be_run_by_anybody_else():
     assert flow.frame().goal == "next saddle"
     flow.release()
     flow.run(1.0)
+
+
+def test_wherever_in_a_step_the_escape_comes_nothing_later_stands_before_it():
+    for scale in (1.8e-2, 2e-2, 2.2e-2, 2.5e-2):  # so that several records are made within a step
+        flow = npw.SaddleFlow(saddles.saddle(1, 2), saddles.teacher(1, 2), 2, scale, starts=4)
+        flow.run_to("escape")
+        flow.run(until=flow.time + 5)
+        (event,) = [event for event in flow.events if event.kind == "escaped"]
+        assert np.all(np.diff(flow.record.time) > 0)
+        escaped = flow.record.dormant_norm >= flow.prediction.escape_norm * (1 - 1e-9)
+        np.testing.assert_array_equal(escaped, flow.record.time >= event.time)

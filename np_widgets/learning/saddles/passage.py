@@ -229,16 +229,15 @@ class Passage:
 
     def _passed(self, now: Now, piece: Piece) -> Now:
         """What one step leads to."""
-        for time in self._times_between(now, piece):
-            assert piece.between is not None
-            now = self._recorded(now, time, np.asarray(piece.between(time)))
-        escape_norm = now.escape_norm
-        if now.escaped is None and escape_norm is not None and self._dormant_norm(piece.end.y) >= escape_norm:
-            time = crossing(piece, lambda y: self._dormant_norm(y) - escape_norm)
-            y = piece.end.y if piece.between is None else np.asarray(piece.between(time))
-            now = self._at_escape(now, time, y)
+        inside = self._times_between(now, piece)
+        escape = self._escape_in(now, piece)
+        now = self._recorded_inside(now, piece, inside[inside < escape])
+        if escape < math.inf:
+            y = piece.end.y if piece.between is None else np.asarray(piece.between(escape))
+            now = self._at_escape(now, escape, y)
             if now.goal == "escape":
-                return replace(now, point=replace(piece.end, time=time, y=y), finished=now.events[-1].message)
+                return replace(now, point=replace(piece.end, time=escape, y=y), finished=now.events[-1].message)
+            now = self._recorded_inside(now, piece, inside[inside > escape])
         now = replace(now, point=piece.end)
         if now.series.due(piece.end.time):
             now = self._recorded(now, piece.end.time, piece.end.y)
@@ -249,6 +248,19 @@ class Passage:
             beside = "theory predicts none" if predicted is None else f"theory predicts it at {predicted:.4g}"
             text = f"No escape by time {now.point.time:.4g} ({beside}): none is expected any more."
             return now.at_dead_end(text)
+        return now
+
+    def _escape_in(self, now: Now, piece: Piece) -> float:
+        """When the dormant weights escape within the step; infinite if they do not."""
+        norm = now.escape_norm
+        if now.escaped is not None or norm is None or self._dormant_norm(piece.end.y) < norm:
+            return math.inf
+        return crossing(piece, lambda y: self._dormant_norm(y) - norm)
+
+    def _recorded_inside(self, now: Now, piece: Piece, times: Floats) -> Now:
+        for time in times:
+            assert piece.between is not None
+            now = self._recorded(now, time, np.asarray(piece.between(time)))
         return now
 
     def _is_overdue(self, now: Now) -> bool:
