@@ -1,7 +1,8 @@
-"""Traits that are up to date when they are read."""
+"""Traits that are up to date when they are read, and that the browser knows, so that they can be linked there."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import traitlets
@@ -9,6 +10,8 @@ import traitlets
 
 class _Live:
     """The object that has the trait needs a method ``catch_up``, which brings its traits up to date."""
+
+    metadata: dict[str, Any] = {"sync": True}  # noqa: RUF012 (as traitlets declares it)
 
     def get(self, obj: Any, cls: Any = None) -> Any:
         obj.catch_up()
@@ -24,7 +27,12 @@ class LiveTuple(_Live, traitlets.Tuple):
 
 
 class LiveFloat(_Live, traitlets.Float[Any, Any]):
-    """A number."""
+    """A number; to the browser, whose messages know no others, None if it is not finite."""
+
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "sync": True,
+        "to_json": lambda value, _: value if value is not None and math.isfinite(value) else None,
+    }
 
 
 class LiveInt(_Live, traitlets.Int[int, int]):

@@ -138,8 +138,9 @@ class LiveWidget(ipywidgets.VBox):
 
     def _show_traits(self, moment: Moment) -> None:
         values = {**self._traits_of(moment.frame), "message": moment.frame.message, "status": moment.status}
-        for name, value in values.items():
-            self.set_trait(name, value)
+        with self.hold_sync():  # one message
+            for name, value in values.items():
+                self.set_trait(name, value)
 
     def _report(self, moment: Moment, errors: Sequence[Exception]) -> None:
         refusal = self._refusal

@@ -77,6 +77,10 @@ class PursuitWidget(LiveWidget):
     at most ``rate`` times a second, and are up to date whenever the session is at rest. Observers run on the thread
     that draws, not on the main one: they may use the session's ``submit``, but should not do long work. What they raise
     is shown in the widget.
+
+    In the browser ``ipywidgets.jsdlink((widget, "loss"), (text, "value"))`` links them. In the kernel a target must be
+    able to take None, as ``loss`` is before the first network; else tell ``ipywidgets.dlink`` what to make of it:
+    ``dlink((widget, "loss"), (text, "value"), lambda loss: 0.0 if loss is None else loss)``.
     """
 
     _subject = "Neuron Pursuit"
