@@ -261,7 +261,7 @@ def chains(activation: Activation, hidden_layers: int) -> list[tuple[Profile, tu
         longer: dict[tuple[float, float], tuple[int, ...]] = {}
         for slopes, signs in chains.items():
             for sign in (1, -1):
-                positive, negative = activation(sign * torch.tensor(slopes, dtype=torch.float64)).tolist()
+                positive, negative = activation(sign * torch.tensor(slopes, dtype=torch.float64, device="cpu")).tolist()
                 # The signs of b and of the output weights are free: they turn a chain into any of these.
                 mirrored = {(positive, negative), (negative, positive)}
                 mirrored |= {(-up, -down) for up, down in mirrored}

@@ -155,6 +155,8 @@ class LookAhead:
 def _some_samples(problem: Problem, seed: int) -> tuple[Tensor, Tensor]:
     if problem.samples <= _MOST_SAMPLES:
         return problem.inputs, problem.targets
-    chosen = torch.randperm(problem.samples, generator=torch.Generator().manual_seed(seed))[:_MOST_SAMPLES]
+    chosen = torch.randperm(problem.samples, generator=torch.Generator("cpu").manual_seed(seed), device="cpu")[
+        :_MOST_SAMPLES
+    ]
     chosen = chosen.to(problem.inputs.device)
     return problem.inputs[chosen], problem.targets[chosen]

@@ -178,7 +178,9 @@ class DirectionSearch:
 
     def _started(self, key: int, starts: int) -> Ascent:
         field = self._fields[key]
-        directions = torch.randn(field.size, starts, generator=stream(self._seed, key), dtype=torch.float64)
+        directions = torch.randn(
+            field.size, starts, generator=stream(self._seed, key), dtype=torch.float64, device="cpu"
+        )
         directions = (directions / directions.norm(dim=0)).to(field.features)
         if self._rough:
             return Ascent(field, directions, 1e-3, ROUGHLY_SAME)
@@ -191,7 +193,9 @@ class DirectionSearch:
     def _look_around(self, key: int) -> None:
         field = self._fields[key]
         best = max(self._polished[key], key=lambda point: point.value).direction
-        random = torch.randn(field.size, _AROUND, generator=stream(self._seed, key), dtype=torch.float64).to(best)
+        random = torch.randn(
+            field.size, _AROUND, generator=stream(self._seed, key), dtype=torch.float64, device="cpu"
+        ).to(best)
         starts = best.unsqueeze(1) + _AROUND_ANGLE / math.sqrt(field.size) * random
         self._ascents[key] = Ascent(field, starts / starts.norm(dim=0), 1e-5, 1e-6)
         self._looked_around.add(key)
@@ -235,4 +239,4 @@ class DirectionSearch:
 def stream(seed: int, key: int) -> torch.Generator:
     """The random numbers from which the starts for one key are drawn."""
     number = int(np.random.SeedSequence((seed, key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator().manual_seed(number)
+    return torch.Generator("cpu").manual_seed(number)

@@ -175,7 +175,7 @@ def function(frame: PursuitFrame, probe: Probe, output: int | None = None) -> Li
 def _learned(frame: PursuitFrame, probe: Probe, points: Tensor) -> Floats | None:
     if not frame.weights:
         return None
-    weights = [torch.as_tensor(weight, dtype=torch.float64) for weight in frame.weights]
+    weights = [torch.as_tensor(weight, dtype=torch.float64, device="cpu") for weight in frame.weights]
     network = HomogeneousNetwork(weights, power=frame.power, leak=frame.leak)
     with torch.no_grad():
         return probe.values(network.forward(points).output)

@@ -86,7 +86,7 @@ def single_index(
     inputs = arguments.whole("inputs", inputs, 1)
     arguments.choice("distribution", distribution, DISTRIBUTIONS)
     seed = arguments.seed(seed)
-    function, title = _chosen_link(link, SINGLE_INDEX_LINKS, torch.zeros(2, 1, dtype=torch.float64))
+    function, title = _chosen_link(link, SINGLE_INDEX_LINKS, torch.zeros(2, 1, dtype=torch.float64, device="cpu"))
     truth = IndexFunction(_orthonormal(1, inputs, seed), function)
     return sampled_problem(
         truth,
@@ -168,7 +168,9 @@ def multi_index(
     directions = arguments.whole("directions", directions, 1, inputs)
     arguments.choice("distribution", distribution, DISTRIBUTIONS)
     seed = arguments.seed(seed)
-    function, title = _chosen_link(link, MULTI_INDEX_LINKS, torch.zeros(2, directions, dtype=torch.float64))
+    function, title = _chosen_link(
+        link, MULTI_INDEX_LINKS, torch.zeros(2, directions, dtype=torch.float64, device="cpu")
+    )
     truth = IndexFunction(_orthonormal(directions, inputs, seed), function)
     return sampled_problem(
         truth,

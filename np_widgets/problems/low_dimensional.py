@@ -143,7 +143,7 @@ def _with_constant(columns: NDArray[np.float64]) -> Tensor:
 def _chosen_function(function: Any) -> tuple[Function, str]:
     if not callable(function):
         return CURVES[arguments.choice("function", function, CURVES)], str(function)
-    probe = torch.zeros(2, dtype=torch.float64)
+    probe = torch.zeros(2, dtype=torch.float64, device="cpu")
     values = function(probe)
     if not isinstance(values, Tensor) or values.shape != probe.shape:
         found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__

@@ -102,9 +102,9 @@ def scales_of_rays(candidates: Candidates, data: Data, activation: Activation) -
 
     ones = inputs.new_ones(shape.numel())
     nothing = losses_at(0 * ones)
-    points = torch.linspace(_LOWEST, _HIGHEST, round((_HIGHEST - _LOWEST) * _PER_DECADE) + 1).to(inputs)
+    points = torch.linspace(_LOWEST, _HIGHEST, round((_HIGHEST - _LOWEST) * _PER_DECADE) + 1, device="cpu").to(inputs)
     center = points[torch.stack([losses_at(ones * 10**point) for point in points]).argmin(dim=0)]
-    shifts = torch.linspace(-1, 1, _FINER).to(inputs) / _PER_DECADE
+    shifts = torch.linspace(-1, 1, _FINER, device="cpu").to(inputs) / _PER_DECADE
     losses = torch.stack([losses_at(10 ** (center + shift)) for shift in shifts])
     lowest, best = losses.min(dim=0)
     refined = 10 ** (center + shifts[best] + _vertex(losses, best) * (shifts[1] - shifts[0]))

@@ -116,8 +116,8 @@ def _pushed(
 
 def _starts(sizes: Sequence[int], starts: int, seeds: Sequence[int], key: int) -> Tensor:
     """Random unit vectors, padded with zeros: shape ``(G, S, k)``. Those that a pursuit on its own begins with."""
-    directions = torch.zeros(len(sizes), starts, max(sizes), dtype=torch.float64)
+    directions = torch.zeros(len(sizes), starts, max(sizes), dtype=torch.float64, device="cpu")
     for place, size, seed in zip(directions, sizes, seeds, strict=True):
-        drawn = torch.randn(size, starts, generator=stream(seed, key), dtype=torch.float64)
+        drawn = torch.randn(size, starts, generator=stream(seed, key), dtype=torch.float64, device="cpu")
         place[:, :size] = (drawn / drawn.norm(dim=0)).T
     return directions

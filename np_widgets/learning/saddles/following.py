@@ -118,8 +118,8 @@ def largest_rate(objective: Objective, y: Floats) -> float:
     """The largest absolute eigenvalue of the Hessian at ``y``, to about a tenth, with the slopes at kinks held."""
     theta = _tensor(objective, y)
     hessian = Hessian(objective, theta)
-    generator = torch.Generator().manual_seed(0)
-    vector = torch.randn(len(theta), generator=generator, dtype=torch.float64).to(theta)
+    generator = torch.Generator("cpu").manual_seed(0)
+    vector = torch.randn(len(theta), generator=generator, dtype=torch.float64, device="cpu").to(theta)
     size = 0.0
     for _ in range(_POWER_ITERATIONS):
         vector = hessian.times(vector / vector.norm())
