@@ -15,7 +15,7 @@ from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.sessions import commands
 from np_widgets.sessions.session import Session
 from np_widgets.widgets import audience as rules
-from np_widgets.widgets import kernel
+from np_widgets.widgets import kernel, publisher
 from np_widgets.widgets.audience import SECONDS_WITHOUT_VIEW, Audience
 from np_widgets.widgets.kernel import Cell, Hearing
 from np_widgets.widgets.pacer import Pacer
@@ -272,23 +272,34 @@ def endless() -> NeuronPursuit:
     return NeuronPursuit(problem, method="paper", max_steps=10**9, starts=3)
 
 
+def play(session: Session) -> None:
+    """Let it run, and leave the processor to the others."""
+    session.speed = 20
+    session.resume()
+
+
 class TestWidgets:
     @pytest.fixture(autouse=True)
     def soon(self, monkeypatch):
         monkeypatch.setattr(rules, "SECONDS_WITHOUT_VIEW", 0.3)
         monkeypatch.setattr(rules, "_SECONDS_BETWEEN_QUESTIONS", 0.1)
-        monkeypatch.setattr(rules, "_LONGEST_BETWEEN_LOOKS", 0.05)  # a busy machine lets threads wait
+        # A busy machine lets threads wait: it takes six looks, and two of them to the next question.
+        monkeypatch.setattr(rules, "_LONGEST_BETWEEN_LOOKS", 0.05)
+        # Looks follow each other when no time goes to waiting for a browser that has drawn, nor to sparing the session.
+        monkeypatch.setattr(publisher, "_SECONDS_BETWEEN_TICKS", math.inf)
+        monkeypatch.setattr(publisher, "_LONGEST_WAIT_FOR_BROWSER", 0.01)
+        monkeypatch.setattr(publisher, "LARGEST_SHARE", 1.0)
 
     def test_nobody_sees_it_and_it_rests_and_play_goes_on(self, monkeypatch):
         widget = PursuitWidget(endless())
-        widget.session.resume()
+        play(widget.session)
         until(lambda: widget.session.resting is not None)
         widget.catch_up()
         assert widget.status == "paused"
         assert "resting: no view of this widget has answered for 0.3 s; Play goes on" in text(widget)
         stands = widget.session.frame.total_steps
         monkeypatch.setattr(rules, "SECONDS_WITHOUT_VIEW", math.inf)
-        widget.session.resume()
+        play(widget.session)
         assert widget.status == "running"
         assert "resting" not in text(widget)
         assert widget.session.frame.total_steps >= stands
@@ -298,18 +309,18 @@ class TestWidgets:
         widget = PursuitWidget(endless())
         pacer = widget.children[-1]
         pacer.observe(lambda change: pacer.set_trait("alive", change["new"]), "tick")
-        widget.session.resume()
+        play(widget.session)
         pacer.tick += 1
         ticks = pacer.tick
-        until(lambda: pacer.tick > ticks + 6)  # three times as long as it would take
+        until(lambda: pacer.tick > ticks + 9)  # three times as long as it would take
         assert widget.session.status == "running"
         widget.close()
 
     def test_a_session_of_the_user_s_own_never_rests(self):
         with Session(endless()) as session:
             widget, owner = PursuitWidget(session), PursuitWidget(endless())
-            session.resume()
-            owner.session.resume()
+            play(session)
+            play(owner.session)
             until(lambda: owner.session.resting is not None)
             assert (session.status, session.resting) == ("running", None)
             widget.close()
@@ -320,9 +331,9 @@ class TestWidgets:
         guest = PursuitWidget(owner.session)
         asking, answering = owner.children[-1], guest.children[-1]
         asking.observe(lambda _: answering.set_trait("alive", answering.alive + 1), "tick")
-        owner.session.resume()
+        play(owner.session)
         ticks = asking.tick
-        until(lambda: asking.tick > ticks + 6)
+        until(lambda: asking.tick > ticks + 9)
         assert owner.session.status == "running"
         guest.close()
         owner.close()
@@ -332,7 +343,7 @@ class TestWidgets:
         shown, unseen = PursuitWidget(endless()), PursuitWidget(endless())
         shown._repr_mimebundle_()
         for widget in (shown, unseen):
-            widget.session.resume()
+            play(widget.session)
         until(lambda: unseen.session.resting is not None)
         assert shown.session.status == "running"
         monkeypatch.setattr(kernel.hearing, "_executing", False)
@@ -364,7 +375,7 @@ class TestCells:
             cell = Cell(name, execution)
             for _ in range(count):
                 made.append(PursuitWidget(endless()))
-                made[-1].session.resume()
+                play(made[-1].session)
 
         execute("a", "1", 2)
         execute("b", "2")
