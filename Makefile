@@ -12,6 +12,8 @@ ENVIRONMENT := .venv
 RUN := $(ENVIRONMENT)/bin/python
 WITH_CHROMIUM = CHROMIUM="$$($(RUN) .ci/chromium.py)"
 CHECKS := lint types rooms unit rounding notebooks browser
+# What nbval imports takes longer than torch; only the notebooks need it.
+PYTEST := $(RUN) -m pytest -p no:nbval
 # Files go to as many processes as there are cores. More than a few cost more processor time than they save: each
 # imports everything.
 IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
@@ -59,17 +61,17 @@ rooms: environment-test ## Which room may import which: import-linter
 	$(ENVIRONMENT)/bin/lint-imports
 
 unit: environment-test ## Tests of everything that needs no browser
-	$(RUN) -m pytest $(IN_PARALLEL) --ignore=tests/browser
+	$(PYTEST) $(IN_PARALLEL) --ignore=tests/browser
 
 rounding: environment-test ## The tests of the mathematics again, as on another machine: other kernels, other last digits
-	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(RUN) -m pytest $(IN_PARALLEL) --other-data=1 $(MATHEMATICS)
+	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) $(IN_PARALLEL) --other-data=1 $(MATHEMATICS)
 
 notebooks: environment-test ## Notebooks run and give the outputs stored in them: nbval
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
 		--nbval-cell-timeout=300 notebooks
 
 browser: environment-test chromium ## JupyterLab in headless Chromium, driven by Playwright
-	$(WITH_CHROMIUM) $(RUN) -m pytest tests/browser
+	$(WITH_CHROMIUM) $(PYTEST) tests/browser
 
 bench: environment-test chromium ## Measure speed, on a quiet machine; no part of the checks
 	@for file in tests/benchmarks/bench_*.py; do \

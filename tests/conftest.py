@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from typing import Any
@@ -46,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = config.getoption("other_data")
     if seed is not None:
         _use_other_data(seed)
+
+
+def pytest_collection_finish() -> None:
+    # What has been imported and collected stays to the end: no collection has to look through it.
+    gc.collect()
+    gc.freeze()
 
 
 def _use_other_data(seed: int) -> None:

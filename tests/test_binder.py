@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jupyterlab_server.settings_utils import get_settings
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -107,6 +106,8 @@ def test_post_build_installs_the_package(built):
 
 def test_post_build_makes_notebooks_save_the_state_of_their_widgets(built):
     extensions = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
+    from jupyterlab_server.settings_utils import get_settings
+
     settings, _ = get_settings(
         str(built / "share" / "jupyter" / "lab" / "settings"),
         schemas_dir="",

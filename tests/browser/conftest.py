@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.lab import PATIENCE, ROOT, Notebook, Server, browser
 
@@ -17,9 +17,11 @@ expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[BrowserContext]:
+    """One context: every page but the first finds JupyterLab's scripts in the cache, compiled."""
+    width, height = VIEWPORT
     with browser() as launched:
-        yield launched
+        yield launched.new_context(viewport={"width": width, "height": height})
 
 
 @pytest.fixture(scope="session")
@@ -42,13 +44,12 @@ def screenshots() -> Path:
 
 
 @pytest.fixture
-def open_notebook(chromium: Browser, server: Server) -> Iterator[Callable[[str], Notebook]]:
+def open_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[[str], Notebook]]:
     """Open notebooks; at the end nothing may have been said on the console, and nothing asked of other machines."""
     opened: list[Notebook] = []
 
     def open_one(name: str) -> Notebook:
-        width, height = VIEWPORT
-        page = chromium.new_page(viewport={"width": width, "height": height})
+        page = chromium.new_page()
         page.set_default_timeout(PATIENCE)
         opened.append(Notebook(page, server.address(name)))
         return opened[-1]

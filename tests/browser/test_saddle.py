@@ -85,7 +85,12 @@ def test_from_a_running_pursuit_to_the_escape_and_back_in_time(pursuit, saddle, 
     button(pursuit.widget, "Back to the pursuit").click()
     expect(saddle).to_have_count(0)
     expect(panel(pursuit.widget, "Architecture")).to_be_visible()
+    # At the speed of before, the next step would be a hundred seconds after the last.
+    pursuit.widget.get_by_label("Speed", exact=True).select_option("full speed")
+    sentence = pursuit.widget.locator(".npw-message")
+    before = sentence.inner_text()
     button(pursuit.widget, "Step").click()
+    expect(sentence).not_to_have_text(before)
     expect(status(pursuit.widget)).to_contain_text("paused")
 
 
