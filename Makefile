@@ -18,9 +18,7 @@ PYTEST := $(RUN) -m pytest -p no:nbval
 # imports everything.
 IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 # Where rounding could decide.
-MATHEMATICS := $(addprefix tests/test_,$(addsuffix .py,correlation device_steps growing look_ahead losses minimizers \
-	network objective pursue_many pursuit pursuit_sequences saddle_awakening saddle_closed_forms saddle_minimum \
-	saddle_theory scale search searching stationarity))
+MATHEMATICS := $(shell grep -ls 'pytest\.mark\.rounding' tests/test_*.py)
 
 # The kernel is this environment's, whatever the user has installed elsewhere; and a backend inherited from a
 # notebook's terminal would redirect its figures.
@@ -63,8 +61,8 @@ rooms: environment-test ## Which room may import which: import-linter
 unit: environment-test ## Tests of everything that needs no browser
 	$(PYTEST) $(IN_PARALLEL) --ignore=tests/browser
 
-rounding: environment-test ## The tests of the mathematics again, as on another machine: other kernels, other last digits
-	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) $(IN_PARALLEL) --other-data=1 $(MATHEMATICS)
+rounding: environment-test ## Known answers and the ways to them again, as on another machine: other kernels, other last digits
+	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) $(IN_PARALLEL) -m rounding --other-data=1 $(MATHEMATICS)
 
 notebooks: environment-test ## Notebooks run and give the outputs stored in them: nbval
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \

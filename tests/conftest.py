@@ -44,6 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "exact_data(reason): it is about the very numbers that a Problem is given, so --other-data is off"
     )
+    config.addinivalue_line(
+        "markers", "rounding: other last digits could decide about it, so it is run with other kernels and data as well"
+    )
     seed = config.getoption("other_data")
     if seed is not None:
         _use_other_data(seed)

@@ -16,6 +16,8 @@ import np_widgets as npw
 from np_widgets.learning.direction import DirectionalCorrelation, Profile
 from np_widgets.learning.polish import polish
 
+pytestmark = pytest.mark.rounding
+
 KINKED = [0.0, 0.1, -0.4]
 
 

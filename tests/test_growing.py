@@ -28,6 +28,7 @@ def test_best_scale_finds_the_minimum_of_a_loss_along_a_ray(power, best, height)
     assert found == pytest.approx(best, rel=1e-4)
 
 
+@pytest.mark.rounding
 def test_best_scale_says_so_if_nothing_is_lower_and_survives_overflow():
     assert best_scale(lambda scales: 1 + scales, 1e-2) is None
     assert best_scale(np.ones_like, 1e-2) is None
@@ -39,6 +40,7 @@ def test_best_scale_says_so_if_nothing_is_lower_and_survives_overflow():
 # --------------------------------------------------------------------------------------------------- balanced weights
 
 
+@pytest.mark.rounding
 @given(
     seed=st.integers(0, 1000),
     widths=st.lists(st.integers(1, 4), min_size=1, max_size=4),
@@ -99,6 +101,7 @@ def test_any_slicing_and_any_restart_of_the_hybrid_give_the_same_bits(cuts):
     assert (whole.steps, whole.finished) == (sliced.steps, sliced.finished)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("loss", ["square", "cross_entropy"])
 def test_hybrid_ends_at_the_lowest_point_it_saw(loss):
     target = objective(3, loss)

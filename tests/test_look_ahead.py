@@ -20,6 +20,8 @@ from np_widgets.learning.passes import Passes
 from np_widgets.learning.side_by_side import SideBySide
 from np_widgets.learning.units import Units
 
+pytestmark = pytest.mark.rounding
+
 
 def normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

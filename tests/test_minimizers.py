@@ -145,6 +145,7 @@ def test_the_callers_weights_and_those_handed_out_stay_as_they_are(kind):
     assert not torch.equal(minimizer.theta, handed_out)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_least_squares_problem_is_solved(kind):
     objective, smallest = _least_squares()
@@ -155,6 +156,7 @@ def test_a_least_squares_problem_is_solved(kind):
     assert minimizer.gradient_norm < 1e-4
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", KINDS)
 def test_constant_inputs_are_classified_by_how_frequent_each_class_is(kind):
     labels = torch.tensor([0] * 5 + [1] * 3 + [2] * 2)
@@ -168,6 +170,7 @@ def test_constant_inputs_are_classified_by_how_frequent_each_class_is(kind):
     assert minimizer.loss == pytest.approx(entropy, rel=1e-6)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("power", [1, 2])
 def test_a_teacher_nearby_is_found(kind, power):
@@ -210,6 +213,7 @@ def test_single_precision_stays_single(kind):
     assert minimizer.lowest_loss < 0.95 * first
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plateau_is_not_taken_for_a_minimum(kind):
     # A neuron that is all but asleep: the loss falls by a part in 10⁹ at first, and by a third in the end.
@@ -254,6 +258,7 @@ def test_adam_takes_the_steps_of_torch():
     torch.testing.assert_close(minimizer.theta, expected, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", [GradientDescent, Adam])
 def test_divergence_ends_at_the_last_finite_point(kind):
     objective = _objective(power=3)
@@ -266,6 +271,7 @@ def test_divergence_ends_at_the_last_finite_point(kind):
     assert bool(torch.isfinite(minimizer.theta).all())
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", KINDS)
 def test_settling_leads_to_the_lowest_point_seen(kind):
     objective = _objective()
@@ -289,6 +295,7 @@ def test_the_lowest_point_is_that_of_the_lowest_loss_seen(kind):
     assert minimizer.lowest_loss == min(seen) == objective.loss(minimizer.lowest_theta)
 
 
+@pytest.mark.rounding
 def test_gradient_descent_ends_after_exactly_its_patience():
     # On the kink it bounces from side to side, and the lowest loss stays what it is.
     objective = _valley()
@@ -298,6 +305,7 @@ def test_gradient_descent_ends_after_exactly_its_patience():
     assert minimizer.steps == 300
 
 
+@pytest.mark.rounding
 def test_gradient_descent_that_bounces_around_a_kink_says_that_it_gets_nowhere():
     objective = _valley()
     minimizer = GradientDescent(objective, objective.initial)
@@ -311,6 +319,7 @@ def test_gradient_descent_that_bounces_around_a_kink_says_that_it_gets_nowhere()
 # ------------------------------------------------------------------------------------- L-BFGS and Levenberg–Marquardt
 
 
+@pytest.mark.rounding
 @settings(max_examples=20)
 @given(st.sampled_from(DESCENTS), st.integers(0, 1000), st.integers(1, 2), st.sampled_from([-1.0, 0.0, 0.3, 1.0]))
 def test_descents_never_go_up(kind, seed, power, leak):
@@ -322,6 +331,7 @@ def test_descents_never_go_up(kind, seed, power, leak):
         assert minimizer.loss <= before
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("kind", DESCENTS)
 def test_descents_end_where_they_cannot_go_on(kind):
     objective = _objective(leak=0.0)
@@ -332,6 +342,7 @@ def test_descents_end_where_they_cannot_go_on(kind):
     assert minimizer.loss < objective.loss(objective.initial)
 
 
+@pytest.mark.rounding
 def test_lbfgs_finds_a_minimum_on_a_kink():
     objective = _valley()
     minimizer = LBFGS(objective, objective.initial)
@@ -358,6 +369,7 @@ def test_lbfgs_direction_is_that_of_the_two_loops():
     torch.testing.assert_close(minimizer._direction(), -direction, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.rounding
 def test_levenberg_marquardt_needs_few_steps_where_the_residuals_vanish():
     objective = _objective((6, 4, 1), power=2, leak=0.0, samples=200)
     teacher = objective.initial

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 
+def read(path):
+    import nbformat  # longer than torch: not in every process that collects tests
+
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
 def code_cells(path):
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
 
 
 def test_the_file_is_a_valid_notebook_for_any_python_3(path):
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.validate(notebook)
+    notebook = read(path)
     assert notebook.metadata.kernelspec.name == "python3"
 
 
@@ -31,7 +37,7 @@ def test_outputs_are_stored_in_order_and_without_errors(path):
 
 
 def test_no_widget_state_is_stored_but_every_widget_has_something_to_show_without(path):
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     assert "widgets" not in notebook.metadata
     for cell in code_cells(path):
         for output in cell.outputs:

@@ -13,6 +13,8 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.problems import Problem
 
+pytestmark = pytest.mark.rounding
+
 
 def _objective(
     loss: str, sizes: list[int], power: int = 1, leak: float = 0.0, seed: int = 0, samples: int = 9

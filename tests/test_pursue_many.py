@@ -130,6 +130,7 @@ def test_the_correlation_of_a_batch_is_that_of_each(activation, outputs, one_sid
         torch.testing.assert_close(slope[:, kept], slopes[:, kept], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.rounding
 def test_ascent_of_a_batch_arrives_where_that_of_each_does():
     problems = [npw.problems.kumar_haupt(samples=300, seed=seed) for seed in range(3)]
     grown = []
@@ -148,6 +149,7 @@ def test_ascent_of_a_batch_arrives_where_that_of_each_does():
         assert bool((order[:-1] >= order[1:]).all())
 
 
+@pytest.mark.rounding
 def test_candidates_are_the_trained_networks_with_a_neuron_of_that_value_more():
     problems = [problem(seed) for seed in (0, 10)]
     grown = [network(3, (4, 2, 1, 1)), network(7, (4, 1, 3, 1))]
@@ -191,6 +193,7 @@ def test_rays_end_where_the_loss_is_lowest():
             assert loss(float(scales[index, place])) <= best + 0.02 * (loss(0.0) - best)
 
 
+@pytest.mark.rounding
 def test_ascent_gives_points_apart_from_each_other():
     field = BatchCorrelation(normal(0, 2, 6, 80), normal(1, 2, 1, 80), Profile.of(Activation()))
     starts = torch.nn.functional.normalize(normal(2, 2, 30, 6), dim=2)
@@ -205,6 +208,7 @@ def test_ascent_gives_points_apart_from_each_other():
 # ------------------------------------------------------------------------------------- the whole
 
 
+@pytest.mark.rounding
 def test_the_authors_example_is_recovered_by_all():
     problems = [npw.problems.kumar_haupt(samples=1000, seed=seed) for seed in range(10)]
     ensemble = npw.pursue_many(problems, max_additions=8)
@@ -289,6 +293,7 @@ def test_the_largest_seed_is_followed_by_the_first():
     assert member.next_seed == 0
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize(("inputs", "targets"), [(1e4, 1e-3), (1e-5, 1e6)])
 def test_units_of_the_data_do_not_matter(inputs, targets):
     own = npw.problems.kumar_haupt(samples=300, seed=1)
@@ -301,6 +306,7 @@ def test_units_of_the_data_do_not_matter(inputs, targets):
         assert record.loss / targets**2 == pytest.approx(expected.loss, rel=1e-3)
 
 
+@pytest.mark.rounding
 def test_nothing_to_learn_ends_as_a_pursuit_alone_does():
     zero = npw.Problem(normal(0, 20, 3), torch.zeros(20, 1))
     alone = npw.NeuronPursuit(zero)
@@ -313,6 +319,7 @@ def test_nothing_to_learn_ends_as_a_pursuit_alone_does():
     assert ensemble.neurons.shape == (2, 0)
 
 
+@pytest.mark.rounding
 def test_where_no_neuron_is_of_use_it_ends():
     # A single linear neuron is all there is.
     inputs = normal(0, 40, 2)
@@ -332,6 +339,7 @@ def test_a_member_ends_as_a_pursuit_alone_does():
     assert member.finished.message == "The minimizer diverged: step 3 led from a loss of 1 to inf."
 
 
+@pytest.mark.rounding
 def test_an_end_without_a_point_is_judged_by_clarkes_gradient(monkeypatch):
     # One hidden neuron at its kink for the first sample: Clarke's subdifferential holds a shorter element.
     kinked = npw.Problem([[1.0, 0.0], [1.0, 1.0]], [-2.0, 1.5])
@@ -347,6 +355,7 @@ def test_an_end_without_a_point_is_judged_by_clarkes_gradient(monkeypatch):
     assert norm < 0.99 * float(objective.loss_and_gradient(objective.initial)[1].norm())
 
 
+@pytest.mark.rounding
 def test_classes_are_learned():
     moons = [npw.problems.two_moons(seed=seed) for seed in range(2)]
     for own, result in zip(moons, npw.pursue_many(moons, hidden_layers=1, max_additions=8), strict=True):
@@ -412,6 +421,7 @@ def test_large_problems_are_pursued_alone(monkeypatch):
     assert ensemble[0].growth[-1].stopped in {"no further decrease", "target loss met"}
 
 
+@pytest.mark.rounding
 def test_no_loss_rises_when_next_to_nothing_is_left():
     problems = [npw.problems.random_teacher(inputs=5, widths=(2, 2), samples=100, seed=seed) for seed in range(6)]
     ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=6)

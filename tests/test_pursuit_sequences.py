@@ -10,6 +10,8 @@ import torch
 
 import np_widgets as npw
 
+pytestmark = pytest.mark.rounding
+
 
 @pytest.fixture
 def data():

@@ -12,6 +12,8 @@ import np_widgets as npw
 from tests import saddles
 from tests.saddles import double
 
+pytestmark = pytest.mark.rounding
+
 
 @pytest.fixture(scope="module")
 def second():

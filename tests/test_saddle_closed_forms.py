@@ -14,6 +14,8 @@ import np_widgets as npw
 from tests import saddles
 from tests.saddles import double
 
+pytestmark = pytest.mark.rounding
+
 
 def whitened(samples: int = 30, inputs: int = 4) -> np.ndarray:
     """Inputs with ``XᵀX/n = 1``."""

@@ -13,6 +13,8 @@ import np_widgets as npw
 from tests import saddles
 from tests.saddles import double
 
+pytestmark = pytest.mark.rounding
+
 
 def problem_of(hidden, power, leak, seed, distribution="gaussian"):
     return npw.problems.random_teacher(

@@ -10,6 +10,8 @@ import pytest
 import np_widgets as npw
 from tests import saddles
 
+pytestmark = pytest.mark.rounding
+
 
 @cache
 def escapes(neurons: int) -> dict[float, npw.SaddleFlow]:

@@ -122,6 +122,7 @@ def test_small_problems_are_one_block():
     )
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("layers", [(2, 3, 1), (2, 3, 2, 1)])
 def test_the_shortest_subgradient_is_the_same_in_blocks(monkeypatch, layers):
     # Integer inputs and weights put many samples exactly on kinks of the first layer.
@@ -139,6 +140,7 @@ def test_the_shortest_subgradient_is_the_same_in_blocks(monkeypatch, layers):
     assert clarke_gradient_norm(objective, objective.initial) == pytest.approx(whole, rel=1e-9)
 
 
+@pytest.mark.rounding
 def test_a_pursuit_in_blocks_grows_the_same_networks(monkeypatch):
     problem = npw.problems.kumar_haupt(samples=300, seed=0, test_samples=200)
     whole = npw.NeuronPursuit(problem, starts=10)
@@ -256,6 +258,7 @@ def test_losses_are_of_measured_points_alone():
     assert minimizer.gradient_norm == float(expected.norm())
 
 
+@pytest.mark.rounding
 def test_settling_takes_the_last_steps_into_account():
     minimizer = minimizer_of(taught(), (8, 3, 1), batch_size=5)
     first = minimizer.loss
@@ -304,6 +307,7 @@ def test_the_step_size_fits_the_scale_of_the_data(size, scale):
     assert ends[1] == pytest.approx(ends[0], rel=1e-3)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("leak", [1.0, 0.0])
 def test_a_teacher_is_found_on_mini_batches(leak):
     pursuit = npw.NeuronPursuit(taught(leak=leak), 1, leak=leak, batch_size=250, starts=10)
@@ -316,6 +320,7 @@ def test_a_teacher_is_found_on_mini_batches(leak):
 # ----------------------------------------------------------------------------------------------- pursuits by batches
 
 
+@pytest.mark.rounding
 def test_a_pursuit_on_mini_batches_learns_and_never_rises():
     messages = set()
     pursuit = npw.NeuronPursuit(npw.problems.kumar_haupt(samples=1000, seed=0), batch_size=250)
@@ -463,6 +468,7 @@ def test_a_search_is_bounded_and_deterministic(monkeypatch, method):
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.rounding
 def test_the_loss_does_not_rise_where_a_search_was_misled(monkeypatch):
     # Three samples of two thousand say little about the others.
     monkeypatch.setattr(searching, "MOST_SAMPLES", 3)

@@ -12,6 +12,8 @@ from np_widgets.learning.correlation import LayerSearch, OriginSearch
 from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile
 from np_widgets.learning.search import DirectionSearch
 
+pytestmark = pytest.mark.rounding
+
 PROFILES = [
     Profile(1, 1.0, 0.0), Profile(1, 1.0, -0.3), Profile(1, 0.0, 2.0), Profile(1, -0.5, 0.4), Profile(1, 1.0, -1.0),
     Profile(2, 1.0, 0.0), Profile(3, 0.7, -0.2),

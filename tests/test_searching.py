@@ -8,6 +8,8 @@ import np_widgets as npw
 from np_widgets.learning.searching import NeuronSearching
 from np_widgets.learning.settings import PursuitSettings
 
+pytestmark = pytest.mark.rounding
+
 
 def searched(method: str, network: npw.HomogeneousNetwork, problem: npw.Problem) -> NeuronSearching:
     search = NeuronSearching(problem, PursuitSettings(method=method), network, (1, 2), seed=1)

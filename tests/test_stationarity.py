@@ -20,6 +20,8 @@ from np_widgets.learning.objective import Objective
 from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import Problem
 
+pytestmark = pytest.mark.rounding
+
 
 def _normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
