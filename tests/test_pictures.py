@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from np_widgets.learning.growth import Candidate, GrowthRecord, PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import Confusion, Lines, Regions, Scatter, function
 from np_widgets.pictures.loss import SMALLEST, loss
 from np_widgets.pictures.probe import probe, sample_vertices
 from np_widgets.pictures.weights import MOST_LINES, MOST_POINTS, weights
-from np_widgets.problems import Display, Problem
+from np_widgets.problems import Display, Problem, curve, digits
 
 # The authors' target on the first four inputs, written as the weights of a network.
 TEACHER = (
@@ -477,3 +478,17 @@ class TestCandidates:
         picture = candidates(frame(TEACHER, iteration=2, candidates=found, taken=45))
         assert len(picture.values) == 30
         assert picture.values[picture.chosen] == found[45].value
+
+
+def test_classes_have_one_name_in_every_picture():
+    problem = digits()
+    matrices = (np.ones((2, 64)), np.arange(20.0).reshape(10, 2) - 9)
+    pictured = frame(matrices, classes=True)
+    assert architecture(pictured).node_labels[-10:] == tuple("0123456789")
+    assert architecture(pictured).column_labels[-1] == "classes"
+    rows = weights(pictured, 2).labels
+    assert set(rows) <= {f"class {digit}" for digit in range(10)}
+    assert probe(problem).output_name(3) == "probability of class 3"
+    pursuit = NeuronPursuit(problem, hidden_layers=1)
+    assert pursuit.frame().classes
+    assert not NeuronPursuit(curve(), hidden_layers=1).frame().classes

@@ -199,6 +199,8 @@ class PursuitFrame:
         Why the pursuit has stopped, or None.
     hidden_layers, seed, method, minimizer
         The settings in force; ``minimizer`` names what ``"auto"`` currently uses, too.
+    classes
+        Whether the outputs are logits of classes.
     """
 
     phase: str
@@ -222,6 +224,7 @@ class PursuitFrame:
     seed: int
     method: str
     minimizer: str
+    classes: bool = False
     taken: int | None = None
 
     @property

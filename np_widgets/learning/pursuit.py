@@ -414,6 +414,7 @@ class NeuronPursuit(Engine):
             taken=None if self._searching is not None else self._taken,
             finished=self._finished,
             hidden_layers=settings.hidden_layers,
+            classes=self.problem.loss.name == "cross_entropy",
             seed=settings.seed,
             method=settings.method,
             minimizer=f"auto: {minimizer.name}" if settings.minimizer == "auto" and minimizer else settings.minimizer,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.labels import subscript
+from np_widgets.pictures.labels import output_name, subscript
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -99,7 +99,7 @@ def architecture(frame: PursuitFrame) -> Architecture:
     weights = [np.asarray(weight, dtype=np.float64) for weight in frame.weights]
     if not weights:
         return _nothing()
-    columns = _columns(weights, set(frame.added))
+    columns = _columns(weights, set(frame.added), frame.classes)
     x = np.linspace(0.0, 1.0, len(columns))
     edges = [_edges(w, below, above) for w, (below, above) in zip(weights, pairwise(columns), strict=True)]
     ends_x = [np.tile(pair, (len(edge.weights), 1)) for pair, edge in zip(pairwise(x), edges, strict=True)]
@@ -119,14 +119,14 @@ def architecture(frame: PursuitFrame) -> Architecture:
         column_labels=(
             "inputs",
             *(f"layer {layer}" for layer in range(1, len(weights))),
-            "output" if columns[-1].size == 1 else "outputs",
+            "classes" if frame.classes else "output" if columns[-1].size == 1 else "outputs",
         ),
         column_sizes=tuple(column.size for column in columns),
         note=_note(columns),
     )
 
 
-def _columns(weights: list[Floats], added: set[tuple[int, int]]) -> list[_Column]:
+def _columns(weights: list[Floats], added: set[tuple[int, int]], classes: bool) -> list[_Column]:
     norms_in = [np.linalg.norm(weight, axis=1) for weight in weights]
     norms_out = [np.linalg.norm(weight, axis=0) for weight in weights]
     inputs = weights[0].shape[1]
@@ -140,7 +140,8 @@ def _columns(weights: list[Floats], added: set[tuple[int, int]]) -> list[_Column
         score = norms_in[layer - 1] * norms_out[layer]
         columns.append(_column(score, [str(index + 1) for index in range(width)], MOST_NEURONS, fresh))
     outputs = weights[-1].shape[0]
-    names = ["y"] if outputs == 1 else [subscript("y", c + 1) for c in range(outputs)]
+    # A node has room for the number of a class only.
+    names = [output_name(index, outputs, classes).removeprefix("class ") for index in range(outputs)]
     columns.append(_column(norms_in[-1], names, MOST_INPUTS, np.zeros(outputs, bool)))
     return columns
 

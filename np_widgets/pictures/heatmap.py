@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.pictures.labels import number, subscript
+from np_widgets.pictures.labels import number, output_name, subscript
 from np_widgets.pictures.stages import point, stage_at
 
 Floats = NDArray[np.float64]
@@ -123,13 +123,12 @@ def heatmap(frame: SaddleFrame, index: int | None = None, layer: int = 1) -> Hea
         notes.append(f"the {len(rows)} largest of {len(matrix):,} rows")
     if len(columns) < matrix.shape[1]:
         notes.append(f"the {len(columns)} largest of {matrix.shape[1]:,} columns")
-    outputs = len(matrix)
     return Heatmap(
         layer=layer,
         weights=matrix[np.ix_(rows, columns)],
         shades=shades[np.ix_(rows, columns)],
-        row_labels=tuple(_name("y" if last else "", int(row), outputs) for row in rows),
-        column_labels=tuple(_name("x" if layer == 1 else "", int(column), 0) for column in columns),
+        row_labels=tuple(output_name(i, len(matrix), frame.classes) if last else str(i + 1) for i in rows.tolist()),
+        column_labels=tuple(subscript("x", j + 1) if layer == 1 else str(j + 1) for j in columns.tolist()),
         blocks=_blocks(int(own[rows].sum()), int(below[columns].sum()), len(rows), len(columns)),
         active_limit=active_limit,
         dormant_limit=dormant_limit,
@@ -154,12 +153,6 @@ def _blocks(active_rows: int, active_columns: int, rows: int, columns: int) -> t
         Block("between dormant", active_columns, columns, active_rows, rows, True),
     )
     return tuple(block for block in found if block.right > block.left and block.bottom > block.top)
-
-
-def _name(name: str, index: int, outputs: int) -> str:
-    if not name:
-        return str(index + 1)
-    return name if name == "y" and outputs == 1 else subscript(name, index + 1)
 
 
 def _scales(active: bool, dormant: bool, active_limit: float, dormant_limit: float) -> tuple[str, ...]:

@@ -10,6 +10,13 @@ def subscript(name: str, index: int) -> str:
     return name + str(index).translate(_SUBSCRIPTS)
 
 
+def output_name(index: int, outputs: int, classes: bool) -> str:
+    """What an output of a network is called: by its class, or ``"y"`` with a number if there are several."""
+    if classes:
+        return f"class {index}"
+    return "y" if outputs == 1 else subscript("y", index + 1)
+
+
 def count(number: int, noun: str) -> str:
     """``count(1, "neuron")`` is ``"1 neuron"``, ``count(1200, "neuron")`` is ``"1,200 neurons"``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.pictures.labels import subscript
+from np_widgets.pictures.labels import output_name
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -70,9 +70,8 @@ class Probe:
 
     def output_name(self, output: int) -> str:
         """What the values of an output are called."""
-        if self.classes:
-            return f"probability of class {output}"
-        return "y" if self.outputs == 1 else subscript("y", output + 1)
+        name = output_name(output, self.outputs, self.classes)
+        return f"probability of {name}" if self.classes else name
 
     def values(self, outputs: Tensor) -> Floats:
         """What a network says, ``(k, m)``: its outputs, or the probabilities of the classes."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.labels import number, subscript
+from np_widgets.pictures.labels import number, output_name, subscript
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def weights(frame: PursuitFrame, layer: int = 1) -> Weights:
 def _row_name(frame: PursuitFrame, layer: int, row: int) -> str:
     if layer < len(frame.weights):
         return f"neuron {row + 1}"
-    return "y" if len(frame.weights[-1]) == 1 else subscript("y", row + 1)
+    return output_name(row, len(frame.weights[-1]), frame.classes)
 
 
 def _largest_rows(matrix: Floats) -> NDArray[np.int64]:

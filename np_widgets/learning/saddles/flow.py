@@ -350,6 +350,7 @@ class SaddleFlow(Engine):
             phase=wording.phase(now),
             message=wording.message(now, self._passage.saddle, samples[-1].loss, self.stationarity),
             progress=wording.progress(now, self._passage.saddle),
+            classes=self.problem.loss.name == "cross_entropy",
             time=now.point.time,
             steps=now.point.steps,
             loss=self._samples[-1].loss,

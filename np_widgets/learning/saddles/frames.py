@@ -251,6 +251,8 @@ class SaddleFrame:
         ``"escape"``, ``"next saddle"``, the time to run to, or None to go on for ever.
     finished
         Why nothing is left to do, as a sentence, or None.
+    classes
+        Whether the outputs are logits of classes.
     """
 
     phase: str
@@ -277,6 +279,7 @@ class SaddleFrame:
     step_size: float
     goal: str | float | None
     finished: str | None
+    classes: bool = False
 
     def __post_init__(self) -> None:
         _seal(*self.weights, *self.active, *(matrix for moment in self.history for matrix in moment))
