@@ -198,8 +198,90 @@ def test_polishing_ends_after_so_much_work(monkeypatch):
 
 def test_from_the_origin_no_escape_is_over_before_it_has_begun(monkeypatch):
     # Should the quick search beforehand think that a scale is small enough, and the thorough one not.
-    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_escape_norm", lambda *_: None)
+    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_origin_ray", lambda *_: (None, None))
     flow = npw.SaddleFlow(None, saddles.teacher(), (2,), scale=0.3, starts=3)
     flow.run_to("escape")
     assert flow.prediction.escape_norm == pytest.approx(0.6)
     assert flow.time > 0
+
+
+# ---------------------------------------------------------------------------------------- steps that are too large
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("leak", [0.0, 1.0])
+def test_steps_too_large_for_the_way_from_the_origin_are_refused(layers, leak):
+    problem = saddles.teacher(layers, leak=leak)
+
+    def flow_with(step):
+        options = {"hidden_layers": layers, "leak": leak, "starts": 5}
+        return npw.SaddleFlow(None, problem, 2, 1e-2, dynamics="descent", step_size=step, **options)
+
+    with pytest.raises(ValueError, match=r"step_size must be smaller than .* this origin, got 1000: ") as told:
+        flow_with(1e3)
+    limit = float(str(told.value).split("smaller than ")[1].split(",")[0])
+    point = npw.find_origin_points(problem, hidden_layers=layers, leak=leak, starts=30)[0]
+
+    def loss(norm):
+        network = npw.HomogeneousNetwork([norm * weight for weight in point.weights], leak=leak)
+        return float((network(problem.inputs) - problem.targets).square().mean() / 2)
+
+    # The largest second derivative on the way down, from scratch.
+    norms = np.linspace(0, 6, 1201)
+    losses = np.array([loss(norm) for norm in norms])
+    down = int(losses.argmin())
+    assert 0 < down < 1000
+    bend = np.abs(np.diff(losses[: down + 2], 2)).max() / (norms[1] - norms[0]) ** 2
+    assert limit == pytest.approx(2 / bend, rel=0.05)
+    flow = flow_with(0.9 * limit)
+    with pytest.raises(ValueError, match="step_size must be smaller than"):
+        flow.reset(step_size=1e3)
+    assert flow.frame().step_size == 0.9 * limit
+
+
+@pytest.mark.parametrize("step", [1000.0, 0.1])
+def test_descent_that_does_not_follow_the_flow_says_so(monkeypatch, step):
+    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_origin_ray", lambda *_: (None, None))
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    flow = npw.SaddleFlow(None, problem, (2, 2), 1e-2, starts=5, dynamics="descent", step_size=step)
+    frame, ended = flow.frame(), flow.run_to("escape")
+    assert "no flow" not in frame.message
+    told = [ended, flow.frame().message, *(event.message for event in flow.events if event.kind == "escaped")]
+    sentence = f" Steps of {step:g} are too large, this is no flow: the drift is {flow.record.drift[-1]:.2g}"
+    assert [sentence in text for text in told] == [step == 1000.0] * len(told)
+    if step == 0.1:
+        assert "no flow" not in flow.run(flow.time + 3.0)
+
+
+# ------------------------------------------------------------------------------------------------------- at rest
+
+
+@pytest.mark.parametrize("make", [saddles.fitted, saddles.best_linear_fit])
+@pytest.mark.parametrize("dynamics", ["flow", "descent"])
+def test_at_rest_a_flow_does_not_go_on_for_a_time_that_never_comes(monkeypatch, make, dynamics):
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._STEPS_AT_REST", 200)
+    network, problem = make()
+    flow = npw.SaddleFlow(network, problem, 2, 1e-3, starts=4, dynamics=dynamics, step_size=0.1)
+    flow.aim(1e12)
+    quanta = 0
+    while flow.finished is None:
+        flow.advance()
+        quanta += 1
+        assert quanta < 60
+    assert "At rest at time" in flow.finished
+    before, time = flow.frame().weights, flow.time
+    assert f"At rest at time {time:.4g}" in flow.finished
+    flow.run(time + 50.0)
+    for one, other in zip(before, flow.frame().weights, strict=True):
+        assert np.abs(one - other).max() < 1e-4
+
+
+def test_where_a_neuron_still_grows_a_flow_is_not_at_rest(monkeypatch):
+    # Given up long before it escapes, it goes on all the same; all that moves is smaller than any tolerance.
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._OVERDUE", 0.01)
+    flow = saddles.small_flow(scale=1e-8)
+    flow.aim(1e9)
+    while not flow.events or flow.events[-1].kind != "escaped":
+        flow.advance()
+        assert flow.finished is None
+    assert flow.record.dormant_norm[0] == pytest.approx(1e-8)

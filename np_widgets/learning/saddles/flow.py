@@ -30,7 +30,7 @@ from np_widgets.learning.saddles.minimum import (
 from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Now, require_fit
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
-from np_widgets.learning.saddles.saddle import rough_escape_norm
+from np_widgets.learning.saddles.saddle import rough_origin_ray
 from np_widgets.learning.saddles.settings import (
     ESCAPED,
     HIDDEN_LAYERS,
@@ -173,12 +173,13 @@ class SaddleFlow(Engine):
         self.stationarity: Stationarity | None = None
         with reporting(progress) as report:
             if network is None:
-                self._escape_norm = rough_escape_norm(problem, len(counts), activation, settings.seed)
+                self._escape_norm, self._curvature = rough_origin_ray(problem, len(counts), activation, settings.seed)
             else:
                 network, problem, self.stationarity = at_minimum(
                     network, problem, polish, gradient_tolerance, curvature_tolerance, report
                 )
                 self._escape_norm = ESCAPED * self.stationarity.weight_norm
+                self._curvature = self.stationarity.curvatures.largest
         self.problem = problem
         self._network, self._activation = network, activation
         self._data = states.fingerprint(problem)
@@ -244,7 +245,9 @@ class SaddleFlow(Engine):
         Parameters
         ----------
         until
-            A time later than the present one. Gradient descent ends with the first step at or after it.
+            A time later than the present one. Gradient descent ends with the first step at or after it; a flow that no
+            goal is left for ends before it where it is at rest: where 2000 steps have moved the weights by at most
+            ten times the tolerance, and no neuron grows.
         progress
             Show a progress bar.
         callback
@@ -346,9 +349,11 @@ class SaddleFlow(Engine):
         """Where the flow stands."""
         now, settings = self._now, self.settings
         samples = self._samples
+        message = wording.message(now, self._passage.saddle, samples[-1].loss, self.stationarity)
+        warning = self._passage.warning(samples)
         return SaddleFrame(
             phase=wording.phase(now),
-            message=wording.message(now, self._passage.saddle, samples[-1].loss, self.stationarity),
+            message=message if "this is no flow" in message else message + warning,
             progress=wording.progress(now, self._passage.saddle),
             classes=self.problem.loss.name == "cross_entropy",
             time=now.point.time,
@@ -430,8 +435,7 @@ class SaddleFlow(Engine):
 
     def _made(self, settings: SaddleSettings) -> tuple[Start, Passage]:
         start = start_near(self._network, self.problem, self._activation, settings)
-        curvature = None if self.stationarity is None else self.stationarity.curvatures.largest
-        check_start(start, settings, curvature, self._escape_norm)
+        check_start(start, settings, self._curvature, self._escape_norm)
         with torch.no_grad():
             return start, Passage(self.problem, start, settings)
 

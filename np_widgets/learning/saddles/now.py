@@ -83,6 +83,8 @@ class Now:
         least.
     highest
         The largest norm of each initially dormant neuron since the flow left the place.
+    earlier
+        Where it was some steps ago, to see whether anything still moves.
     next_active, added
         At the next saddle: its active neurons, and the destinations of those that woke up.
     comparison
@@ -110,6 +112,7 @@ class Now:
     recent: tuple[Moment, ...] = ()
     levelest: Moment | None = None
     highest: Floats | None = None
+    earlier: Point | None = None
     next_active: tuple[Flags, ...] | None = None
     added: tuple[int, ...] = ()
     comparison: dict[str, Any] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -16,12 +17,12 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, awoken, message, pursuit_from
 from np_widgets.learning.saddles.fields import OriginFlow
-from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator
+from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator, tolerance_of
 from np_widgets.learning.saddles.frames import Event
 from np_widgets.learning.saddles.integration import Integrator, Piece, Point, crossing
 from np_widgets.learning.saddles.now import NOTHING_LEFT, Moment, Now
 from np_widgets.learning.saddles.prediction import Course, ray_time
-from np_widgets.learning.saddles.recording import Recorder, Sample, Series
+from np_widgets.learning.saddles.recording import Recorder, Sample, Series, drift
 from np_widgets.learning.saddles.saddle import Place, Saddle
 from np_widgets.learning.saddles.settings import SaddleSettings, Start
 from np_widgets.problems import Problem
@@ -41,6 +42,11 @@ _SAMPLES_TO_ESCAPE = 250
 _OVERDUE = 2.0
 _MOST_STEPS_WITHOUT_KKT_POINT = 3000
 _MOST_SAMPLES_IN_A_STEP = 8
+# Where nothing is left to wait for, a flow is at rest once so many steps have moved it by no more than so many times
+# the tolerance.
+_STEPS_AT_REST, _MOVES_AT_REST = 2000, 10.0
+# Gradient descent with a drift above this, or whose loss has risen by such a share, does not follow the flow.
+_NO_FLOW, _NO_FLOW_LOSS = 0.1, 1e-2
 
 
 class Passage:
@@ -139,6 +145,19 @@ class Passage:
             time, theta, self.saddle, now.destinations, now.going_to, predicted, lasting=lasting
         )
 
+    def warning(self, samples: Sequence[Sample]) -> str:
+        """A sentence, to be put behind another, if steps of gradient descent are too large to follow the flow."""
+        if self._settings.dynamics != "descent":
+            return ""
+        found, losses = float(drift(samples)[-1]), np.array([sample.loss for sample in samples])
+        rises = bool((losses[1:] > (1 + _NO_FLOW_LOSS) * losses[:-1]).any())
+        if found <= _NO_FLOW and not rises:
+            return ""
+        risen = " and the loss has risen" if rises else ""
+        return (
+            f" Steps of {self._settings.step_size:g} are too large, this is no flow: the drift is {found:.2g}{risen}."
+        )
+
     # near the saddle: what theory says
 
     def _searched(self, now: Now) -> Now:
@@ -213,8 +232,32 @@ class Passage:
         if now.point.time >= goal:
             sample = self.measure(now, now.point.time, now.point.y, lasting=True)
             now = replace(now, series=now.series.with_sample(sample))
-            return replace(now, finished=f"Time {now.point.time:.4g} is reached.")
-        return now
+            warning = self.warning(now.series.samples)
+            return replace(now, finished=f"Time {now.point.time:.4g} is reached.{warning}")
+        return self._unless_at_rest(now)
+
+    def _unless_at_rest(self, now: Now) -> Now:
+        """Where no time is worth waiting for, since nothing moves any more, it ends before that time."""
+        if now.dead_end is None or not isinstance(now.goal, float):
+            return now
+        point, earlier = now.point, now.earlier
+        if earlier is None:
+            return replace(now, earlier=point)
+        if point.steps - earlier.steps < _STEPS_AT_REST:
+            return now
+        share = _MOVES_AT_REST * tolerance_of(self._settings, kinked=self._start.activation.has_kink)
+        moved = float(np.linalg.norm(point.y - earlier.y))
+        before, after = (np.sqrt(np.add(*self.layout.squares(y))) for y in (earlier.y, point.y))
+        grows = bool((after > before + share * (before + self._settings.scale)).any())
+        if grows or moved > share * float(np.linalg.norm(point.y)):
+            return replace(now, earlier=point)
+        sample = self.measure(now, point.time, point.y, lasting=True)
+        now = replace(now, series=now.series.with_sample(sample), earlier=None)
+        text = (
+            f"At rest at time {point.time:.4g}: in the last {point.time - earlier.time:.3g} units of time the weights "
+            f"have moved by at most {share:.0e} of their norm. What comes after is not followed."
+        )
+        return replace(now, finished=text + self.warning(now.series.samples))
 
     def _following(self, now: Now) -> Integrator:
         if self._integrator is None:
@@ -247,7 +290,7 @@ class Passage:
             predicted = now.predictions[-1].escape_time
             beside = "theory predicts none" if predicted is None else f"theory predicts it at {predicted:.4g}"
             text = f"No escape by time {now.point.time:.4g} ({beside}): none is expected any more."
-            return now.at_dead_end(text)
+            return now.at_dead_end(text + self.warning(self._until_now(now)))
         return now
 
     def _escape_in(self, now: Now, piece: Piece) -> float:
@@ -262,6 +305,10 @@ class Passage:
             assert piece.between is not None
             now = self._recorded(now, time, np.asarray(piece.between(time)))
         return now
+
+    def _until_now(self, now: Now) -> tuple[Sample, ...]:
+        """Those recorded, and one of the present."""
+        return now.series.with_sample(self.measure(now, now.point.time, now.point.y)).samples
 
     def _is_overdue(self, now: Now) -> bool:
         # Nobody has predicted how long several neurons together take: then steps are counted.
@@ -325,11 +372,13 @@ class Passage:
         sample = self.measure(now, time, y, lasting=True)
         predicted = now.predictions[-1].escape_time
         beside = "" if predicted is None else f" (predicted: {predicted:.4g})"
+        series = now.series.with_sample(sample)
         text = f"Escaped at time {time:.4g}{beside}: the dormant weights have reached a norm of {now.escape_norm:.3g}."
+        text += self.warning(series.samples)
         return replace(
             now,
             events=(*now.events, Event("escaped", time, sample.loss, text)),
-            series=now.series.with_sample(sample),
+            series=series,
             escaped=time,
             dead_end=None,
         )
@@ -374,7 +423,8 @@ class Passage:
         now = replace(now, point=point, series=now.series.until(point.time), highest=moment.highest)
         sample = self.measure(now, point.time, point.y, lasting=True)
         found = awoken(sample, now, self.layout, self.recorder.neurons)
-        event = Event("saddle", sample.time, sample.loss, message(found.awakening, moment.fall, window))
+        text = message(found.awakening, moment.fall, window) + self.warning(now.series.with_sample(sample).samples)
+        event = Event("saddle", sample.time, sample.loss, text)
         now = replace(
             now,
             series=now.series.with_sample(sample),

@@ -172,9 +172,6 @@ class Recorder:
             rows = [getattr(sample, name) for sample in samples]
             return np.array(rows, dtype=np.float64).reshape(len(samples), len(self.neurons))
 
-        # Relative to the largest size that each neuron has had at any time.
-        largest = np.array([sample.size for sample in samples]).max(axis=0)
-        departures = np.abs([sample.departure for sample in samples]) / np.maximum(largest, np.finfo(float).tiny)
         return SaddleRecord(
             time=series("time"),
             loss=series("loss"),
@@ -182,7 +179,7 @@ class Recorder:
             dormant_norm=series("dormant_norm"),
             active_norm=series("active_norm"),
             active_shift=series("active_shift"),
-            drift=departures.max(axis=1),
+            drift=drift(samples),
             neurons=self.neurons,
             neuron_norm=table("neuron_norm"),
             neuron_value=table("neuron_value"),
@@ -230,3 +227,10 @@ class Recorder:
                 cosines = (b * own_b).sum(axis=1) + (a * own_a).sum(axis=1)
                 found |= {(layer, int(j)): float(c) for j, c in zip(np.flatnonzero(~flags), cosines, strict=True)}
         return np.array([found.get(neuron, np.nan) for neuron in self.neurons])
+
+
+def drift(samples: Sequence[Sample]) -> Floats:
+    """How far any neuron is from what a flow conserves, relative to the largest size that it has had at any time."""
+    largest = np.array([sample.size for sample in samples]).max(axis=0)
+    departures = np.abs([sample.departure for sample in samples]) / np.maximum(largest, np.finfo(float).tiny)
+    return np.asarray(departures.max(axis=1))

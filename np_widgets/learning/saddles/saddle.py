@@ -34,6 +34,7 @@ _VALUE_TOLERANCE = 1e-7
 # rounding, here relative to the largest curvature.
 _UNCERTAINTIES, _ROUNDING = 2.0, 1e-14
 _SAMPLES_FOR_ROUGH, _STARTS_FOR_ROUGH = 1000, 10
+_POINTS_OF_RAY = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,7 @@ class Saddle:
         active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
         norm: float | None = ESCAPED * active
         if isinstance(self.search, OriginSearch):
-            norm = origin_escape_norm(self.search.points, self._problem, self._activation)
+            norm = origin_ray(self.search.points, self._problem, self._activation)[0]
         return norm if norm is None or dormant < norm else 2 * dormant
 
     def grown(self, destinations: Sequence[Destination]) -> HomogeneousNetwork | None:
@@ -263,22 +264,30 @@ class Saddle:
         return lambda scales: np.array([loss_at(scale) for scale in scales.tolist()])
 
 
-def origin_escape_norm(points: Sequence[OriginPoint], problem: Problem, activation: Activation) -> float | None:
-    """3 % of the norm where the loss is lowest on the best KKT point's ray; None if it is lower nowhere."""
+def origin_ray(
+    points: Sequence[OriginPoint], problem: Problem, activation: Activation
+) -> tuple[float | None, float | None]:
+    """3 % of the norm where the loss is lowest on the best KKT point's ray, and the largest curvature on the way there.
+
+    None and None if it is lower nowhere.
+    """
     for point in points:
         losses = losses_of_origin_point(point, problem, power=activation.power, leak=activation.leak)
         scale = best_scale(losses, 1.0)
         if scale is not None:
-            return ESCAPED * scale
-    return None
+            bends = np.diff(losses(np.linspace(0, scale, _POINTS_OF_RAY + 1)), 2)
+            return ESCAPED * scale, float(np.abs(bends).max()) * (_POINTS_OF_RAY / scale) ** 2
+    return None, None
 
 
-def rough_escape_norm(problem: Problem, layers: int, activation: Activation, seed: int) -> float | None:
+def rough_origin_ray(
+    problem: Problem, layers: int, activation: Activation, seed: int
+) -> tuple[float | None, float | None]:
     """About the same, from a quick search on some of the samples."""
     problem = some_samples(problem, _SAMPLES_FOR_ROUGH, seed)
     search = OriginSearch(problem, layers, activation, _STARTS_FOR_ROUGH, seed, _VALUE_TOLERANCE, rough=True)
     search.directions.run()
-    return origin_escape_norm(search.points, problem, activation)
+    return origin_ray(search.points, problem, activation)
 
 
 def _unit(vector: Floats) -> Floats:

@@ -125,8 +125,8 @@ def start_near(
 def check_start(start: Start, settings: SaddleSettings, curvature: float | None, escape_norm: float | None) -> None:
     """Refuse a scale at which the dormant weights would have escaped already, and steps that diverge at once.
 
-    ``curvature`` is the largest at the saddle, None at the origin; ``escape_norm`` the norm of dormant weights that
-    counts as escaped, None if there is none.
+    ``curvature`` is the largest at the saddle, or at the origin the largest on the ray of the best KKT point up to
+    where the loss is lowest; ``escape_norm`` the norm of dormant weights that counts as escaped; None if there is none.
 
     Raises
     ------
@@ -134,9 +134,10 @@ def check_start(start: Start, settings: SaddleSettings, curvature: float | None,
         That names ``scale`` or ``step_size``.
     """
     if settings.dynamics == "descent" and curvature is not None and settings.step_size >= 2 / curvature:
+        where = "along the ray of the best KKT point of this origin" if start.is_origin else "at this minimum"
         raise ValueError(
-            f"step_size must be smaller than {2 / curvature:.3g}, 2 over the largest curvature of the loss at this "
-            f"minimum, got {settings.step_size:g}: gradient descent would diverge"
+            f"step_size must be smaller than {2 / curvature:.3g}, 2 over the largest curvature of the loss {where}, "
+            f"got {settings.step_size:g}: gradient descent would diverge"
         )
     if escape_norm is not None and settings.scale >= escape_norm:
         whose = "of the network's weights" if not start.is_origin else "that weights grow to from this origin"
