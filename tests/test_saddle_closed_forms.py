@@ -195,3 +195,23 @@ def test_a_kinked_flow_without_sliding_agrees_with_another_integration():
     flow.run(20.0)
     found = np.concatenate([weight.numpy().reshape(-1) for weight in flow.network.weights])
     np.testing.assert_allclose(found, reference(flow, 20.0, 1, 0.5), atol=1e-4)
+
+
+# ------------------------------------------------------------------------------------------------------ along kinks
+
+
+def test_along_kinks_the_error_is_proportional_to_the_tolerance_and_the_loss_rises_by_no_more():
+    # A minimum with samples at kinks, along which the flow slides from the start.
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(problem, starts=10, seed=0)
+    pursuit.run(max_additions=0)
+    drifts = {}
+    for tolerance in (1e-6, 1e-7):
+        flow = npw.SaddleFlow(pursuit.network, problem, 1, 1e-2, starts=3, polish=True, tolerance=tolerance)
+        flow.run(0.75)
+        record = flow.record
+        drifts[tolerance] = record.drift.max()
+        rises = np.diff(record.loss) / record.loss[:-1]
+        assert rises.max() <= 300 * tolerance
+        assert 10 * tolerance < drifts[tolerance] < 3000 * tolerance
+    assert drifts[1e-7] < drifts[1e-6] / 4

@@ -77,8 +77,8 @@ class SaddleFlow(Engine):
     step_size
         Of gradient descent; a step is so much time.
     tolerance
-        The relative tolerance of the integrator where the flow is smooth; None for 10⁻⁸, and 10⁻⁶ where the activation
-        has a kink. Where the flow slides along kinks, steps of a fixed size follow it (see the notes).
+        The relative tolerance of the integrator; None for 10⁻⁸, and 10⁻⁶ where the activation has a kink. Where the
+        flow slides along kinks the error is larger, but proportional to it (see the notes).
     starts
         Random starts of the search for KKT points in each layer.
     polish
@@ -118,9 +118,11 @@ class SaddleFlow(Engine):
     there with the rest as the dormant ones.
 
     Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
-    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the largest curvature.
-    ``record.drift`` tells the error. Along kinks it is that of these steps (mostly 10⁻³, and the recorded loss may rise
-    by about 10⁻⁴ of itself), and ``tolerance`` does not act on it.
+    With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the largest curvature,
+    at the default tolerance, and proportionally smaller or larger ones at others (from 2 · 10⁻⁶ down to 10⁻⁹).
+    ``record.drift`` tells the error. Along kinks it is that of these steps: it is about 3000 times the tolerance, and
+    the recorded loss may rise by 300 times the tolerance of itself from one sample to the next. A tenth of that costs a
+    tenth of the tolerance, and ten times the steps: for a drift of 10⁻⁴, 3 · 10⁻⁸ and thirty times the steps.
 
     The NCF, and the search for its KKT points, is the one that gradient flow follows also where samples are seen by no
     neuron of a ReLU layer: that of ``find_kkt_points(..., unseen=True)``.

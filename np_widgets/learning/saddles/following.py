@@ -30,9 +30,11 @@ _KINKED_TOLERANCE, _SMOOTH_TOLERANCE = 1e-6, 1e-8
 _STABLE, _TOO_MANY_STEPS, _MOST_WEIGHTS = 6.0, 5000.0, 400
 _SMALL = 1e-3
 _DIVERGED = 10.0
-# Steps along kinks, in units of one over the fastest rate: coarse where that is the rate of weights that are at rest,
-# fine where it is that of the growth itself.
+# Steps along kinks at the default tolerance, in units of one over the fastest rate: coarse where that is the rate of
+# weights that are at rest, fine where it is that of the growth itself. The error there is proportional to the step, and
+# so is the step to the tolerance, within what a method of second order stands and what anybody waits for.
 _COARSE, _FINE = 0.15, 0.02
+_MOST_COARSENED, _MOST_REFINED = 2.0, 1e-3
 _POWER_ITERATIONS = 8
 
 
@@ -66,7 +68,7 @@ def flow_integrator(
     absolute = _absolute_tolerances(settings, relative, dormant)
     field = gradient_field(objective)
     if kinked:
-        share = _COARSE if curvature else _FINE
+        share = _refined(_COARSE if curvature else _FINE, relative)
         return SlidingIntegrator(field, relative, absolute, lambda y: share / largest_rate(objective, y))
     steps = (expected or 0.0) * (curvature or 0.0) / _STABLE
     if steps > _TOO_MANY_STEPS and objective.size <= _MOST_WEIGHTS:
@@ -87,7 +89,7 @@ def batch_integrator(
         if not kinked:
             return AdaptiveIntegrator(field, SMOOTH, relative, everyone)
         # Near the saddle all members have the same fastest rate.
-        step = _COARSE / largest_rate(objective, to_array(objective.initial))
+        step = _refined(_COARSE, relative) / largest_rate(objective, to_array(objective.initial))
         return SlidingIntegrator(field, relative, everyone, lambda _: step)
 
     return integrator
@@ -108,10 +110,16 @@ def correlation_integrator(
     if not kinked:
         return AdaptiveIntegrator(field, SMOOTH, relative, absolute)
 
+    share = _refined(_FINE, relative)
+
     def coarse(y: Floats) -> float:
-        return _FINE / (degree * value * float(np.linalg.norm(y)) ** (degree - 2))
+        return share / (degree * value * float(np.linalg.norm(y)) ** (degree - 2))
 
     return SlidingIntegrator(field, relative, absolute, coarse)
+
+
+def _refined(share: float, relative: float) -> float:
+    return share * min(max(relative / _KINKED_TOLERANCE, _MOST_REFINED), _MOST_COARSENED)
 
 
 def largest_rate(objective: Objective, y: Floats) -> float:
