@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -86,6 +87,15 @@ def test_from_the_origin_every_saddle_of_the_ladder_is_visited_and_the_end_has_a
     flow = npw.SaddleFlow(None, ladder((2.0, 1.0, 0.5)), (6,), 1e-5, leak=1.0, starts=10)
     flow.run_to("next saddle")
     assert flow.loss == pytest.approx((1.0**2 + 0.5**2) / 2, rel=0.01)
+    told = re.search(r"it falls by (\S+) in the next (\S+) units of time", flow.events[-1].message)
+    assert told is not None
+    fall, window = map(float, told.groups())
+    before, at_saddle = flow.loss, flow.time
+    flow.run(at_saddle + window)
+    output = flow.network(flow.problem.inputs)
+    fallen = before - float((output - flow.problem.targets).square().sum(dim=1).mean() / 2)
+    assert fall == pytest.approx(fallen, rel=0.2)
+    assert fallen < 0.0015 * before
     assert flow.awakenings[0].pursuit_loss == pytest.approx((1.0**2 + 0.5**2) / 2, rel=1e-6)
     reason = flow.run_to("next saddle")
     assert flow.loss == pytest.approx(0.5**2 / 2, rel=0.01)

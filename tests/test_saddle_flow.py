@@ -73,7 +73,8 @@ def journey(request):
 def test_restored_anywhere_it_goes_on_with_the_same_bits(journey, data):
     kind, states, prints, _ = journey
     at = data.draw(st.integers(0, len(states) - 2), label="at")
-    count = data.draw(st.integers(1, 8), label="advances")
+    # (each of these comes from a state that may be drawn itself)
+    count = data.draw(st.integers(1, 2), label="advances")
     flow = flow_of(kind)
     for _ in range(data.draw(st.integers(0, 3), label="before")):
         flow.advance()
