@@ -18,6 +18,7 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile, root_mean_square
 from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
 from np_widgets.learning.search import DirectionSearch, FoundDirection
+from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
 _ROUNDINGS = 100
@@ -422,6 +423,7 @@ def find_origin_points(
     activation = Activation(power, leak)
     starts = arguments.whole("starts", starts, 1, MOST_STARTS)
     value_tolerance = arguments.real("value_tolerance", value_tolerance, least=0)
+    require_representable(problem, activation.power, hidden_layers)
     search = OriginSearch(problem, hidden_layers, activation, starts, arguments.seed(seed), value_tolerance)
     search.directions.run()
     return search.points
@@ -438,4 +440,6 @@ def fitting(network: HomogeneousNetwork, problem: Problem) -> Problem:
             f"network must have {problem.input_size} inputs and {problem.output_size} outputs to fit the problem, "
             f"got {network.input_size} and {network.output_size}"
         )
-    return problem.to(device=network.device, dtype=network.dtype)
+    problem = problem.to(device=network.device, dtype=network.dtype)
+    require_representable(problem, network.power, network.hidden_layers)
+    return problem

@@ -21,6 +21,7 @@ from np_widgets.learning.searching import Maxima, NeuronSearching, OriginSearchi
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
+from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
 _THREE = tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None]
@@ -197,6 +198,7 @@ class NeuronPursuit(Engine):
                 "always takes all samples"
             )
         self.problem = problem.to(device=device, dtype=dtype)
+        require_representable(self.problem, power, hidden_layers)
         self._data = states.fingerprint(self.problem)
         if self.settings.stop_when_test_rises and self.problem.test_inputs is None:
             raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
@@ -358,7 +360,7 @@ class NeuronPursuit(Engine):
         old = self.settings
         if minimizer is None and method is not None and method != old.method:
             minimizer = "auto"
-        self.settings = replace(
+        settings = replace(
             old,
             seed=old.seed if seed is None else seed,
             hidden_layers=old.hidden_layers if hidden_layers is None else hidden_layers,
@@ -368,6 +370,8 @@ class NeuronPursuit(Engine):
             method=old.method if method is None else method,
             batch_size=None if method == "paper" else old.batch_size,
         )
+        require_representable(self.problem, settings.power, settings.hidden_layers)
+        self.settings = settings
         self._begin()
 
     # the engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from np_widgets import arguments
@@ -10,6 +11,7 @@ from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 
 METHODS = ("fast", "paper")
+_DECADES = 125  # what a first network may compute on either side of one; its square is to be represented, too
 MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam")
 
 
@@ -60,6 +62,15 @@ class PursuitSettings:
                 )
         if self.max_steps is not None:
             checked["max_steps"] = arguments.whole("max_steps", self.max_steps, 1)
+        if self.method == "paper":
+            degree = sum(self.power**layer for layer in range(self.hidden_layers + 1))
+            decades = _DECADES / degree
+            if abs(math.log10(self.scale)) > decades:
+                raise ValueError(
+                    f"scale must be between 1e-{decades:.0f} and 1e{decades:.0f} for method='paper' and "
+                    f"{self.hidden_layers} hidden layers of power {self.power}, got {self.scale:g}: the output of the "
+                    f"first network is of degree {degree} in it, and leaves the range of floating point"
+                )
         if self.method == "paper" and self.minimizer not in ("auto", "gradient_descent"):
             raise ValueError(f"minimizer must be 'gradient_descent' for method='paper', got {self.minimizer!r}")
         for name, value in checked.items():

@@ -1,7 +1,8 @@
-"""Units in which the data are of size one."""
+"""The size of data: units in which it is one, and sizes that can be computed with."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,10 @@ from torch import Tensor
 
 from np_widgets.learning.direction import root_mean_square
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.problems import Problem
+
+_SHARE_OF_DECADES = 0.45
+"""Of those that a floating-point type has on either side of one: squares, and some factors, are to fit as well."""
 
 
 class Units:
@@ -51,3 +56,28 @@ class Units:
     def factors(self, layers: int) -> list[float]:
         """By which ``W_1, …, W_L`` are multiplied to compute in these units."""
         return [self.factor * self._input_size, *[self.factor] * (layers - 1)]
+
+
+def require_representable(problem: Problem, power: int, hidden_layers: int) -> None:
+    """Refuse data whose loss, or what a chain of neurons makes of them, leaves the range of floating point.
+
+    A chain of neurons takes the inputs to the power ``p^{L-1}``.
+
+    Raises
+    ------
+    ValueError
+        That names ``inputs`` or ``targets``, and the remedy.
+    """
+    decades = _SHARE_OF_DECADES * math.log10(torch.finfo(problem.dtype).max)
+    for name, data, exponent, remedy in (
+        ("inputs", problem.inputs, power**hidden_layers, "standardized()"),
+        ("targets", problem.targets, 1, "standardized(targets=True)"),
+    ):
+        size = root_mean_square(data) if data.dtype.is_floating_point else 0.0
+        if size > 0 and abs(math.log10(size)) * exponent > decades:
+            most = decades / exponent
+            layers = f"{hidden_layers} hidden layer{'s' * (hidden_layers > 1)} of power {power}"
+            raise ValueError(
+                f"{name} must be of a size between 1e-{most:.0f} and 1e{most:.0f} for {layers} in {problem.dtype}, "
+                f"got a root mean square of {size:.3g}: problem.{remedy} brings it to one"
+            )

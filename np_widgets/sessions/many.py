@@ -18,6 +18,7 @@ from np_widgets.learning.growth import Finish
 from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 
@@ -96,6 +97,8 @@ def pursue_many(
     threads = torch.get_num_threads() if threads is None else arguments.whole("threads", threads, 1)
     progress = arguments.flag("progress", progress)
     moved = _moved(problems, device, dtype)
+    for each in {id(each): each for each in moved}.values():
+        require_representable(each, settings.power, settings.hidden_layers)
     results: list[PursuitResult | None] = [None] * len(moved)
     batches = _batches(moved)
     on_gpu = moved[0].device.type != "cpu"

@@ -42,6 +42,7 @@ from np_widgets.learning.saddles.settings import (
     everywhere,
     start_near,
 )
+from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -161,6 +162,7 @@ class SaddleFlow(Engine):
             if hidden_layers is not None:
                 layers = arguments.whole("hidden_layers", hidden_layers, 1, MOST_HIDDEN_LAYERS)
             problem = problem.to(dtype=torch.float64)
+            require_representable(problem, activation.power, layers)
         else:
             if power is not None or leak is not None or hidden_layers is not None:
                 raise TypeError(
