@@ -30,6 +30,7 @@ def test_the_browser_can_link_what_is_told(widget):
     for name in TOLD[type(widget)]:
         for link in (ipywidgets.jslink, ipywidgets.jsdlink):
             made = link((widget, name), (target, "value"))
+            assert made.get_state("source")["source"] == [f"IPY_MODEL_{widget.model_id}", name]
             made.unlink()
             made.close()
     close_tree(target)
