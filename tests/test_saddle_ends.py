@@ -253,6 +253,16 @@ def test_descent_that_does_not_follow_the_flow_says_so(monkeypatch, step):
         assert "no flow" not in flow.run(flow.time + 3.0)
 
 
+def test_an_escape_that_is_no_flow_is_called_so(monkeypatch):
+    # Whatever drift counts as too large.
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._NO_FLOW", 1e-9)
+    flow = saddles.small_flow(scale=1e-2, dynamics="descent", step_size=0.1)
+    reason = flow.run_to("escape")
+    (event,) = (event for event in flow.events if event.kind == "escaped")
+    assert event.message == reason == flow.frame().message
+    assert f"Steps of 0.1 are too large, this is no flow: the drift is {flow.record.drift[-1]:.2g}." in reason
+
+
 # ------------------------------------------------------------------------------------------------------- at rest
 
 
@@ -279,6 +289,7 @@ def test_at_rest_a_flow_does_not_go_on_for_a_time_that_never_comes(monkeypatch, 
 def test_where_a_neuron_still_grows_a_flow_is_not_at_rest(monkeypatch):
     # Given up long before it escapes, it goes on all the same; all that moves is smaller than any tolerance.
     monkeypatch.setattr("np_widgets.learning.saddles.passage._OVERDUE", 0.01)
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._STEPS_AT_REST", 10)
     flow = saddles.small_flow(scale=1e-8)
     flow.aim(1e9)
     while not flow.events or flow.events[-1].kind != "escaped":
