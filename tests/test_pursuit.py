@@ -46,6 +46,7 @@ def test_authors_example_is_recovered_on_the_whole_hypercube():
     assert sum(error < 1e-3 for error in errors) >= 3
 
 
+@pytest.mark.rounding
 def test_paper_method_walks_the_published_widths():
     # The widths and the first losses as published; the same ladder as an independent implementation's.
     problem = npw.problems.kumar_haupt(samples=1000, seed=2)
@@ -379,3 +380,23 @@ def test_where_no_ray_leads_down_the_neuron_starts_silently_and_the_end_is_near(
     pursuit.run(1)
     assert pursuit.finished.kind == "no_point"
     assert pursuit.growth[1].loss <= pursuit.growth[0].loss
+
+
+@pytest.mark.parametrize("method", ["fast", "paper"])
+def test_the_trace_goes_forward_and_its_last_point_is_the_present(method):
+    problem = npw.problems.kumar_haupt(samples=60, test_samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(problem, method=method, starts=5, max_steps=400, stop_when_test_rises=True)
+
+    def look(frame):
+        assert np.all(np.diff(frame.trace_steps) >= 0)
+        if frame.phase == "minimizing":
+            assert frame.trace_steps[-1] == frame.total_steps
+
+    for _ in range(3):
+        pursuit.run(1, callback=look)
+        frame = pursuit.frame()
+        look(frame)
+        assert frame.trace_steps[-1] == frame.total_steps == sum(record.steps for record in frame.growth)
+        ends = [record.first_step + record.steps for record in frame.growth]
+        for end, record in zip(ends, frame.growth, strict=True):
+            assert record.loss in frame.trace_losses[frame.trace_steps == end]

@@ -621,9 +621,11 @@ class NeuronPursuit(Engine):
         training.advance(self.settings)
         if looks_ahead:
             self._follow()
-        self._trace.add(self._total_steps, training.loss, lasting=training.stopped is not None)
-        if training.stopped is not None:
+        stopped = training.stopped is not None
+        if stopped:
             self._record()
+        self._trace.add(self._total_steps, training.loss, lasting=stopped)
+        if stopped:
             self._requests = self._requests[1:]
             self._decide()
 
