@@ -100,7 +100,12 @@ def test_steps_are_those_of_adam_with_weight_decay_and_a_falling_step_size():
         assert torch.allclose(ahead.network(data.inputs), expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
 
-def side_by_side(problems: list[npw.Problem], networks: list[list[HomogeneousNetwork]], steps: int) -> SideBySide:
+def side_by_side(
+    problems: list[npw.Problem],
+    networks: list[list[HomogeneousNetwork]],
+    steps: int,
+    targets: torch.Tensor | None = None,
+) -> SideBySide:
     """The networks of each group on the problem of that group."""
     weights = padded([each for group in networks for each in group])
     shape = len(networks), len(networks[0])
@@ -112,6 +117,7 @@ def side_by_side(problems: list[npw.Problem], networks: list[list[HomogeneousNet
         networks[0][0].activation,
         torch.ones(shape, dtype=torch.bool),
         steps,
+        target_losses=targets,
     )
 
 
@@ -259,3 +265,26 @@ def test_classification_is_looked_ahead_too():
     losses = [float(moons.loss.value(each(moons.inputs), moons.targets)) for each in networks]
     ahead.advance(300)
     assert float(moons.loss.value(ahead.network(moons.inputs), moons.targets)) < 0.5 * min(losses)
+
+
+def test_each_group_stays_where_it_first_meets_its_target():
+    problems = [problem(0), problem(5)]
+    networks = [[network(20 * g + i, (4, 2, 1)) for i in range(4)] for g in range(2)]
+    free = side_by_side(problems, networks, 100)
+    losses, weights = [], []
+    while not free.finished:
+        losses.append(free.losses.min(dim=1).values)
+        weights.append(free.best_weights)
+        free.advance(1)
+    # At its lowest so far, each at another step, one before and one after some networks are given up.
+    steps = [min(range(at), key=lambda step: float(losses[step][group])) for group, at in enumerate((20, 45))]
+    targets = torch.stack([losses[step][group] for group, step in enumerate(steps)])
+    bound = side_by_side(problems, networks, 100, targets)
+    bound.advance(5)
+    bound.advance(100)
+    assert bound.finished
+    assert bound.steps_of_groups.tolist() == steps
+    assert torch.equal(bound.best_losses, targets)
+    for group, step in enumerate(steps):
+        for found, expected in zip(bound.best_weights, weights[step], strict=True):
+            assert torch.equal(found[group], expected[group])

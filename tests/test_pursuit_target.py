@@ -137,3 +137,15 @@ def test_a_target_that_the_last_step_of_an_advance_meets_is_met():
     minimizer.target_loss = step_by_step.loss
     minimizer.advance(7)
     assert minimizer.finished == "target loss met"
+
+
+@pytest.mark.parametrize("share", [0.05, 0.01])
+def test_an_ensemble_stops_at_the_first_step_that_meets_the_target(share):
+    problem = difference(1.0, samples=100)
+    target = share * problem.zero_loss
+    result = npw.pursue_many([problem], hidden_layers=1, starts=5, target_loss=target)[0]
+    assert result.finished.kind == "target"
+    last = result.growth[-1]
+    assert 0 < last.steps < 300
+    # No step of the look-ahead halves the loss.
+    assert target / 2 < last.loss <= target

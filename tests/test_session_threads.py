@@ -43,7 +43,7 @@ def until_gone(threads: set[threading.Thread]) -> None:
 
 
 def until_collected(dropped: weakref.ref[Session]) -> None:
-    """Collect until nobody holds it: while an observer runs, the frames of the session's thread refer to the session."""
+    """Collect until nobody holds it: while an observer runs, the session's thread refers to the session."""
     deadline = time.monotonic() + 60
     while dropped() is not None:
         assert time.monotonic() < deadline

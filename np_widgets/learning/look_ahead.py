@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ class LookAhead:
     learning_rate
         The step size at the beginning, which falls to zero along a cosine; None for one that fits the data.
     target_loss
-        Finish as soon as a network has at most this loss on the samples that are looked at.
+        Finish as soon as a network has at most this loss on the samples that are looked at; None for no target.
 
     Attributes
     ----------
@@ -65,7 +64,7 @@ class LookAhead:
         seed: int,
         steps: int = STEPS,
         learning_rate: float | None = None,
-        target_loss: float = -math.inf,
+        target_loss: float | None = None,
     ) -> None:
         first = networks[0]
         self._dtype, self._activation = problem.dtype, first.activation
@@ -89,7 +88,7 @@ class LookAhead:
             torch.ones(1, len(networks), dtype=torch.bool, device=inputs.device),
             steps,
             min(rate, LARGEST_RATE),
-            target_loss / self._units.loss_size,
+            None if target_loss is None else inputs.new_tensor([target_loss / self._units.loss_size]),
         )
 
     @property

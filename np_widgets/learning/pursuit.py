@@ -398,6 +398,9 @@ class NeuronPursuit(Engine):
         steps, losses = self._trace.arrays()
         weights = () if training is None else training.network.weights
         minimizer = None if training is None else training.minimizer
+        candidates = self._candidates
+        if training is not None and training.looks_ahead:
+            candidates = judged(candidates, training.looked_at)
         return PursuitFrame(
             phase=self.phase,
             iteration=self._iteration,
@@ -414,7 +417,7 @@ class NeuronPursuit(Engine):
             trace_steps=steps,
             trace_losses=losses,
             growth=tuple(self.growth),
-            candidates=self._candidates,
+            candidates=candidates,
             taken=None if self._searching is not None else self._taken,
             finished=self._finished,
             hidden_layers=settings.hidden_layers,
@@ -609,7 +612,7 @@ class NeuronPursuit(Engine):
                 self._decide()
 
     def _follow(self) -> None:
-        """What the look-ahead knows of the candidates."""
+        """Keep what the look-ahead found out about the candidates; until it ends, frames ask it."""
         assert self._training is not None
         self._candidates = judged(self._candidates, self._training.looked_at)
         self._taken = None if self._training.looks_ahead else self._training.start.candidate
@@ -619,7 +622,7 @@ class NeuronPursuit(Engine):
         assert training is not None
         looks_ahead = training.looks_ahead
         training.advance(self.settings)
-        if looks_ahead:
+        if looks_ahead and not training.looks_ahead:
             self._follow()
         stopped = training.stopped is not None
         if stopped:

@@ -46,16 +46,16 @@ class SideBySide:
         How many steps to take.
     learning_rate
         The step size at the beginning; it falls along a cosine.
-    target_loss
-        Finish as soon as a network of the only group has at most this loss, the weight decay not included. On a GPU it
-        is looked at only at the end of :meth:`advance`.
+    target_losses
+        One for each group, of shape ``(G,)``: a group stays where one of its networks first had at most this loss, the
+        weight decay not included. None for none.
 
     Attributes
     ----------
     usable
         As given.
     steps_taken
-        How many steps have been taken.
+        How many steps have been taken by the groups that have not met their targets.
     losses
         Of the networks under way, without the weight decay, after the last :meth:`advance`: shape ``(G, C')``.
     left_losses, left_penalties
@@ -81,9 +81,10 @@ class SideBySide:
         usable: Tensor,
         steps: int = STEPS,
         learning_rate: float = LEARNING_RATE,
-        target_loss: float = -math.inf,
+        target_losses: Tensor | None = None,
     ) -> None:
-        self._target_loss, self._looks = target_loss, target_loss >= 0 and not inputs.is_cuda
+        nowhere = inputs.new_full((len(usable),), -math.inf)
+        self._target_losses = nowhere if target_losses is None else target_losses
         self._inputs, self._targets, self._loss, self._activation = inputs, targets.unsqueeze(1), loss, activation
         self._steps, self._learning_rate = steps, learning_rate
         self._cuts = [(round(share * steps), most) for share, most in _CUTS]
@@ -93,6 +94,8 @@ class SideBySide:
         self._decay = usable.new_zeros(len(usable), dtype=inputs.dtype)
         self.left_losses = torch.full_like(usable, math.inf, dtype=inputs.dtype)
         self.left_penalties = torch.zeros_like(self.left_losses)
+        self._met = torch.zeros_like(usable[:, 0])
+        self._met_at = torch.zeros_like(self._met, dtype=torch.int64)
         self._take(index, weights)
         self.steps_taken = 0
         losses, squares = self._evaluate(), self._squares()
@@ -103,8 +106,8 @@ class SideBySide:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps have been taken, or the target is met."""
-        return self.steps_taken >= self._steps or self._is_met
+        """Whether all steps have been taken, or every group has met its target."""
+        return self.steps_taken >= self._steps or bool(self._met.all())
 
     @property
     def count(self) -> int:
@@ -115,6 +118,11 @@ class SideBySide:
     def step_operations(self) -> float:
         """Roughly how many arithmetic operations a step takes."""
         return 6.0 * self._passes.samples * self._passes.theta.numel()
+
+    @property
+    def steps_of_groups(self) -> Tensor:
+        """How many steps each group has taken, of shape ``(G,)``: no more once it has met its target."""
+        return torch.where(self._met, self._met_at, self.steps_taken)
 
     @property
     def best_losses(self) -> Tensor:
@@ -139,11 +147,12 @@ class SideBySide:
         them were at the start.
         """
         end = min(self.steps_taken + steps, self._steps)
-        while self.steps_taken < end and not self._is_met:
+        while self.steps_taken < end and not self.finished:
             for at, most in self._cuts:
                 if self.steps_taken == at:
                     self._give_up_worse_half(most)
-            self._step()
+            until = min(end, *(at if at > self.steps_taken else end for at, _ in self._cuts))
+            self._run(until - self.steps_taken)
         self._judge(self._evaluate())
         lost = self.losses.isinf().all(dim=1)
         if bool(lost.any()):
@@ -191,6 +200,7 @@ class SideBySide:
         self._decay = state["decay"].to(self._decay, copy=True)
         self.left_losses, self.left_penalties = (each.to(self._decay) for each in state["left"])
         self._take(index, [_rows(weight, index) for weight in self._start])
+        self._met.zero_()
         self._passes.theta.copy_(state["theta"])
         self._moments.restore(state)
         self.steps_taken = state["steps_taken"]
@@ -213,6 +223,7 @@ class SideBySide:
             each.view(*index.shape, *each.shape[1:]).mT for each in (self._passes.output, self._residual)
         )
         self._spread_decay()
+        self._where_met = self._passes.theta.clone()
 
     def _spread_decay(self) -> None:
         """λ for each entry of theta."""
@@ -258,10 +269,14 @@ class SideBySide:
         self.losses = torch.where(fine, losses, math.inf)
         self.left_losses = self.left_losses.scatter(1, self._index, self.losses)
         self.left_penalties = self.left_penalties.scatter(1, self._index, torch.where(fine, penalties, 0.0))
-        self._is_met = bool((self.losses <= self._target_loss).any())
         # Who meets the target is ahead of all that do not.
-        ranked = torch.where(self.losses <= self._target_loss, self._scores, math.inf) if self._is_met else self._scores
-        self._place = ranked.argmin(dim=1)
+        meets = self.losses <= self._target_losses.unsqueeze(1)
+        are_met = meets.any(dim=1)
+        self._scores = torch.where(meets | ~are_met.unsqueeze(1), self._scores, math.inf)
+        self._met_at[are_met & ~self._met] = self.steps_taken
+        self._met |= are_met
+        self._where_met = self._passes.theta.clone()
+        self._place = self._scores.argmin(dim=1)
         self.best = self._index.gather(1, self._place.unsqueeze(1)).squeeze(1)
 
     def _put_back(self, lost: Tensor) -> None:
@@ -271,21 +286,41 @@ class SideBySide:
         if bool(lost.all()):
             self.steps_taken = self._steps
 
-    def _step(self) -> None:
-        passes = self._passes
-        if self._looks:
-            losses = torch.where(self.usable.gather(1, self._index), self._evaluate(), math.inf)
-            if bool((losses <= self._target_loss).any()):
-                self._is_met = True
-                return
-        else:
-            passes.forward()
-            self._loss.residual(self._outputs, self._targets, out=self._residuals)
+    def _run(self, steps: int) -> None:
+        """So many steps, fewer if a group meets its target before."""
+        theta, moments, steps_before = self._passes.theta.clone(), self._moments.state(), self.steps_taken
+        losses = torch.stack([self._step() for _ in range(steps)])
+        # To ask after each step would cost as much as a tenth of the steps. So the way is gone again where it matters.
+        may_be = self.usable.gather(1, self._index) & ~self._met.unsqueeze(1)
+        meets = ((losses <= self._target_losses.unsqueeze(1)) & may_be).any(dim=2)
+        first = meets.any(dim=1).nonzero().flatten().tolist()[:1]
+        for taken in first:
+            self._passes.theta.copy_(theta)
+            self._moments.restore(moments)
+            self.steps_taken = steps_before
+            for _ in range(taken):
+                self._step()
+        self._put_where_met()
+        for taken in first:
+            self._met |= meets[taken]
+            self._met_at[meets[taken]] = self.steps_taken
+            self._where_met = self._passes.theta.clone()
+
+    def _put_where_met(self) -> None:
+        """Undo what the steps of others have done to groups that had met their targets."""
+        if bool(self._met.any()):
+            for part, kept in zip(self.weights, self._grouped(self._where_met), strict=True):
+                part[self._met] = kept[self._met]
+
+    def _step(self) -> Tensor:
+        """One step; the losses before it, of shape ``(G, C')``."""
+        passes, losses = self._passes, self._evaluate()
         gradient = passes.backward(self._residual).mul_(-1 / passes.samples)
         gradient.addcmul_(passes.theta, self._decay_of_weights)
         rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))
         self.steps_taken += 1
         self._moments.step(passes.theta, gradient, self.steps_taken, rate, out=passes.theta)
+        return losses
 
 
 def _rows(batch: Tensor, index: Tensor) -> Tensor:

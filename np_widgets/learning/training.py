@@ -75,9 +75,6 @@ class Training:
         The minimizer at work; None during the look-ahead.
     loss
         The training loss of :attr:`network`; during the look-ahead, on the samples that are looked at.
-    looked_at
-        The loss and the weight decay at which the look-ahead left the candidates that it tried, or has them now: by
-        their indices among all that the search found.
     steps
         Steps taken: those of the look-ahead, then those of all minimizers together.
     stopped
@@ -102,7 +99,7 @@ class Training:
         self.stopped: str | None = None
         self._budget_from = 0  # steps when the minimizer was last changed
         self._tested: tuple[Tensor, float] | None = None
-        self.looked_at: dict[int, tuple[float, float]] = {}
+        self._looked_at: dict[int, tuple[float, float]] = {}  # where the look-ahead ended
         self._look_ahead: LookAhead | None = None
         self.minimizer: Minimizer | None = None
         if state is None:
@@ -121,6 +118,16 @@ class Training:
     def looks_ahead(self) -> bool:
         """Whether it is still to be seen which candidate is taken."""
         return self._look_ahead is not None
+
+    @property
+    def looked_at(self) -> dict[int, tuple[float, float]]:
+        """The loss and the weight decay at which the look-ahead left the candidates that it tried, or has them now.
+
+        The keys are their indices among all that the search found.
+        """
+        if self._look_ahead is None:
+            return self._looked_at
+        return {each.candidate: left for each, left in zip(self._candidates, self._look_ahead.left, strict=False)}
 
     @property
     def end_loss(self) -> float:
@@ -186,15 +193,11 @@ class Training:
             before = self._look_ahead.steps_taken
             self._look_ahead.advance(batch)
             self.steps += self._look_ahead.steps_taken - before
-            self._follow(self._look_ahead)
+            self.start = self._candidates[self._look_ahead.best]
             if self._look_ahead.finished:
                 self._end_look_ahead(settings)
         else:
             self._advance_minimizer(settings)
-
-    def _follow(self, look_ahead: LookAhead) -> None:
-        self.start = self._candidates[look_ahead.best]
-        self.looked_at = {each.candidate: left for each, left in zip(self._candidates, look_ahead.left, strict=False)}
 
     def _advance_minimizer(self, settings: PursuitSettings) -> None:
         minimizer = self.minimizer
@@ -232,7 +235,7 @@ class Training:
     def _end_look_ahead(self, settings: PursuitSettings) -> None:
         """Go on from the network that is ahead; from where it started if that is lower, so that no loss ever rises."""
         lowest = self._lowest(self.start.network, self.network)
-        self._look_ahead = None
+        self._looked_at, self._look_ahead = self.looked_at, None
         self.minimizer = self._made(settings, lowest.balanced())
         self._candidates = (self.start,)
         self._budget_from = self.steps
@@ -294,7 +297,7 @@ class Training:
             "steps": self.steps,
             "stopped": self.stopped,
             "budget_from": self._budget_from,
-            "looked_at": dict(self.looked_at),
+            "looked_at": dict(self._looked_at),
             "look_ahead": None if self._look_ahead is None else self._look_ahead.state(),
             "minimizer": None if self.minimizer is None else self.minimizer.state(),
         }
@@ -339,13 +342,13 @@ class Training:
             self._candidates = (self.start,)
         else:
             self._look_ahead = self._looking_ahead(settings)
-            self._follow(self._look_ahead)
+            self.start = self._candidates[self._look_ahead.best]
         self._start_loss = self._loss_of(self.start.network)
 
     def _restore(self, settings: PursuitSettings, state: dict[str, Any]) -> None:
         self._start_loss, self._budget_from = state["start_loss"], state["budget_from"]
         self.steps, self.stopped = state["steps"], state["stopped"]
-        self.looked_at = dict(state["looked_at"])
+        self._looked_at = dict(state["looked_at"])
         if state["look_ahead"] is None:
             # Not always the one that the settings name: they may have changed since this training stopped.
             saved = state["minimizer"]
@@ -356,7 +359,7 @@ class Training:
         else:
             self._look_ahead = self._looking_ahead(settings)
             self._look_ahead.restore(state["look_ahead"])
-            self._follow(self._look_ahead)
+            self.start = self._candidates[self._look_ahead.best]
 
     def _require_fit(self, settings: PursuitSettings) -> None:
         """Raise a ValueError if the minimizer of the settings cannot take one of the candidates."""

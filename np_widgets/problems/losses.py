@@ -49,7 +49,7 @@ class SquareLoss:
 
     def evaluate(self, outputs: Tensor, targets: Tensor, residual: Tensor) -> Tensor:
         torch.sub(targets, outputs, out=residual)
-        return torch.linalg.vector_norm(residual, dim=(-2, -1)).square() / (2 * outputs.shape[-2])
+        return torch.linalg.vector_norm(residual, dim=(-2, -1)).square_().div_(2 * outputs.shape[-2])
 
     def second_derivative(self, change: Tensor, outputs: Tensor) -> Tensor:
         return change

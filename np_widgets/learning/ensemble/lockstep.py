@@ -88,6 +88,7 @@ class Lockstep:
             under_way, found, scaled = [under_way[place] for place in places], found.part(places), scaled.part(places)
             scaled_data, scales, usable = scaled_data.of(places), scales[kept], usable[kept]
             factors = [each[kept] for each in factors]
+        members = [self.members[index] for index in under_way]
         ahead = SideBySide(
             balanced([each.float() for each in scaled.at(scales)], self._settings.power),
             scaled_data.inputs.mT,
@@ -95,6 +96,7 @@ class Lockstep:
             scaled_data.loss,
             self._activation,
             usable,
+            target_losses=scales.new_tensor([each.target_loss / each.units.loss_size for each in members]).float(),
         )
         ahead.advance(STEPS)
         for place, index in enumerate(under_way):
@@ -104,7 +106,7 @@ class Lockstep:
         ]
         rows = torch.arange(len(under_way), device=ahead.best.device)
         first = [each[rows, ahead.best] for each in found.at(scales)]
-        self._minimize(under_way, first, weights, found.part(rows, ahead.best))
+        self._minimize(under_way, first, weights, found.part(rows, ahead.best), ahead.steps_of_groups.tolist())
 
     def _tell(self, member: Member, ahead: SideBySide, place: int) -> None:
         """What the look-ahead found out, candidate by candidate; the networks stand in the candidates' order."""
@@ -143,7 +145,12 @@ class Lockstep:
         return layer > 0 and counts_unseen(self._activation, layer, self._settings.hidden_layers)
 
     def _minimize(
-        self, under_way: Sequence[int], first: Sequence[Tensor], ahead: Sequence[Tensor], chosen: Candidates
+        self,
+        under_way: Sequence[int],
+        first: Sequence[Tensor],
+        ahead: Sequence[Tensor],
+        chosen: Candidates,
+        steps_ahead: Sequence[int],
     ) -> None:
         """Go on from the networks that are ahead, or where they started from if that is lower."""
         members, data = [self.members[index] for index in under_way], self._data.of(under_way)
@@ -157,23 +164,24 @@ class Lockstep:
         lower = (losses[1] < losses[0]).reshape(-1, 1, 1)
         starts = [torch.where(lower, after, before) for before, after in zip(first, ahead, strict=True)]
         networks = unpadded(balanced(starts, self._settings.power), widths, self._activation)
-        steps = [0] * len(members)
+        steps = list(steps_ahead)
         largest = max(network.parameter_count for network in networks)
         in_batch = LevenbergMarquardt.suits(members[0].problem, largest)
         if in_batch:
-            networks, steps = self._levenberg_marquardt(members, networks, data)
+            networks, more = self._levenberg_marquardt(members, networks, data)
+            steps = [before + each for before, each in zip(steps, more, strict=True)]
         values = chosen.values.tolist()
         for member, network, layer, value, taken in zip(members, networks, layers, values, steps, strict=True):
-            more = 0
+            alone = 0
             if in_batch and not self._is_nearly_fitted(member, network):
                 end = network.balanced()
             else:
-                end, more = member.settled(network)
+                end, alone = member.settled(network)
             # Where next to nothing is left, single precision cannot tell a ray that leads down from one that does not.
             if member.loss_of(end) > member.loss:
                 member.go_on_alone()
             else:
-                member.trained(end, layer, value, STEPS + taken + more)
+                member.trained(end, layer, value, taken + alone)
 
     def _levenberg_marquardt(
         self, members: Sequence[Member], networks: Sequence[HomogeneousNetwork], data: Data
