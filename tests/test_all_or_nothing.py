@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import sys
@@ -109,6 +110,28 @@ def test_a_saddle_flow_undoes_a_quantum_that_fails_anywhere(dynamics, monkeypatc
 
     failures = assert_undone_wherever_it_fails(flow(), flow(), random.Random(dynamics), 40)
     assert failures > 10
+
+
+@pytest.mark.parametrize("action", ["add_neuron", "set_minimizer", "reset"])
+def test_an_action_that_fails_anywhere_is_undone(action):
+    pursuit = NeuronPursuit(kumar_haupt(samples=40, seed=1), seed=3, starts=5)
+    while pursuit.frame().step < 310:  # beyond the look-ahead
+        pursuit.advance()
+    assert pursuit.phase == "minimizing"
+    before = bits(pursuit.state())
+    arguments = ("adam",) if action == "set_minimizer" else ()
+    failures = 0
+    for line in itertools.count(1):
+        try:
+            with raising_at_line(line, KeyboardInterrupt()):
+                getattr(pursuit, action)(*arguments)
+        except KeyboardInterrupt:
+            failures += 1
+            assert bits(pursuit.state()) == before
+        else:
+            break
+    assert failures > 5
+    assert bits(pursuit.state()) != before
 
 
 class Counted:

@@ -7,11 +7,12 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from np_widgets.learning.interruption import uninterrupted
 from np_widgets.learning.states import same
 
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
@@ -180,6 +181,18 @@ def _refused_while_shown(method: FunctionType) -> Callable[..., Any]:
         return method(self, *args, **kwargs)
 
     return changing
+
+
+def all_or_nothing(action: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """An action of an engine, a method, that is undone if anything is raised in the middle of it."""
+
+    @functools.wraps(action)
+    def attempting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        engine = args[0]
+        assert isinstance(engine, Engine)
+        return engine.attempt(lambda: action(*args, **kwargs), unless_same=True)
+
+    return attempting
 
 
 def drop_locals(error: BaseException) -> None:

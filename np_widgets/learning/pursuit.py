@@ -12,7 +12,7 @@ import torch
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.driving import drive
-from np_widgets.learning.engine import Engine
+from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
@@ -295,6 +295,7 @@ class NeuronPursuit(Engine):
         assert self._finished is not None
         return self._finished
 
+    @all_or_nothing
     def add_neuron(self, layer: int | None = None) -> None:
         """Ask for the best neuron now, whatever the state of the training, and however many were added before.
 
@@ -330,6 +331,7 @@ class NeuronPursuit(Engine):
         self._additions_left = max(self._additions_left - 1, 0)
         self._finished = None
 
+    @all_or_nothing
     def set_minimizer(self, minimizer: str) -> None:
         """Go on with another minimizer, with ``method="fast"`` from the lowest point seen so far.
 
@@ -343,6 +345,7 @@ class NeuronPursuit(Engine):
             self._training.change_minimizer(settings)
         self.settings = settings
 
+    @all_or_nothing
     def reset(
         self,
         *,

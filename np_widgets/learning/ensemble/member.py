@@ -11,6 +11,7 @@ from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, judged
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
+from np_widgets.learning.minimizers.minimizer import TARGET_MET
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.rules import ending, gradient_norm_at_end, limit, no_point, target_in_force
@@ -91,7 +92,7 @@ class Member:
         # A silent neuron changes nothing but, perhaps, the last digits.
         self.loss = min(loss, self.loss) if silent else loss
         is_met = self.loss <= self.target_loss
-        stopped = stopped or ("target loss met" if is_met else "no further decrease")
+        stopped = stopped or (TARGET_MET if is_met else "no further decrease")
         test_loss = None
         if problem.test_inputs is not None and problem.test_targets is not None:
             output = network.forward(problem.test_inputs).output

@@ -15,7 +15,7 @@ from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, fitting
 from np_widgets.learning.driving import drive
-from np_widgets.learning.engine import Engine
+from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
@@ -300,6 +300,7 @@ class SaddleFlow(Engine):
         """
         return self._drive(arguments.choice("goal", goal, GOALS), progress, callback, torch_threads)
 
+    @all_or_nothing
     def aim(self, goal: str | float | None) -> None:
         """Set what a session runs to: ``"escape"``, ``"next saddle"``, a later time, or None to go on for ever.
 
@@ -316,6 +317,7 @@ class SaddleFlow(Engine):
                 raise ValueError(f"goal must be a time here, got {goal!r}: {NOTHING_LEFT}")
         self._now = self._now.aiming(goal)
 
+    @all_or_nothing
     def reset(
         self,
         *,
