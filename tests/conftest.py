@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import signal
 from typing import Any
 
 import hypothesis
@@ -47,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "rounding: other last digits could decide about it, so it is run with other kernels and data as well"
     )
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     seed = config.getoption("other_data")
     if seed is not None:
         _use_other_data(seed)
@@ -67,7 +70,7 @@ def _use_other_data(seed: int) -> None:
             if inputs is not None:
                 noise = np.random.default_rng(seed).standard_normal(inputs.shape)
                 size = _SIZE_OF_NOISE * torch.finfo(inputs.dtype).eps
-                inputs.mul_(torch.as_tensor(1 + size * noise).to(inputs))
+                inputs.mul_(torch.as_tensor(1 + size * noise, device="cpu").to(inputs))
 
     Problem.__init__ = problem_of_other_data  # type: ignore[method-assign]
 
