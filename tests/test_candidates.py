@@ -130,6 +130,24 @@ def test_without_a_look_ahead_the_largest_value_is_taken():
         assert all(each.is_kkt_point for each in record.candidates)
 
 
+def test_every_search_draws_starts_of_its_own():
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(problem, method="paper", starts=1, max_steps=20, target_loss=0.0)
+    pursuit.run(0)
+    same = []
+    for number in (1, 2, 3):
+        network = pursuit.network
+        pursuit.run(1)
+        found = [each.value for each in pursuit.growth[number].candidates]
+        own, first = (
+            [point.value for point in npw.find_kkt_points(network, problem, starts=1, seed=seed)]
+            for seed in (number, 0)
+        )
+        assert found == pytest.approx(own, rel=1e-9)
+        same.append(own == pytest.approx(first, rel=1e-9))
+    assert not all(same)
+
+
 @pytest.mark.parametrize("cut", [5, 12, 20, 40])
 def test_what_was_taken_survives_a_saved_state(cut):
     pursuit, other = PURSUITS["example"](), PURSUITS["example"]()

@@ -276,6 +276,19 @@ def test_points_do_not_depend_on_the_scale_of_the_data(leak):
     assert [2.0**10 * p.value for p in scaled] == pytest.approx([p.value for p in points], rel=1e-9)
 
 
+@pytest.mark.parametrize("leak", KINKED)
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_points_do_not_depend_on_how_large_each_sample_is(leak, inputs):
+    # φ is homogeneous in every h_i: what a signal gains is what its features lose. So a kink is one at any size.
+    _, problem = case(8, inputs=inputs, samples=12)
+    sizes = torch.where(torch.arange(12) % 2 == 0, 1.0, 2.0**-43).double()[:, None]
+    points = npw.find_origin_points(problem, hidden_layers=1, leak=leak, value_tolerance=0.0)
+    other = npw.Problem(sizes * problem.inputs, problem.targets / sizes)
+    scaled = npw.find_origin_points(other, hidden_layers=1, leak=leak, value_tolerance=0.0)
+    assert scaled[0].value == pytest.approx(points[0].value, rel=1e-9)
+    assert max(point.residual for point in scaled) < 1e-6
+
+
 # --------------------------------------------------------------------------------------------------- the rest
 
 

@@ -12,6 +12,8 @@ import torch
 from hypothesis import assume, given, settings
 
 import np_widgets as npw
+from np_widgets.learning.ensemble.levenberg_marquardt import BatchLevenbergMarquardt
+from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.objective import Objective
@@ -40,6 +42,16 @@ def test_best_scale_says_so_if_nothing_is_lower_and_survives_overflow():
 # --------------------------------------------------------------------------------------------------- balanced weights
 
 
+def imbalance(network):
+    """The largest ``|p‖out‖² − ‖in‖²|`` of a neuron relative to either."""
+    worst = 0.0
+    for below, above in pairwise(network.weights):
+        incoming, outgoing = below.square().sum(dim=1), network.power * above.square().sum(dim=0)
+        larger = torch.maximum(incoming, outgoing).clamp(min=1e-300)
+        worst = max(worst, float(((incoming - outgoing).abs() / larger).max()))
+    return worst
+
+
 @pytest.mark.rounding
 @given(
     seed=st.integers(0, 1000),
@@ -58,9 +70,61 @@ def test_balanced_weights_give_the_same_function_and_are_balanced(seed, widths, 
     reference = network(x)
     assume(bool(reference.isfinite().all()))  # deep networks of a high power leave the range of floating point
     assert torch.allclose(balanced(x), reference, rtol=1e-9, atol=1e-12 * float(reference.abs().max()))
-    for below, above in pairwise(balanced.weights):
-        incoming, outgoing = below.square().sum(dim=1), power * above.square().sum(dim=0)
-        assert torch.allclose(incoming, outgoing, rtol=1e-6)
+    assert imbalance(balanced) < 1e-6
+
+
+def waves():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    return npw.Problem(x, torch.sin(2 * x[:, 0]) * x[:, 1])
+
+
+@pytest.mark.rounding
+@pytest.mark.parametrize("minimizer", MINIMIZER_NAMES)
+def test_every_network_of_the_fast_method_starts_and_ends_in_balanced_weights(minimizer):
+    pursuit = npw.NeuronPursuit(waves(), starts=5, minimizer=minimizer, max_steps=330, target_loss=0.0)
+    frames = []
+    pursuit.run(1, callback=frames.append)
+    ends = [after for before, after in pairwise(frames) if len(after.growth) > len(before.growth)]
+    starts = [
+        after
+        for before, after in pairwise(frames)
+        if len(after.growth) == len(before.growth) and before.taken is None and after.taken is not None
+    ]
+    assert len(ends) == 2
+    assert starts
+    for frame in (*starts, *ends):
+        assert imbalance(frame.network) < 1e-6
+
+
+@pytest.mark.rounding
+def test_pursuits_side_by_side_start_and_end_in_balanced_weights(monkeypatch):
+    minimize, imbalances = BatchLevenbergMarquardt.minimize, []
+
+    def watched(self, weights):
+        started = [[each[member] for each in weights] for member in range(len(weights[0]))]
+        imbalances.extend(imbalance(npw.HomogeneousNetwork(each)) for each in started)
+        return minimize(self, weights)
+
+    monkeypatch.setattr(BatchLevenbergMarquardt, "minimize", watched)
+    ends = npw.pursue_many(range(2), waves(), max_additions=1, starts=5, target_loss=0.0)
+    assert max(imbalance(each.network) for each in ends) < 1e-6
+    assert len(imbalances) >= 2
+    assert max(imbalances) < 1e-6
+
+
+@pytest.mark.rounding
+def test_how_the_weights_of_a_neuron_are_shared_out_changes_no_way():
+    problem, network = waves(), objective().network(objective().initial)
+    network = npw.HomogeneousNetwork([network.weights[0][:, :3], *network.weights[1:]])
+    shared = [16.0 * network.weights[0], network.weights[1] / 16, network.weights[2]]
+    for other in (npw.HomogeneousNetwork(shared), network):
+        hybrid = Hybrid(Objective(problem, other), Objective(problem, other).initial)
+        assert imbalance(hybrid.objective.network(hybrid.state()["inner"]["theta"])) < 1e-6
+    ahead = [LookAhead(problem, [each], seed=0) for each in (npw.HomogeneousNetwork(shared), network)]
+    for each in ahead:
+        each.advance(3)
+    assert ahead[0].loss == pytest.approx(ahead[1].loss, rel=1e-3)
 
 
 def test_neurons_without_incoming_or_outgoing_weights_stay():

@@ -103,6 +103,14 @@ def test_a_rise_of_the_test_loss_ends_with_the_network_before_and_can_be_gone_on
     assert watched.growth[-2] == after
 
 
+def test_a_test_loss_that_stays_has_not_risen():
+    # No network without biases changes its output for inputs of zero.
+    problem = npw.Problem(X, X[:, 0] * X[:, 1], test=(np.zeros((2, 3)), [1.0, -1.0]))
+    pursuit = npw.NeuronPursuit(problem, starts=3, max_steps=50, target_loss=0.0, stop_when_test_rises=True)
+    assert pursuit.run(2).kind == "additions"
+    assert [record.test_loss for record in pursuit.growth] == [0.5] * 3
+
+
 def test_after_a_rise_a_neuron_that_is_asked_for_joins_the_network_before():
     pursuit = noisy(stop_when_test_rises=True)
     pursuit.run(8)

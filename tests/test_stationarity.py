@@ -17,7 +17,7 @@ from torch import Tensor
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.stationarity import clarke_gradient_norm
+from np_widgets.learning.stationarity import clarke_gradient_norm, shortest_subgradient
 from np_widgets.problems import Problem
 
 pytestmark = pytest.mark.rounding
@@ -124,6 +124,20 @@ def test_a_minimum_on_a_kink_is_stationary_though_the_gradient_is_not_zero():
     assert minimizer.loss == pytest.approx(0.25, rel=1e-9)
     assert minimizer.gradient_norm > 0.1
     assert clarke_gradient_norm(objective, minimizer.theta, 1e-6) < 1e-6
+
+
+def test_layers_that_nothing_arrives_at_are_at_no_kink():
+    # The second and the third sample pull at the first weight, and the first, on its kink, holds them with a slope of ½;
+    # no neuron sees the others, which is no kink, however many they are.
+    silent = 600
+    inputs = [[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0]] + silent * [[0.0, -1.0]]
+    targets = [-2.0, 1.5, 0.5] + silent * [1.0]
+    network = HomogeneousNetwork([[[0.0, 1.0]], [[1.0], [1.0]], [[0.5, 0.5]]])
+    objective = Objective(Problem(inputs, targets), network)
+    found = shortest_subgradient(objective, objective.initial)
+    assert found.kinks == 3  # one sample, three neurons
+    assert found.norm == clarke_gradient_norm(objective, objective.initial)
+    assert found.norm < 1e-3 * _plain(objective)
 
 
 def test_a_kink_that_is_no_minimum_is_told_from_one():
