@@ -107,7 +107,7 @@ def test_pursuits_side_by_side_start_and_end_in_balanced_weights(monkeypatch):
         return minimize(self, weights)
 
     monkeypatch.setattr(BatchLevenbergMarquardt, "minimize", watched)
-    ends = npw.pursue_many(range(2), waves(), max_additions=1, starts=5, target_loss=0.0)
+    ends = npw.pursue_many(range(2), waves(), leak=0.2, max_additions=1, starts=5, target_loss=0.0)
     assert max(imbalance(each.network) for each in ends) < 1e-6
     assert len(imbalances) >= 2
     assert max(imbalances) < 1e-6

@@ -127,7 +127,7 @@ def test_a_minimum_on_a_kink_is_stationary_though_the_gradient_is_not_zero():
 
 
 def test_layers_that_nothing_arrives_at_are_at_no_kink():
-    # The second and the third sample pull at the first weight, and the first, on its kink, holds them with a slope of ½;
+    # Two samples pull at the first weight, and the first sample, on its kink, holds them with a slope of ½;
     # no neuron sees the others, which is no kink, however many they are.
     silent = 600
     inputs = [[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0]] + silent * [[0.0, -1.0]]
