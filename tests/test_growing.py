@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 
 import np_widgets as npw
 from np_widgets.learning.ensemble.levenberg_marquardt import BatchLevenbergMarquardt
+from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
 from np_widgets.learning.minimizers.hybrid import Hybrid
@@ -83,7 +84,7 @@ def waves():
 @pytest.mark.parametrize("minimizer", MINIMIZER_NAMES)
 def test_every_network_of_the_fast_method_starts_and_ends_in_balanced_weights(minimizer):
     pursuit = npw.NeuronPursuit(waves(), starts=5, minimizer=minimizer, max_steps=330, target_loss=0.0)
-    frames = []
+    frames: list[PursuitFrame] = []
     pursuit.run(1, callback=frames.append)
     ends = [after for before, after in pairwise(frames) if len(after.growth) > len(before.growth)]
     starts = [
@@ -99,7 +100,8 @@ def test_every_network_of_the_fast_method_starts_and_ends_in_balanced_weights(mi
 
 @pytest.mark.rounding
 def test_pursuits_side_by_side_start_and_end_in_balanced_weights(monkeypatch):
-    minimize, imbalances = BatchLevenbergMarquardt.minimize, []
+    minimize = BatchLevenbergMarquardt.minimize
+    imbalances: list[float] = []
 
     def watched(self, weights):
         started = [[each[member] for each in weights] for member in range(len(weights[0]))]

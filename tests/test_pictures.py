@@ -124,15 +124,15 @@ class TestArchitecture:
 
     def test_many_inputs_and_neurons_are_summed_up_in_a_node_for_the_rest(self):
         rng = np.random.default_rng(0)
-        network = (rng.normal(size=(40, 1000)), rng.normal(size=(30, 40)), rng.normal(size=(3, 30)))
+        network = (rng.normal(size=(40, 2000)), rng.normal(size=(30, 40)), rng.normal(size=(3, 30)))
         network[0][:, 17] = 9.0
         picture = architecture(frame(network, added=((1, 39),)))
         columns = np.bincount(picture.node_columns)
         assert columns.tolist() == [MOST_INPUTS, MOST_NEURONS, MOST_NEURONS, 3]
         assert "x₁₈" in picture.node_labels
-        assert f"+{1000 - MOST_INPUTS + 1}" in picture.node_labels
+        assert f"+{2000 - MOST_INPUTS + 1:,}" in picture.node_labels
         assert "40" in picture.node_labels
-        assert "23 of 1,000 inputs" in picture.note
+        assert "23 of 2,000 inputs" in picture.note
         # Nothing is lost: all weights of a matrix are in the norm of its edges, but for those too weak to see.
         first = picture.edge_x[:, 0] == 0
         assert np.linalg.norm(picture.edge_weights[first]) == pytest.approx(np.linalg.norm(network[0]), rel=1e-2)
@@ -175,13 +175,13 @@ class TestWeights:
         assert picture.y_label == "weight in W₃"
 
     def test_a_wide_layer_shows_its_largest_rows_and_the_peaks(self):
-        matrix = np.random.default_rng(0).normal(size=(50, 5000)) * 1e-3
+        matrix = np.random.default_rng(0).normal(size=(1200, 5000)) * 1e-3
         matrix[31, 4321] = 7.0
-        picture = weights(frame((matrix, np.ones((1, 50)))))
+        picture = weights(frame((matrix, np.ones((1, 1200)))))
         assert picture.rows.shape == (MOST_LINES, MOST_POINTS)
         assert picture.rows[picture.labels.index("neuron 32"), picture.x.tolist().index(4322)] == 7.0
         assert np.all(np.diff(picture.x) > 0)
-        assert "8 largest of 50 rows" in picture.note
+        assert "8 largest of 1,200 rows" in picture.note
         assert "1,000 of 5,000 weights" in picture.note
 
     @pytest.mark.parametrize("layer", [0, 4, -1])

@@ -12,6 +12,8 @@ from np_widgets.learning import rules
 from np_widgets.learning.growth import GrowthRecord
 from np_widgets.learning.minimizers.gradient_descent import GradientDescent
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.settings import MINIMIZER_NAMES
+from np_widgets.learning.side_by_side import STEPS
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((40, 3))
@@ -109,6 +111,25 @@ def test_a_test_loss_that_stays_has_not_risen():
     pursuit = npw.NeuronPursuit(problem, starts=3, max_steps=50, target_loss=0.0, stop_when_test_rises=True)
     assert pursuit.run(2).kind == "additions"
     assert [record.test_loss for record in pursuit.growth] == [0.5] * 3
+
+
+@pytest.mark.parametrize(("method", "minimizer"), [*(("fast", name) for name in MINIMIZER_NAMES), ("paper", "auto")])
+def test_a_training_ends_with_its_step_budget(method, minimizer):
+    problem = npw.Problem(X, np.sin(3 * X[:, 0]) * X[:, 1])
+    budget = 7 if method == "paper" else STEPS + 7
+    options = {"method": method, "minimizer": minimizer, "max_steps": budget}
+    pursuit = npw.NeuronPursuit(problem, 1, starts=3, max_additions=1, target_loss=0.0, **options)  # type: ignore[arg-type]
+    quanta = 0
+    while pursuit.finished is None:
+        pursuit.advance()
+        quanta += 1
+        assert quanta < 2000
+    assert len(pursuit.growth) == 2
+    for record in pursuit.growth:
+        told = record.stopped == f"step budget of {budget} used up"
+        assert record.steps == budget if told else record.steps < budget
+    slow = minimizer in ("gradient_descent", "adam", "minibatch_adam", "hybrid")
+    assert any("budget" in record.stopped for record in pursuit.growth) or not slow
 
 
 def test_after_a_rise_a_neuron_that_is_asked_for_joins_the_network_before():

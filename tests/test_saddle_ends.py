@@ -148,10 +148,22 @@ def test_a_flow_that_nothing_leaves_is_given_up_after_so_many_steps(monkeypatch)
     monkeypatch.setattr("np_widgets.learning.saddles.passage._MOST_STEPS_WITHOUT_KKT_POINT", 20)
     network, problem = saddles.deep_linear_saddle()
     flow = npw.SaddleFlow(network, problem, 1, 1e-6, starts=3)
-    reason = flow.run_to("escape")
-    assert "No escape by time" in reason
+    flow.aim("escape")
+    for _ in range(200):
+        flow.advance()
+    reason = flow.finished
+    assert "No escape by time" in str(reason)
     assert 20 <= flow.frame().steps <= 21
     assert flow.run_to("next saddle") == reason
+
+
+def test_a_prediction_that_gets_nowhere_is_given_up_after_so_many_steps(monkeypatch):
+    for most, predicted in ((20_000, True), (5, False)):
+        monkeypatch.setattr("np_widgets.learning.saddles.prediction._MOST_STEPS", most)
+        flow = saddles.small_flow(scale=1e-8)
+        while flow.prediction is None:
+            flow.advance()
+        assert (flow.prediction.escape_time is not None) == predicted
 
 
 def test_a_gradient_that_happens_to_vanish_leaves_rounding(monkeypatch):

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import np_widgets as npw
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.saddles.minimum import polished
 from tests import saddles
 from tests.saddles import double
 
@@ -207,3 +209,17 @@ def test_a_minimum_on_kinks_is_accepted_though_its_gradient_is_not_small():
     flow = near(network, problem)
     flow.run(5.0)
     assert float((flow.network.weights[0][0] - network.weights[0][0]).abs().max()) < 0.05
+
+
+@pytest.mark.parametrize("bounds", [{"_POLISH_STEPS": 20, "_SLIDING_STEPS": 20}, {"_MOST_WORK": 1.0}])
+def test_a_polish_takes_so_many_steps_and_so_much_work(monkeypatch, bounds):
+    problem = problem_of(2, 1, 0.0, 0)
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((2, 3), (2, 2), (1, 2))]
+    objective = Objective(problem, npw.HomogeneousNetwork(weights))
+    for name, most in bounds.items():
+        monkeypatch.setattr(f"np_widgets.learning.saddles.minimum.{name}", most)
+    told: list[str] = []
+    polished(objective, objective.initial, lambda what, _: told.append(what))
+    # Twenty steps between two reports, and four minimizers in turn.
+    assert len(told) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import np_widgets as npw
@@ -52,6 +54,31 @@ def test_target_limit_and_stuck_look_different_and_say_what_can_be_done_next():
         True
     ] * 3
     assert len({end.split("aria-hidden")[1][:10] for end in ends.values()}) == 3  # a sign of its own for each
+
+
+@pytest.mark.parametrize(
+    ("status", "progress", "shown"),
+    [
+        ("running", 0.3, True),
+        ("running", 0.0, True),
+        ("running", None, False),
+        ("paused", 0.3, True),
+        ("paused", 0.0, False),
+        ("paused", None, False),
+        ("finished", 1.0, False),
+        ("failed", 0.3, False),
+        ("closed", 0.3, False),
+    ],
+)
+def test_progress_is_shown_only_of_what_is_under_way(status, progress, shown):
+    lines = StatusLines("Neuron Pursuit", "example")
+    try:
+        lines.show(SimpleNamespace(message="", progress=progress), status, [])
+        bar = lines.heading.children[1].children[0]
+        assert bar.layout.visibility == ("visible" if shown else "hidden")
+        assert bar.value == (progress or 0.0)
+    finally:
+        close_tree(lines.heading, lines.sentence, lines.notice)
 
 
 def test_without_a_network_the_architecture_says_the_truth():
