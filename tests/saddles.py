@@ -85,6 +85,23 @@ def best_linear_fit() -> tuple[npw.HomogeneousNetwork, npw.Problem]:
     return npw.HomogeneousNetwork([[[2.0**0.5]], [[2.0**0.5]]], leak=1.0), npw.Problem(x[:, None], 2 * x + x**2)
 
 
+def awake_alone(frame: SaddleFrame, problem: npw.Problem, time: float) -> tuple[float, float]:
+    """The loss of the neurons that are active in a frame, without the others: at once, and ``time`` later."""
+    ends = [np.ones(frame.weights[0].shape[1], bool), *frame.active, np.ones(frame.weights[-1].shape[0], bool)]
+    weights = [double(w[np.ix_(above, below)]) for w, below, above in zip(frame.weights, ends, ends[1:], strict=False)]
+    losses = []
+    for _ in range(math.ceil(time / 0.01) + 1):
+        weights, hidden = [weight.requires_grad_() for weight in weights], problem.inputs
+        for weight in weights[:-1]:
+            z = hidden @ weight.T
+            hidden = torch.maximum(z, frame.leak * z) ** frame.power
+        loss = (hidden @ weights[-1].T - problem.targets).square().sum(dim=1).mean() / 2
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, weights)
+        weights = [(weight - 0.01 * each).detach() for weight, each in zip(weights, gradients, strict=True)]
+    return losses[0], losses[-1]
+
+
 def small_flow(seed: int = 0, **options: Any) -> npw.SaddleFlow:
     """A flow that escapes within a second, near the saddle of a ReLU network with one hidden layer."""
     defaults: dict[str, Any] = {"dormant": 2, "scale": 1e-3, "starts": 8}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
 from np_widgets.learning.minimizers.minimizer import Minimizer
@@ -17,6 +18,8 @@ from np_widgets.learning.saddles.recording import Sample
 from np_widgets.learning.saddles.saddle import Saddle
 from np_widgets.learning.saddles.settings import ESCAPED
 from np_widgets.problems import Problem
+
+Floats = NDArray[np.float64]
 
 _COMPARISON = "gradient_descent"
 _NEAR_LARGEST = 0.5
@@ -42,6 +45,14 @@ class Awoken:
     added: tuple[int, ...]
 
 
+def active_after(theta: Floats, active: Sequence[Flags], layout: Layout) -> tuple[Flags, ...]:
+    """For each hidden layer which neurons are active at ``theta``: ``active`` before, or awake since."""
+    norms, before = np.sqrt(sum(layout.squares(theta))), np.concatenate(list(active))
+    # Where many have grown a little, at least the largest have woken up.
+    least = min(ESCAPED * float(np.linalg.norm(theta)), _NEAR_LARGEST * float(norms[~before].max()))
+    return tuple(np.split(before | (norms >= least), np.cumsum(layout.widths)[:-1]))
+
+
 def awoken(sample: Sample, now: Now, layout: Layout, neurons: Sequence[tuple[int, int]]) -> Awoken:
     """Which neurons woke up on the way from ``now.place`` to ``sample``.
 
@@ -49,12 +60,8 @@ def awoken(sample: Sample, now: Now, layout: Layout, neurons: Sequence[tuple[int
     """
     assert now.escaped is not None
     assert now.highest is not None
-    norms = np.sqrt(sum(layout.squares(sample.theta)))
-    before = np.concatenate(list(now.place.active))
-    # Where many have grown a little, at least the largest have woken up.
-    least = min(ESCAPED * float(np.linalg.norm(sample.theta)), _NEAR_LARGEST * float(norms[~before].max()))
-    after = before | (norms >= least)
-    active = tuple(np.split(after, np.cumsum(layout.widths)[:-1]))
+    active = active_after(sample.theta, now.place.active, layout)
+    before, after = np.concatenate(list(now.place.active)), np.concatenate(list(active))
     awake = tuple(layout.neurons[index] for index in np.flatnonzero(after & ~before))
     is_active = dict(zip(layout.neurons, after, strict=True))
     highest = [high for neuron, high in zip(neurons, now.highest, strict=True) if not is_active[neuron]]
@@ -87,11 +94,10 @@ def pursuit_from(saddle: Saddle, destinations: Sequence[Destination], problem: P
     return make_minimizer(_COMPARISON, objective, objective.initial, None)
 
 
-def message(awakening: Awakening, fall: float, window: float) -> str:
-    """One sentence; ``fall`` is by how much the loss falls in the time ``window`` after it."""
+def message(awakening: Awakening, why: str) -> str:
+    """One sentence; ``why`` is what makes it a saddle."""
     awake = awakening.awake
     names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
     more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
     who = f"{names}{more} woke up" if awake else "no neuron woke up"
-    level = f"it falls by {max(fall, 0.0):.1e} in the next {window:.3g} units of time"
-    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g} ({level}): {who}."
+    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g} ({why}): {who}."

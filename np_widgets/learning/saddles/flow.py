@@ -111,12 +111,14 @@ class SaddleFlow(Engine):
     Notes
     -----
     The flow has *escaped* when ``‖w_z‖`` has reached 3 % of ``‖w_n‖``; from the origin, 3 % of the norm where the loss
-    is lowest on the ray of the best KKT point. The *next saddle* is where the loss is level: in
-    the time of half an e-folding of the dormant weights at their escape it falls by at most a tenth of what it has
-    fallen since the saddle left, and by at most 0.15 % of what is left (or by 10⁻⁴ of what it has fallen); of such
-    moments, the one after which it falls least. There the neurons with 3 % of all
-    weights' norm (or, if none has it, half of the largest dormant one's) count as awake, and the flow can go on from
-    there with the rest as the dormant ones.
+    is lowest on the ray of the best KKT point. The neurons with 3 % of all weights' norm (or, if none
+    has it, half of the largest dormant one's) then count as awake. The *next saddle* is where the loss of the awake
+    neurons is level: followed alone for four e-foldings of the dormant weights at their escape, they lower it by at
+    most 0.5 % of itself. The others may be about to escape already, which the next prediction tells; if they do so
+    before the awake neurons are at rest there is no saddle between the two escapes. Tried are the moments after which
+    the loss falls least; for half an e-folding, by at most 0.2 % of itself and a tenth of what it has fallen
+    since the saddle left (which along kinks must be more than its error). The last one, a minimum, is reached where
+    the loss is 10⁻⁹ of that of the output zero. The flow can go on from there with the rest as the dormant ones.
 
     Smooth flows (p ≥ 2, or α = 1) are followed by an adaptive method of order 8, or an implicit one if they are stiff.
     With kinks an adaptive method of order 5 takes turns with Heun's method at steps of 0.15 over the largest curvature,

@@ -49,6 +49,25 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
+class Trial:
+    """The neurons that were awake at some moment, followed alone, to see whether that is a saddle.
+
+    Attributes
+    ----------
+    moment
+        Which one.
+    point
+        Where that integration stands; its time is counted from the moment.
+    loss
+        The training loss that they alone had then.
+    """
+
+    moment: Moment
+    point: Point
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
 class Now:
     """Everything that changes, in one value that is only ever replaced.
 
@@ -79,8 +98,10 @@ class Now:
     aligned, escaped
         Whether the largest dormant neuron was aligned, and when the flow escaped.
     recent, levelest
-        Moments since the escape whose window of time is not over, and the one after which the loss was level, and fell
-        least.
+        Moments since the escape whose window of time is not over, and the one after which the loss fell least, and
+        slowly enough to be a saddle's.
+    trial
+        Whether such a moment was at a saddle, as far as that is known.
     highest
         The largest norm of each initially dormant neuron since the flow left the place.
     earlier
@@ -111,6 +132,7 @@ class Now:
     escaped: float | None = None
     recent: tuple[Moment, ...] = ()
     levelest: Moment | None = None
+    trial: Trial | None = None
     highest: Floats | None = None
     earlier: Point | None = None
     next_active: tuple[Flags, ...] | None = None
@@ -137,7 +159,10 @@ def require_fit(now: Now, start: Start, started: Floats) -> None:
     theta, widths = start.theta, [len(flags) for flags in start.active]
     if started.shape != theta.shape or not np.allclose(started, theta, rtol=1e-9, atol=0):
         raise ValueError("state['start'] must be where this flow starts, got that of another network or other settings")
-    for name, weights in (("point.y", now.point.y), ("place.theta", now.place.theta)):
+    points = {"point.y": now.point.y, "place.theta": now.place.theta}
+    if now.trial is not None:
+        points |= {"trial.point.y": now.trial.point.y, "trial.moment.point.y": now.trial.moment.point.y}
+    for name, weights in points.items():
         if weights.shape != theta.shape or weights.dtype != theta.dtype or not np.isfinite(weights).all():
             raise ValueError(f"state['now'].{name} must be {len(theta)} finite numbers, got shape {weights.shape}")
     for name, flags in (("place.active", now.place.active), ("next_active", now.next_active)):

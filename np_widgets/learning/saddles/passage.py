@@ -15,12 +15,13 @@ from np_widgets import arguments
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, awoken, message, pursuit_from
+from np_widgets.learning.rules import TARGET_SHARE
+from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, active_after, awoken, message, pursuit_from
 from np_widgets.learning.saddles.fields import OriginFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator, tolerance_of
 from np_widgets.learning.saddles.frames import Event
 from np_widgets.learning.saddles.integration import Integrator, Piece, Point, crossing
-from np_widgets.learning.saddles.now import NOTHING_LEFT, Moment, Now
+from np_widgets.learning.saddles.now import NOTHING_LEFT, Moment, Now, Trial
 from np_widgets.learning.saddles.prediction import Course, ray_time
 from np_widgets.learning.saddles.recording import Recorder, Sample, Series, drift
 from np_widgets.learning.saddles.saddle import Place, Saddle
@@ -30,11 +31,17 @@ from np_widgets.problems import Problem
 Floats = NDArray[np.float64]
 
 _ALIGNED = 0.999
-# The loss is level where in the time of half an e-folding of the dormant weights at their escape it falls by at most a
-# tenth of what it has fallen since the saddle left, and 0.15 % of what is left; or by next to nothing of the former. Of
-# such moments the next saddle is the one where it falls least before it falls faster again, or as good as not at all.
-_WINDOW, _DONE, _LEVEL, _NOTHING = 0.5, 0.1, 0.0015, 1e-4
+# A saddle is a minimum of its active network. So the next one is where the loss of the awake neurons alone is level: in
+# the time of so many e-foldings of the dormant weights at their escape it falls by at most such a share of itself. The
+# others may grow meanwhile, for that is the next escape.
+_LEVEL_TIME, _LEVEL = 4.0, 0.005
+# Following them alone costs time. It is worth trying where in the time of half an e-folding the whole loss falls by at
+# most a tenth of what it has fallen since the saddle left, which must be more than its error, and by at most 0.2 % of
+# itself; and of such moments where it falls least before it falls faster again, or as good as not at all.
+_WINDOW, _DONE, _SLOW = 0.5, 0.1, 0.002
 _STANDING, _RISEN = 0.1, 1.5
+# Along kinks the recorded loss may rise by so many times the tolerance of itself.
+_ERROR_ALONG_KINKS = 300.0
 _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
 _COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
@@ -93,7 +100,7 @@ class Passage:
             self._settings.starts,
             seed,
         )
-        self._left = self.objective.loss(torch.from_numpy(place.theta).to(self.objective.initial))
+        self._left = self._loss(place.theta)
         self._dormant = ~self.layout.active_entries(place.active)
         self._integrator = None
         self._comparison = None
@@ -220,14 +227,15 @@ class Passage:
 
     def _flowed(self, now: Now) -> Now:
         goal = now.goal if isinstance(now.goal, float) else math.inf
+        steps = self._steps_per_quantum
+        if now.trial is not None:
+            return self._tried(now, now.trial, steps)
         # Where nothing moves one step may be longer than anybody waits.
         overdue = self._overdue(now) if now.escaped is None and now.dead_end is None else math.inf
         until = min(goal, overdue) if overdue > now.point.time else goal
-        operations = 12.0 * self._problem.samples * self.layout.size
-        steps = int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))
         for piece in islice(self._following(now).pieces(now.point, until), steps):
             now = self._passed(now, piece)
-            if now.finished is not None or now.phase != "flowing":
+            if now.finished is not None or now.phase != "flowing" or now.trial is not None:
                 return now
         if now.point.time >= goal:
             sample = self.measure(now, now.point.time, now.point.y, lasting=True)
@@ -235,6 +243,11 @@ class Passage:
             warning = self.warning(now.series.samples)
             return replace(now, finished=f"Time {now.point.time:.4g} is reached.{warning}")
         return self._unless_at_rest(now)
+
+    @property
+    def _steps_per_quantum(self) -> int:
+        operations = 12.0 * self._problem.samples * self.layout.size
+        return int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))
 
     def _unless_at_rest(self, now: Now) -> Now:
         """Where no time is worth waiting for, since nothing moves any more, it ends before that time."""
@@ -385,8 +398,8 @@ class Passage:
 
     # the next saddle
 
-    def _window(self, now: Now) -> float:
-        """How long the loss must be level: half an e-folding of the dormant weights' norm at the escape."""
+    def _e_folding(self, now: Now) -> float:
+        """The time in which the dormant weights' norm grew by a factor of e at the escape."""
         norm, degree = now.escape_norm, self.saddle.degree
         assert norm is not None
         assert now.escaped is not None
@@ -395,35 +408,63 @@ class Passage:
         else:  # by the law of a path through all layers, which took as long as it did
             degree = sum(self._start.activation.power**layer for layer in range(len(self.layout.shapes)))
             value = ray_time(1.0, degree, self._dormant_norm(now.place.theta), norm) / (now.escaped - now.place.time)
-        return _WINDOW / (degree * value * norm ** (degree - 2))
+        return 1 / (degree * value * norm ** (degree - 2))
 
     def _look_for_next_saddle(self, now: Now) -> Now:
-        sample, window = now.series.samples[-1], self._window(now)
+        sample, window = now.series.samples[-1], _WINDOW * self._e_folding(now)
         assert now.highest is not None
-        recent, levelest = (*now.recent, Moment(sample.loss, now.point, now.highest)), now.levelest
+        moment = Moment(sample.loss, now.point, now.highest)
+        if sample.loss <= TARGET_SHARE * self._problem.zero_loss:
+            return self._at_next_saddle(now, moment, NOTHING_LEFT)
+        recent, levelest = (*now.recent, moment), now.levelest
         while recent[0].point.time + window <= sample.time:
             first, *rest = recent
             recent = tuple(rest)
             first = replace(first, fall=first.loss - sample.loss)
-            level = self._level(first.loss)
-            if first.fall <= level and (levelest is None or first.fall < levelest.fall):
+            slow = self._slow(first.loss)
+            if first.fall <= slow and (levelest is None or first.fall < levelest.fall):
                 levelest = first
-            if levelest is not None and (first.fall > _RISEN * levelest.fall or levelest.fall <= _STANDING * level):
-                # Back to where it was: that is the saddle, and what came after belongs to the next stretch.
-                return self._at_next_saddle(now, levelest)
+            if levelest is not None and (first.fall > _RISEN * levelest.fall or levelest.fall <= _STANDING * slow):
+                return replace(now, recent=recent, levelest=None, trial=self._trial(now, levelest))
         return replace(now, recent=recent, levelest=levelest)
 
-    def _level(self, loss: float) -> float:
-        """How much a level loss may fall in the window."""
-        fallen = max(self._left - loss, 0.0)
-        return max(min(_DONE * fallen, _LEVEL * loss), _NOTHING * fallen)
+    def _slow(self, loss: float) -> float:
+        """How much a loss that may be level may fall in the window; minus infinity if it has not fallen yet."""
+        kinked = self._start.activation.has_kink
+        error = _ERROR_ALONG_KINKS * tolerance_of(self._settings, kinked=kinked) * loss if kinked else 0.0
+        done = _DONE * (self._left - loss)
+        return min(done, _SLOW * loss) if done > error else -math.inf
 
-    def _at_next_saddle(self, now: Now, moment: Moment) -> Now:
-        point, window = moment.point, self._window(now)
-        now = replace(now, point=point, series=now.series.until(point.time), highest=moment.highest)
+    def _trial(self, now: Now, moment: Moment) -> Trial:
+        """Of the neurons that are awake then, alone: those of no weights stay so."""
+        theta = moment.point.y
+        awake = active_after(theta, now.place.active, self.layout)
+        y = np.where(self.layout.active_entries(awake), theta, 0.0)
+        return Trial(moment, Point(0.0, y), self._loss(y))
+
+    def _tried(self, now: Now, trial: Trial, steps: int) -> Now:
+        """Some steps of the trial; it ends where the loss is not level, or has been so for long enough."""
+        until = _LEVEL_TIME * self._e_folding(now)
+        for piece in islice(self._following(now).pieces(trial.point, until), steps):
+            trial = replace(trial, point=piece.end)
+        fall = trial.loss - self._loss(trial.point.y)
+        if fall > _LEVEL * trial.loss:
+            return replace(now, trial=None)
+        if trial.point.time < until:
+            return replace(now, trial=trial)
+        # Back to where it was: that is the saddle, and what came after belongs to the next stretch.
+        text = f"the awake neurons alone lower it by {max(fall, 0.0):.1e} in the next {until:.3g} units of time"
+        return self._at_next_saddle(now, trial.moment, text)
+
+    def _loss(self, theta: Floats) -> float:
+        return self.objective.loss(torch.from_numpy(theta).to(self.objective.initial))
+
+    def _at_next_saddle(self, now: Now, moment: Moment, why: str) -> Now:
+        point = moment.point
+        now = replace(now, point=point, series=now.series.until(point.time), highest=moment.highest, trial=None)
         sample = self.measure(now, point.time, point.y, lasting=True)
         found = awoken(sample, now, self.layout, self.recorder.neurons)
-        text = message(found.awakening, moment.fall, window) + self.warning(now.series.with_sample(sample).samples)
+        text = message(found.awakening, why) + self.warning(now.series.with_sample(sample).samples)
         event = Event("saddle", sample.time, sample.loss, text)
         now = replace(
             now,
