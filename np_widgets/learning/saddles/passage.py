@@ -415,7 +415,7 @@ class Passage:
         assert now.highest is not None
         moment = Moment(sample.loss, now.point, now.highest)
         if sample.loss <= TARGET_SHARE * self._problem.zero_loss:
-            return self._at_next_saddle(now, moment, NOTHING_LEFT)
+            return self._at_next_saddle(now, moment, f"at most {TARGET_SHARE:.0e} of that of the output zero")
         recent, levelest = (*now.recent, moment), now.levelest
         while recent[0].point.time + window <= sample.time:
             first, *rest = recent
