@@ -211,6 +211,19 @@ def test_a_neuron_that_no_sample_switches_on_never_escapes_and_that_is_said():
     flow.run(flow.time + 1)
 
 
+def test_no_flow_is_given_up_while_its_dormant_weights_grow():
+    # From this minimum on kinks they grow, to the last tolerance, three times more slowly than theory has it.
+    problem = npw.problems.kumar_haupt(samples=60, seed=10)
+    pursuit = npw.NeuronPursuit(problem)
+    pursuit.run(max_additions=0)
+    flow = npw.SaddleFlow(pursuit.network, problem, (2, 2), 1e-2, starts=10, polish=True)
+    reason = flow.run_to("escape")
+    record = flow.record
+    earlier = np.interp(flow.time / 2, record.time, record.dormant_norm)
+    assert record.dormant_norm[-1] >= 1.5 * earlier
+    assert "Escaped at time" in reason
+
+
 def test_a_dead_neuron_near_the_origin_is_not_waited_for():
     x = double(np.linspace(0.2, 1, 20))[:, None]
     dead = npw.OriginPoint(1.0, (double([[-0.5]]), double([[0.5]])), 0.0)

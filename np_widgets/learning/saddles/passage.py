@@ -45,8 +45,10 @@ _ERROR_ALONG_KINKS = 300.0
 _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
 _COMPARISON_BATCH = 100
 _SAMPLES_TO_ESCAPE = 250
-# A flow that has not escaped after so many times as long as predicted is not expected to escape any more.
-_OVERDUE = 2.0
+# A flow that has not escaped after so many times as long as predicted is not expected to escape any more, unless in the
+# second half of that time its dormant weights have grown by such a factor: near a minimum on kinks they may grow some
+# times more slowly than theory has it.
+_OVERDUE, _STILL_GROWING = 2.0, 1.5
 _MOST_STEPS_WITHOUT_KKT_POINT = 3000
 _MOST_SAMPLES_IN_A_STEP = 8
 # Where nothing is left to wait for, a flow is at rest once so many steps have moved it by no more than so many times
@@ -326,7 +328,12 @@ class Passage:
     def _is_overdue(self, now: Now) -> bool:
         # Nobody has predicted how long several neurons together take: then steps are counted.
         waited = not now.destinations and now.point.steps - now.first_step >= _MOST_STEPS_WITHOUT_KKT_POINT
-        return waited or now.point.time >= self._overdue(now)
+        return waited or (now.point.time >= self._overdue(now) and not self._still_grows(now))
+
+    def _still_grows(self, now: Now) -> bool:
+        middle = (now.place.time + now.point.time) / 2
+        earlier = next((each.theta for each in reversed(now.series.samples) if each.time <= middle), now.place.theta)
+        return self._dormant_norm(now.point.y) >= _STILL_GROWING * self._dormant_norm(earlier)
 
     def _overdue(self, now: Now) -> float:
         """When an escape that has not come is not expected any more."""
