@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import np_widgets
@@ -21,7 +22,7 @@ from np_widgets.learning.engine import Engine
 from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.saddles import passage
 from np_widgets.learning.search import DirectionSearch
-from np_widgets.problems import kumar_haupt
+from np_widgets.problems import Problem, kumar_haupt
 from tests.bits import bits
 from tests.session_engines import Counter
 
@@ -110,6 +111,46 @@ def test_a_saddle_flow_undoes_a_quantum_that_fails_anywhere(dynamics, monkeypatc
 
     failures = assert_undone_wherever_it_fails(flow(), flow(), random.Random(dynamics), 40)
     assert failures > 10
+
+
+def test_a_saddle_flow_undoes_a_search_that_has_gone_on(monkeypatch):
+    def flow() -> SaddleFlow:
+        return SaddleFlow(None, kumar_haupt(samples=30, seed=1), (2, 2), scale=2e-2, starts=2)
+
+    engine, twin = flow(), flow()
+    search, failures = DirectionSearch.advance, [MemoryError()]
+
+    def advance_and_fail_once(self: DirectionSearch) -> None:
+        search(self)
+        if failures:
+            raise failures.pop()
+
+    for _ in range(2):
+        engine.advance()
+        twin.advance()
+    monkeypatch.setattr(DirectionSearch, "advance", advance_and_fail_once)
+    with pytest.raises(MemoryError):
+        engine.advance()
+    while twin.frame().phase == "searching":
+        engine.advance()
+        twin.advance()
+        assert bits(engine.state()) == bits(twin.state())
+
+
+def test_a_saddle_flow_goes_back_within_the_training_that_it_is_compared_with(monkeypatch):
+    monkeypatch.setattr(passage, "_COMPARISON_BATCH", 1)
+    x = np.linspace(0.2, 1, 20)[:, None]
+    flow = SaddleFlow(None, Problem(np.concatenate([x, -x]), np.concatenate([2 * x, 0.7 * x])), (4,), 1e-3, starts=5)
+    while flow.frame().phase != "comparing":
+        flow.advance()
+    ways = []
+    state = flow.state()
+    for _ in range(2):
+        flow.restore(state)
+        flow.advance()
+        assert flow.frame().phase == "comparing"
+        ways.append(bits(flow.state()))
+    assert ways[0] == ways[1]
 
 
 @pytest.mark.parametrize("action", ["add_neuron", "set_minimizer", "reset"])

@@ -301,8 +301,11 @@ def test_at_rest_a_flow_does_not_go_on_for_a_time_that_never_comes(monkeypatch, 
 def test_where_a_neuron_still_grows_a_flow_is_not_at_rest(monkeypatch):
     # Given up long before it escapes, it goes on all the same; all that moves is smaller than any tolerance.
     monkeypatch.setattr("np_widgets.learning.saddles.passage._OVERDUE", 0.01)
-    monkeypatch.setattr("np_widgets.learning.saddles.passage._STEPS_AT_REST", 10)
-    flow = saddles.small_flow(scale=1e-8)
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._STEPS_AT_REST", 1)
+    monkeypatch.setattr("np_widgets.learning.saddles.passage._MOST_STEPS_PER_QUANTUM", 1)
+    x = math.sqrt(30) * np.linalg.qr(np.random.default_rng(0).standard_normal((30, 2)))[0]
+    network = npw.HomogeneousNetwork([[[2.0**0.5, 0.0]], [[2.0**0.5], [0.0]]], leak=1.0)
+    flow = npw.SaddleFlow(network, npw.Problem(x, x * [2.0, 1.0]), 2, 1e-8, starts=5)
     flow.aim(1e9)
     while not flow.events or flow.events[-1].kind != "escaped":
         flow.advance()
