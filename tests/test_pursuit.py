@@ -48,9 +48,10 @@ def test_authors_example_is_recovered_on_the_whole_hypercube():
 
 @pytest.mark.rounding
 def test_paper_method_walks_the_published_widths():
-    # The widths and the first losses as published; the same ladder as an independent implementation's.
+    # The widths and the first losses as published; the same ladder, with as many steps at most, as an independent
+    # implementation's.
     problem = npw.problems.kumar_haupt(samples=1000, seed=2)
-    pursuit = npw.NeuronPursuit(problem, method="paper")
+    pursuit = npw.NeuronPursuit(problem, method="paper", max_steps=20_000)
     pursuit.run(max_additions=4)
     assert [record.widths for record in pursuit.growth] == [(1, 1), (2, 1), (2, 2), (3, 2), (4, 2)]
     losses = [record.loss for record in pursuit.growth]
