@@ -126,6 +126,7 @@ def test_a_minimum_on_a_kink_is_stationary_though_the_gradient_is_not_zero():
     assert clarke_gradient_norm(objective, minimizer.theta, 1e-6) < 1e-6
 
 
+@pytest.mark.exact_data(reason="samples that are exactly on a kink")
 def test_layers_that_nothing_arrives_at_are_at_no_kink():
     # Two samples pull at the first weight, and the first sample, on its kink, holds them with a slope of ½;
     # no neuron sees the others, which is no kink, however many they are.
