@@ -93,6 +93,16 @@ def wholes(name: str, value: Any, least: int | None = None, *, empty: bool = Fal
     return tuple(whole(f"{name}[{index}]", item, least) for index, item in enumerate(value))
 
 
+def reals(name: str, value: Any) -> tuple[float, ...]:
+    """A sequence of finite numbers, perhaps an empty one."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray, Tensor)):
+        raise TypeError(f"{name} must be a sequence of numbers, got {shown(value)}")
+    items = value.detach().tolist() if isinstance(value, Tensor) else value
+    if not hasattr(items, "__len__"):
+        raise TypeError(f"{name} must be a sequence of numbers, got {shown(value)}")
+    return tuple(real(f"{name}[{index}]", item) for index, item in enumerate(items))
+
+
 def all_finite(values: torch.Tensor) -> bool:
     """Whether no entry is NaN or infinite; without the memory that a mask of all entries would take."""
     return not values.numel() or bool(torch.isfinite(torch.stack(torch.aminmax(values))).all())

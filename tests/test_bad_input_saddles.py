@@ -18,6 +18,7 @@ from tests.test_saddle_flow import fingerprint
 PROBLEM, NETWORK = saddles.teacher(), saddles.saddle()
 POINT = saddles.best_point()
 ORIGIN = npw.find_origin_points(PROBLEM, hidden_layers=1, starts=5)[0]
+DEEP_ORIGIN = npw.find_origin_points(PROBLEM, hidden_layers=2, starts=5)[0]
 LARGE = 0.03 * math.sqrt(sum(float(weight.square().sum()) for weight in NETWORK.weights))
 
 
@@ -60,19 +61,18 @@ NEW = {
     "dormant floats": (TypeError, r"dormant\[0\]", lambda: near((1.5,))),
     "dormant for two layers": (ValueError, "dormant must hold 1 numbers", lambda: near((1, 1))),
     "a million dormant": (ValueError, "dormant", lambda: near(10**6)),
-    "an origin point beside a network": (TypeError, "dormant", lambda: near(ORIGIN)),
+    "an origin point beside a network": (ValueError, r"dormant\[0\]", lambda: near(DEEP_ORIGIN)),
     "a point with other inputs": (ValueError, r"dormant\[0\] must have 3 incoming", lambda: near([point(4)])),
     "a point with other outputs": (ValueError, r"dormant\[1\] must have 3", lambda: near([POINT, point(3, 2)])),
     "a point of another layer": (ValueError, r"dormant\[0\]\.layer", lambda: near([point(layer=2)])),
     "a point among numbers": (TypeError, r"dormant\[1\]", lambda: near([1, POINT])),
-    "a point that is not in a list": (TypeError, "dormant", lambda: near(POINT)),
     "hidden layers beside a network": (TypeError, "hidden_layers", lambda: near(hidden_layers=1)),
     "no hidden layers": (ValueError, "hidden_layers", lambda: origin(hidden_layers=0)),
     "half a hidden layer": (TypeError, "hidden_layers", lambda: origin(hidden_layers=0.5)),
     "numbers for other hidden layers": (ValueError, "dormant must be for 3", lambda: origin((2, 2), hidden_layers=3)),
     "a point of other hidden layers": (ValueError, "dormant must be for 2", lambda: origin(ORIGIN, hidden_layers=2)),
     "a layer without neurons at the origin": (ValueError, "dormant must be at least 1", lambda: origin((2, 0))),
-    "KKT points at the origin": (TypeError, "dormant", lambda: origin([POINT])),
+    "a point of a network at the origin": (ValueError, r"dormant\[0\]\.layer", lambda: origin([point(layer=2)])),
     "65 layers": (ValueError, "dormant must hold at most", lambda: origin((1,) * 65)),
     "scale zero": (ValueError, "scale", lambda: near(scale=0)),
     "scale negative": (ValueError, "scale", lambda: near(scale=-1e-3)),
@@ -178,7 +178,7 @@ ACTIONS = {
     "reset to nobody dormant": (ValueError, "dormant", lambda f: f.reset(dormant=0)),
     "reset to two layers": (ValueError, "dormant", lambda f: f.reset(dormant=(1, 1))),
     "reset to a misfit": (ValueError, "dormant", lambda f: f.reset(dormant=[point(4)])),
-    "reset to the origin": (TypeError, "dormant", lambda f: f.reset(dormant=ORIGIN)),
+    "reset to the origin": (ValueError, r"dormant\[0\]", lambda f: f.reset(dormant=DEEP_ORIGIN)),
     "reset to unknown dynamics": (ValueError, "dynamics", lambda f: f.reset(dynamics="jumps")),
     "reset to steps that diverge": (ValueError, "step_size", lambda f: f.reset(dynamics="descent", step_size=9.0)),
     "reset of the unknown": (TypeError, "colour", lambda f: f.reset(colour="red")),
@@ -213,10 +213,11 @@ def test_a_flow_from_the_origin_keeps_the_number_of_its_layers():
 
 def test_an_origin_point_of_other_inputs_or_outputs_is_refused():
     other = npw.find_origin_points(saddles.teacher(1, outputs=2), hidden_layers=1, starts=5)[0]
-    narrow = npw.OriginPoint(1.0, (double([[1.0, 0.0]]), double([[1.0]])), 0.0)
-    wide = npw.OriginPoint(1.0, (double(np.ones((2, 3))), double([[1.0, 1.0]])), 0.0)
-    shallow = npw.OriginPoint(1.0, (double([[1.0, 0.0, 0.0]]),), 0.0)
-    for wrong in (other, narrow, wide, shallow):
+    narrow = npw.KKTPoint(1, 1.0, double([1.0, 0.0]), double([1.0]), 0.0)
+    wide = npw.KKTPoint(1, 1.0, double(np.ones(3)), double([1.0, 1.0]), 0.0)
+    above = npw.KKTPoint(2, 1.0, double(np.ones(3)), double([1.0]), 0.0)
+    deep = npw.KKTPoint(1, 1.0, double(np.ones(3)), double([1.0]), 0.0, inner=(0.5,))
+    for wrong in (other, narrow, wide, above, (npw.KKTPoint(1, 1.0, double(np.ones(3)), double([1.0]), 0.0), deep)):
         with pytest.raises(ValueError, match="dormant"):
             origin(wrong)
 
@@ -227,7 +228,7 @@ def test_points_without_any_weights_are_refused():
         with pytest.raises(ValueError, match="dormant"):
             near([nothing])
     with pytest.raises(ValueError, match="dormant"):
-        origin(npw.OriginPoint(1.0, (double(np.zeros((1, 3))), double(np.zeros((1, 1)))), 0.0))
+        origin(npw.KKTPoint(1, 1.0, double(np.zeros(3)), double(np.zeros(1)), 0.0))
 
 
 def test_descent_that_diverges_leaves_the_flow_where_it_was(monkeypatch):

@@ -12,7 +12,8 @@ import torch
 import np_widgets as npw
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.searching import NeuronSearching
+from np_widgets.learning.paths import all_paths
+from np_widgets.learning.searching import Searching
 from np_widgets.pictures.candidates import candidates
 
 
@@ -50,6 +51,10 @@ def watched(name: str) -> tuple[npw.NeuronPursuit, list[PursuitFrame]]:
     return pursuit, frames
 
 
+PLACES = {(0, 1): "origin", (0, 2): "origin", (0, 3): "origin", (1, 1): "layer 1", (2, 2): "layer 2", (3, 3): "layer 3"}
+PLACES |= {(1, 2): "layers 1–2", (2, 3): "layers 2–3", (1, 3): "layers 1–3"}
+
+
 @pytest.mark.parametrize("name", PURSUITS)
 def test_the_picture_marks_the_candidate_that_the_record_tells_of(name):
     marked = 0
@@ -58,7 +63,7 @@ def test_the_picture_marks_the_candidate_that_the_record_tells_of(name):
         if len(following.growth) > len(frame.growth) and frame.phase == "minimizing":
             record, picture = following.growth[-1], candidates(frame)
             assert picture.values[picture.chosen] == record.value
-            assert picture.layers[picture.chosen] == record.layer
+            assert picture.places[picture.owners[picture.chosen]] == PLACES[record.layer, record.last]
             marked += 1
     assert marked > 0
 
@@ -75,11 +80,14 @@ def test_the_candidate_taken_is_the_neuron_that_the_network_got(name):
         taken = frame.candidates[frame.taken]
         assert record.taken == frame.taken
         assert record.candidates == frame.candidates
-        assert frame.network.widths[taken.layer - 1] == before.network.widths[taken.layer - 1] + 1
+        for layer, width in enumerate(before.network.widths, start=1):
+            assert frame.network.widths[layer - 1] == width + (layer in taken.layers)
         assert [f.taken for f in during] == sorted((f.taken for f in during), key=lambda index: index is not None)
 
-        layers = tuple(range(1, settings.hidden_layers + 1))
-        search = NeuronSearching(problem, settings, before.network, layers, settings.seed + number)
+        paths = all_paths(settings.hidden_layers, 1, 1)
+        if any(each.last > each.layer for each in frame.candidates):
+            paths = all_paths(settings.hidden_layers)
+        search = Searching(problem, settings, before.network, paths, settings.seed + number)
         while not search.finished:
             search.advance()
         tried = search.outcome()

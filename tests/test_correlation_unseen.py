@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 
 import np_widgets as npw
-from np_widgets.learning.searching import NeuronSearching
+from np_widgets.learning.paths import all_paths
+from np_widgets.learning.searching import Searching
 from np_widgets.learning.settings import PursuitSettings
 
 pytestmark = pytest.mark.rounding
@@ -178,9 +179,8 @@ def test_the_record_says_which_correlation_its_value_is_of(method, hidden_layers
     pursuit.run(0)
     before = pursuit.network
     pursuit.run(1)
-    layers = tuple(range(1, hidden_layers + 1))
-    search = NeuronSearching(problem, PursuitSettings(method=method, hidden_layers=hidden_layers, starts=10), before,
-                             layers, 1)  # fmt: skip
+    settings = PursuitSettings(method=method, hidden_layers=hidden_layers, starts=10)
+    search = Searching(problem, settings, before, all_paths(hidden_layers, 1, 1), 1)
     while not search.finished:
         search.advance()
     record = pursuit.growth[-1]
@@ -198,7 +198,7 @@ def test_the_record_says_which_correlation_its_value_is_of(method, hidden_layers
 def test_the_other_one_sided_signals_lead_to_candidates_of_true_value():
     # Layer 2 is at its kink for all samples that layer 1 does not see: the other side has signals there.
     network, problem = case(7, (1, 1))
-    search = NeuronSearching(problem, PursuitSettings(starts=10), network, (1, 2), 0, upper=True)
+    search = Searching(problem, PursuitSettings(starts=10), network, all_paths(2, 1, 1), 0, upper=True)
     while not search.finished:
         search.advance()
     assert search.points

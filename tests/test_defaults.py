@@ -51,7 +51,6 @@ CALLS: dict[str, Callable[[], Any]] = {
     "HomogeneousNetwork": lambda: npw.HomogeneousNetwork([[[1.0, -1.0]], [[1.0]]]),
     "KKTPoint": lambda: npw.find_kkt_points(NETWORK, PROBLEM)[0],
     "NeuronPursuit": lambda: npw.NeuronPursuit(PROBLEM),
-    "OriginPoint": lambda: npw.find_origin_points(PROBLEM)[0],
     "Problem": lambda: npw.Problem([[1.0], [2.0]], [1.0, 2.0]),
     "PursuitEnsemble": pursued_many,
     "PursuitResult": lambda: pursued_many().results[0],

@@ -18,7 +18,7 @@ from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import best_scale
+from np_widgets.learning.ray import lowest_on_ray
 from np_widgets.learning.settings import MINIMIZER_NAMES
 from np_widgets.learning.trace import Trace
 
@@ -26,18 +26,19 @@ from np_widgets.learning.trace import Trace
 
 
 @given(power=st.integers(1, 6), best=st.floats(1e-4, 1e2), height=st.floats(1e-6, 1e6))
-def test_best_scale_finds_the_minimum_of_a_loss_along_a_ray(power, best, height):
-    found = best_scale(lambda scale: height * ((scale**power / best**power - 1) ** 2 + 1), 1e-2)
-    assert found == pytest.approx(best, rel=1e-4)
+def test_the_minimum_of_a_loss_along_a_ray_is_found(power, best, height):
+    scale, loss = lowest_on_ray(lambda scale: height * ((scale**power / best**power - 1) ** 2 + 1), 1e-2)
+    assert scale == pytest.approx(best, rel=1e-4)
+    assert loss == pytest.approx(height, rel=1e-7)
 
 
 @pytest.mark.rounding
-def test_best_scale_says_so_if_nothing_is_lower_and_survives_overflow():
-    assert best_scale(lambda scales: 1 + scales, 1e-2) is None
-    assert best_scale(np.ones_like, 1e-2) is None
-    found = best_scale(lambda scales: np.where(scales < 10, (scales - 3) ** 2, math.inf), 1e-2)
+def test_a_ray_along_which_nothing_is_lower_has_no_minimum_and_overflow_is_survived():
+    assert lowest_on_ray(lambda scales: 1 + scales, 1e-2) is None
+    assert lowest_on_ray(np.ones_like, 1e-2) is None
+    found, _ = lowest_on_ray(lambda scales: np.where(scales < 10, (scales - 3) ** 2, math.inf), 1e-2)
     assert found == pytest.approx(3, rel=1e-4)
-    assert best_scale(lambda scales: np.where(scales > 1, math.nan, 1 - scales), 1e-2) <= 1
+    assert lowest_on_ray(lambda scales: np.where(scales > 1, math.nan, 1 - scales), 1e-2)[0] <= 1
 
 
 # --------------------------------------------------------------------------------------------------- balanced weights

@@ -359,7 +359,7 @@ class TestLoss:
         np.testing.assert_array_equal(picture.losses, [1.0, 0.1, 0.01, 0.003])
         np.testing.assert_array_equal(picture.addition_steps, [10, 20])
         np.testing.assert_allclose(picture.addition_losses, [0.1, 0.01])
-        assert picture.addition_layers == (2, 1)
+        assert picture.addition_labels == ("2", "1")
         np.testing.assert_array_equal(picture.test_steps, [10, 20, 30])
         np.testing.assert_array_equal(picture.test_losses, [0.4, 0.2, 0.1])
         assert picture.low == pytest.approx(2e-3)
@@ -376,13 +376,13 @@ class TestLoss:
     def test_an_addition_of_the_past_is_marked_in_any_layer(self, layer):
         growth = (record(0, 0, 10), record(layer, 10, 10))
         picture = loss(frame(TEACHER, iteration=2, growth=growth, added=((layer, 1),), step=10, total_steps=20))
-        assert picture.addition_layers == (layer,)
+        assert picture.addition_labels == (str(layer),)
         np.testing.assert_array_equal(picture.addition_steps, [10])
 
     def test_an_addition_is_marked_once(self):
         growth = (record(0, 0, 10), record(2, 10, 10))
         picture = loss(frame(TEACHER, iteration=2, growth=growth, added=((2, 1),), step=10, total_steps=20))
-        assert picture.addition_layers == (2,)
+        assert picture.addition_labels == ("2",)
 
     def test_zero_and_broken_losses_can_be_drawn_on_a_log_axis(self):
         losses = np.array([1.0, 0.0, np.nan, np.inf, 1e-30])
@@ -406,11 +406,11 @@ class TestCandidates:
 
     def test_each_layer_has_its_place_best_first(self):
         picture = candidates(frame(TEACHER, iteration=2, candidates=self.POINTS, added=((1, 3),)))
-        assert picture.layers == (1, 1, 2, 2)
+        assert picture.owners == (0, 0, 1, 1)
         np.testing.assert_array_equal(picture.values, [0.4, 0.1, 0.5, 0.2])
-        assert np.all(np.round(picture.x) == picture.layers)
+        assert np.all(np.round(picture.x) == picture.owners)
         assert np.all(np.diff(picture.x) > 0)
-        assert picture.layer_labels == ("layer 1", "layer 2")
+        assert picture.places == ("layer 1", "layer 2")
 
     def test_what_is_marked_is_what_was_taken(self):
         for taken, chosen in enumerate((2, 0, 3, 1)):
@@ -435,7 +435,7 @@ class TestCandidates:
     def test_the_first_network_comes_from_the_origin(self):
         found = (Candidate(0, 0.3, 0.0), Candidate(0, 0.2, 0.0))
         picture = candidates(frame(TEACHER, candidates=found, added=((1, 0), (2, 0)), taken=1))
-        assert picture.layer_labels == ("origin",)
+        assert picture.places == ("origin",)
         assert picture.chosen == 1
 
     def test_what_decided_stands_beside_the_values(self):

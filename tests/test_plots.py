@@ -204,7 +204,7 @@ class TestCandidates:
         axes = only_axes(plots.candidates(FRAME))
         points = np.concatenate([np.asarray(line.get_xydata()) for line in axes.get_lines()])
         found = sorted((round(x), y) for x, y in points.tolist())
-        assert found == [(1, 0.2), (1, 0.5), (2, 0.3)]
+        assert found == [(0, 0.2), (0, 0.5), (1, 0.3)]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["layer 1", "layer 2"]
 
     def test_the_taken_point_has_a_marker_of_its_own(self):

@@ -28,6 +28,7 @@ from np_widgets.learning.ensemble.search import BatchCorrelation, ascend
 from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.searching import Searching
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import hypercube_error
@@ -248,8 +249,8 @@ def test_losses_never_rise_and_what_is_recorded_is_so(hidden_layers, shape, kind
         widths = [record.widths for record in result.growth]
         assert widths[0] == (1,) * hidden_layers
         for before, after, record in zip(widths, widths[1:], result.growth[1:], strict=False):
-            assert sum(after) == sum(before) + 1
-            assert after[record.layer - 1] == before[record.layer - 1] + 1
+            expected = [width + (layer in record.layers) for layer, width in enumerate(before, start=1)]
+            assert list(after) == expected
         assert result.network.widths == widths[-1] == result.widths
         assert result.finished.kind in {"target", "additions", "no_point"}
         assert [record.first_step for record in result.growth] == [
@@ -334,7 +335,7 @@ def test_a_member_ends_as_a_pursuit_alone_does():
     pursuit = npw.NeuronPursuit(own)
     pursuit.run(0)
     member = Member(own, 0, PursuitSettings(max_additions=3))
-    member.trained(pursuit.network, 0, 1.0, 5, "diverged: step 3 led from a loss of 1 to inf")
+    member.trained(pursuit.network, 0, 2, 1.0, 5, "diverged: step 3 led from a loss of 1 to inf")
     assert member.finished.kind == "diverged"
     assert member.finished.message == "The minimizer diverged: step 3 led from a loss of 1 to inf."
 
@@ -346,7 +347,7 @@ def test_an_end_without_a_point_is_judged_by_clarkes_gradient(monkeypatch):
     member = Member(kinked, 0, PursuitSettings(hidden_layers=1, starts=5))
     member.network = npw.HomogeneousNetwork([[[0.0, 1.0]], [[1.0]]])
     member.loss = member.loss_of(member.network)
-    monkeypatch.setattr("np_widgets.learning.ensemble.member._run", lambda search: search.advance() or [])
+    monkeypatch.setattr(Searching, "outcome", lambda search: [])
     member.go_on_alone()
     objective = Objective(kinked, member.network)
     norm = clarke_gradient_norm(objective, objective.initial)

@@ -17,6 +17,7 @@ from np_widgets.learning.side_by_side import STEPS
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((40, 3))
+BOTH = ((1, 1), (2, 2))
 RAW = X * [1.0, 30.0, 200.0] + [0.0, 50.0, 400.0]
 
 
@@ -169,7 +170,7 @@ def test_a_fit_that_generalizes_worse_than_the_zero_output_is_told(kind):
     finish = {
         "target": lambda records: rules.ending(problem, settings, records, 0.15),
         "additions": lambda records: rules.limit(problem, records),
-        "no_point": lambda records: rules.no_point(problem, settings, records, (1, 2)),
+        "no_point": lambda records: rules.no_point(problem, settings, records, BOTH),
     }[kind]
     told = finish(growth)
     assert told.kind == kind
@@ -191,7 +192,7 @@ def test_target_limit_and_stuck_are_three_sentences_each_with_a_way_on():
     growth = [record_of(0.1)]
     target = rules.ending(problem, settings, growth, 0.2)
     limit = rules.limit(problem, growth)
-    stuck = rules.no_point(problem, settings, growth, (1, 2))
+    stuck = rules.no_point(problem, settings, growth, BOTH)
     assert [each.outcome for each in (target, limit, stuck)] == ["target", "limit", "stuck"]
     assert len({each.message for each in (target, limit, stuck)}) == 3
     assert all(each.advice and str(each) == f"{each.message} {each.advice}" for each in (target, limit, stuck))
@@ -204,10 +205,10 @@ def test_advice_leaves_out_what_is_there_already(constant):
     inputs = np.c_[X, np.ones(len(X))] if constant else X
     problem = npw.Problem(inputs, X[:, 0])
     settings = npw.NeuronPursuit(problem, leak=0.1 if constant else 0.0).settings
-    advice = rules.no_point(problem, settings, [record_of()], (1, 2)).advice
+    advice = rules.no_point(problem, settings, [record_of()], BOTH).advice
     assert ("constant" in advice) == (not constant)
     assert ("leak=0.1" in advice) == (not constant)
-    one = rules.no_point(problem, settings, [record_of()], (2,))
+    one = rules.no_point(problem, settings, [record_of()], ((2, 2),))
     assert "layer 2" in one.message
     assert "another layer" in one.advice
 

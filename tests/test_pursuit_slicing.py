@@ -60,16 +60,15 @@ class Slicing:
 
     def __init__(self, make: Callable[[], npw.NeuronPursuit]) -> None:
         self.make, self.pursuit = make, make()
-        self.due = 0  # neurons that there will be when what was asked for is there
+        self.due = 0  # additions that there will be when what was asked for is there
 
     @property
-    def neurons(self) -> int:
-        network = self.pursuit.network
-        return 0 if network is None else sum(network.widths) - network.hidden_layers
+    def additions(self) -> int:
+        return max(self.pursuit.frame().iteration - 1, 0)
 
     @property
     def left(self) -> int:
-        return ADDITIONS - max(self.neurons, self.due)
+        return ADDITIONS - max(self.additions, self.due)
 
     @property
     def has_seen_a_rise(self) -> bool:
@@ -115,9 +114,9 @@ class Slicing:
         comes_next = self.pursuit.phase == "searching" or (
             finished is not None and finished.kind == "additions" and gained
         )
-        if comes_next and self.left > 0 and self.due <= self.neurons:
+        if comes_next and self.left > 0 and self.due <= self.additions:
             self.pursuit.add_neuron()
-            self.due = self.neurons + 1
+            self.due = self.additions + 1
 
 
 pieces = st.lists(

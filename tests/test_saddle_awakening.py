@@ -226,7 +226,7 @@ def test_no_flow_is_given_up_while_its_dormant_weights_grow():
 
 def test_a_dead_neuron_near_the_origin_is_not_waited_for():
     x = double(np.linspace(0.2, 1, 20))[:, None]
-    dead = npw.OriginPoint(1.0, (double([[-0.5]]), double([[0.5]])), 0.0)
+    dead = npw.KKTPoint(1, 1.0, double([-0.5]), double([0.5]), 0.0)
     flow = npw.SaddleFlow(None, npw.Problem(x, 2 * x), dead, 1e-3, starts=5)
     for goal in ("escape", "next saddle"):
         assert "none is expected any more" in flow.run_to(goal)

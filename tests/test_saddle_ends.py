@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def test_where_every_single_neuron_correlation_vanishes_the_search_is_short_and_
     assert flow.prediction.destinations == ()
     assert flow.prediction.value is None
     message = flow.frame().message
-    assert "no escape is predicted: the neural correlation function of every single neuron vanishes" in message
+    assert "no escape is predicted: no KKT point has a positive value for a single neuron" in message
     # What the search finds is what the distance from the minimum accounts for.
     found = npw.find_kkt_points(network, problem, starts=5)
     objective = Objective(problem, network)
@@ -311,3 +312,13 @@ def test_where_a_neuron_still_grows_a_flow_is_not_at_rest(monkeypatch):
         flow.advance()
         assert flow.finished is None
     assert flow.record.dormant_norm[0] == pytest.approx(1e-8)
+
+
+def test_what_the_distance_from_the_minimum_hides_is_not_called_zero():
+    network, problem = saddles.example_saddle(2), saddles.example()
+    moved = npw.HomogeneousNetwork([1.1 * network.weights[0], *network.weights[1:]])
+    flow = npw.SaddleFlow(moved, problem, 2, 1e-6, starts=5, gradient_tolerance=10.0, curvature_tolerance=10.0)
+    while flow.prediction is None:
+        flow.advance()
+    least, best = map(float, re.search(r"value above (\S+), .*the best has ([^)]+)", flow.frame().message).groups())
+    assert 0 < best <= least

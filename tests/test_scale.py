@@ -494,7 +494,7 @@ def test_the_loss_does_not_rise_where_a_search_was_misled(monkeypatch):
 def test_a_silenced_neuron_changes_nothing():
     network = network_of((4, 3, 2, 2))
     grown = network.with_neuron(2, normal(1, 3) * 1e-4, normal(2, 2))
-    silenced = NextNetwork(grown, ((2, 2),), 2, 1.0).silenced()
+    silenced = NextNetwork(grown, ((2, 2),), 2, 2, 1.0).silenced()
     x = normal(3, 50, 4)
     assert silenced.silent
     assert torch.equal(silenced.network(x), network(x))
@@ -504,7 +504,7 @@ def test_a_silenced_neuron_changes_nothing():
 
 def test_a_training_below_the_ceiling_is_left_alone():
     problem, network = problem_of(50), network_of((4, 3, 2))
-    candidate = NextNetwork(network, ((1, 2),), 1, 1.0)
+    candidate = NextNetwork(network, ((1, 2),), 1, 1, 1.0)
     loss = blocks.mean_loss(network, problem.inputs, problem.targets, problem.loss)
     options = PursuitSettings(hidden_layers=1, max_steps=1)
     for ceiling, silent in ((math.inf, False), (loss, False), (loss * 0.999, True)):

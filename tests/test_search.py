@@ -8,8 +8,8 @@ import torch
 import np_widgets as npw
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.ascent import Ascent
-from np_widgets.learning.correlation import LayerSearch, OriginSearch
 from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile
+from np_widgets.learning.paths import PathSearch
 from np_widgets.learning.search import DirectionSearch
 
 pytestmark = pytest.mark.rounding
@@ -29,7 +29,7 @@ def field_of(profile, outputs=1, samples=80, size=5, seed=0):
 
 
 def points(network, problem, **options):
-    search = LayerSearch(network, problem, (1,), 30, 1, 1e-7, **options)
+    search = PathSearch(network, problem, [(1, 1)], 30, 1, 1e-7, **options)
     search.directions.run()
     return search.points
 
@@ -91,7 +91,10 @@ def test_ascent_never_falls_and_ends_apart_from_better_ends(profile):
 
 @pytest.mark.parametrize("rough", [False, True])
 def test_a_search_goes_on_from_any_state(rough):
-    fields = {0: field_of(Profile(1, 1.0, 0.0)), 1: field_of(Profile(1, 1.0, 0.3), 2, seed=3)}
+    fields: dict[tuple[int, ...], DirectionalCorrelation] = {
+        (0,): field_of(Profile(1, 1.0, 0.0)),
+        (1,): field_of(Profile(1, 1.0, 0.3), 2, seed=3),
+    }
     search = DirectionSearch(fields, 70, 2, rough=rough)
     states, shares = [], []
     while not search.finished:
@@ -125,7 +128,8 @@ def test_rough_origin_points_are_near_polished_ones(example):
     _, problem = example
     found = []
     for rough in (False, True):
-        search = OriginSearch(problem, 2, Activation(1, 0.0), 30, 1, 1e-7, rough=rough)
+        empty = npw.HomogeneousNetwork.empty(problem, 2, Activation(1, 0.0))
+        search = PathSearch(empty, problem, [(1, 2)], 30, 1, 1e-7, rough=rough)
         search.directions.run()
         found.append(search.points[0].value)
     assert found[1] == pytest.approx(found[0], rel=0.01)
@@ -140,7 +144,7 @@ def test_more_starts_find_nothing_worse(example):
 
 def test_mirror_images_are_one_point_with_a_positive_largest_entry():
     field = field_of(Profile(1, 1.0, -1.0), 2)
-    (found,) = DirectionSearch({0: field}, 40, 0).run()
+    (found,) = DirectionSearch({(0,): field}, 40, 0).run()
     assert float(found.direction[found.direction.abs().argmax()]) > 0
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 import np_widgets as npw
-from np_widgets.learning.searching import NeuronSearching
+from np_widgets.learning.paths import all_paths
+from np_widgets.learning.searching import Searching
 from np_widgets.learning.settings import PursuitSettings
 
 pytestmark = pytest.mark.rounding
 
 
-def searched(method: str, network: npw.HomogeneousNetwork, problem: npw.Problem) -> NeuronSearching:
-    search = NeuronSearching(problem, PursuitSettings(method=method), network, (1, 2), seed=1)
+def searched(method: str, network: npw.HomogeneousNetwork, problem: npw.Problem) -> Searching:
+    search = Searching(problem, PursuitSettings(method=method), network, all_paths(2, 1, 1), seed=1)
     while not search.finished:
         search.advance()
     return search

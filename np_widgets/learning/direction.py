@@ -222,6 +222,8 @@ class OneSidedCorrelation(DirectionalCorrelation):
 
 def root_mean_square(values: Tensor) -> float:
     """The root mean square of all entries."""
+    if values.numel() == 0:
+        return 0.0
     norm = float(torch.linalg.vector_norm(values))
     if 1e-15 < norm < 1e15:
         return norm / math.sqrt(values.numel())

@@ -26,7 +26,7 @@ class Candidate:
     Attributes
     ----------
     layer
-        The hidden layer, 1 … L−1, that the neuron would join; 0 for a point at the origin (a neuron in every layer).
+        The first hidden layer, 1 … L−1, that would get a neuron; 0 for a point at the origin (a neuron in every layer).
     value
         The value of the neural correlation function, N.
     residual
@@ -41,6 +41,8 @@ class Candidate:
     penalty
         The look-ahead's weight decay there: it compares ``loss + penalty``, and takes the lowest at its end. None if
         the candidate was not tried.
+    last
+        The last hidden layer that would get a neuron; :attr:`layer` for a single neuron.
     """
 
     layer: int
@@ -49,6 +51,15 @@ class Candidate:
     loss: float | None = None
     penalty: float | None = None
     unseen: bool = False
+    last: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "last", max(self.layer, self.last))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The hidden layers that would get a neuron each."""
+        return tuple(range(max(self.layer, 1), self.last + 1))
 
     @property
     def is_kkt_point(self) -> bool:
@@ -73,7 +84,7 @@ class GrowthRecord:
     widths
         Its hidden widths.
     layer
-        The hidden layer that got a neuron before this training; 0 for the first network.
+        The first hidden layer that got a neuron before this training; 0 for the first network.
     value
         The NCF value of the candidate that the new neuron came from.
     candidates
@@ -88,6 +99,8 @@ class GrowthRecord:
         Why its training stopped.
     taken
         The index of the candidate that the new neuron came from.
+    last
+        The last hidden layer that got a neuron; :attr:`layer` for a single neuron.
     """
 
     widths: tuple[int, ...]
@@ -100,6 +113,15 @@ class GrowthRecord:
     steps: int
     stopped: str
     taken: int | None = None
+    last: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "last", max(self.layer, self.last))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The hidden layers that got a neuron each with this network."""
+        return tuple(range(max(self.layer, 1), self.last + 1))
 
     @property
     def unseen(self) -> bool:
@@ -241,3 +263,8 @@ class PursuitFrame:
     def network(self) -> HomogeneousNetwork | None:
         """The current network, in float64 on the CPU; None before the first."""
         return HomogeneousNetwork(self.weights, power=self.power, leak=self.leak) if self.weights else None
+
+
+def named_layers(first: int, last: int) -> str:
+    """What to call the hidden layers that get a neuron each, in a sentence."""
+    return f"layer {first}" if first == last else f"each of the layers {first}–{last}"

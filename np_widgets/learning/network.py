@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
+from np_widgets.problems import Problem
 
 _MOST_BALANCING_SWEEPS, _BALANCED = 500, 1e-9
 
@@ -66,6 +68,12 @@ class HomogeneousNetwork:
         network.activation = activation
         network.weights = tuple(weights)
         return network
+
+    @classmethod
+    def empty(cls, problem: Problem, hidden_layers: int, activation: Activation) -> HomogeneousNetwork:
+        """A network without neurons, of output zero: the origin, from which the first path of neurons leads away."""
+        sizes = [problem.input_size, *[0] * hidden_layers, problem.output_size]
+        return cls._of([problem.inputs.new_zeros(above, below) for below, above in pairwise(sizes)], activation)
 
     @property
     def power(self) -> int:
@@ -163,13 +171,40 @@ class HomogeneousNetwork:
         incoming, outgoing
             Its weights from the layer below, of shape ``(k_{l-1},)``, and to the layer above, ``(k_{l+1},)``.
         """
+        return self.with_path(layer, incoming, (), outgoing)
+
+    def with_path(self, layer: int, incoming: Any, inner: Any, outgoing: Any) -> HomogeneousNetwork:
+        """A new network with one more neuron at the end of each of some consecutive hidden layers, in a chain.
+
+        Parameters
+        ----------
+        layer
+            The first of these layers, l.
+        incoming
+            The weights into layer l, of shape ``(k_{l-1},)``.
+        inner
+            The weight from the new neuron of each layer to that of the next, ``c_{l+1} … c_m``; empty for one neuron.
+        outgoing
+            The weights out of the last of these layers, m, of shape ``(k_{m+1},)``. Between new neurons and old ones
+            there are no other weights.
+        """
         layer = arguments.whole("layer", layer, 1, self.hidden_layers)
-        below, above = self.weights[layer - 1].shape[1], self.weights[layer].shape[0]
+        inner = arguments.reals("inner", inner)
+        last = layer + len(inner)
+        if last > self.hidden_layers:
+            raise ValueError(
+                f"inner must hold at most {self.hidden_layers - layer} weights for a path from layer {layer} of "
+                f"{self.hidden_layers} hidden layers, got {len(inner)}"
+            )
+        below, above = self.weights[layer - 1].shape[1], self.weights[last].shape[0]
         incoming = arguments.vector("incoming", incoming, below, dtype=self.dtype, device=self.device)
         outgoing = arguments.vector("outgoing", outgoing, above, dtype=self.dtype, device=self.device)
         weights = [weight.clone() for weight in self.weights]
         weights[layer - 1] = torch.cat([weights[layer - 1], incoming.reshape(1, -1)])
-        weights[layer] = torch.cat([weights[layer], outgoing.reshape(-1, 1)], dim=1)
+        for index, link in enumerate(inner, start=layer):
+            weights[index] = nn.functional.pad(weights[index], (0, 1, 0, 1))
+            weights[index][-1, -1] = link
+        weights[last] = torch.cat([weights[last], outgoing.reshape(-1, 1)], dim=1)
         return HomogeneousNetwork._of(weights, self.activation)
 
     def balanced(self) -> HomogeneousNetwork:

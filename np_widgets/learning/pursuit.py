@@ -16,8 +16,9 @@ from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.paths import Path
 from np_widgets.learning.rules import ending, gradient_norm_at_end, interrupted, limit, no_point, target_in_force
-from np_widgets.learning.searching import Maxima, NeuronSearching, OriginSearching, joined
+from np_widgets.learning.searching import Maxima, Searching, families, joined
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
@@ -30,8 +31,8 @@ _ENTRIES = {
     "settings": dict[str, Any],
     "finished": Finish | None,
     "additions_left": int,
-    "requests": tuple[tuple[int, ...], ...],
-    "exhausted": tuple[int, ...],
+    "requests": tuple[tuple[tuple[int, int], ...], ...],
+    "exhausted": tuple[tuple[int, int], ...],
     "growth": tuple[GrowthRecord, ...],
     "candidates": tuple[Candidate, ...],
     "taken": int | None,
@@ -39,7 +40,7 @@ _ENTRIES = {
     "trace": dict[str, Any],
     "trainings": _THREE,
     "rises_seen": states.whole,
-    "searching": tuple[int, tuple[tuple[int, ...], bool, bool] | None] | None,
+    "searching": tuple[int, tuple[tuple[int, int], ...], bool, bool] | None,
 }
 
 
@@ -50,7 +51,11 @@ class NeuronPursuit(Engine):
        network with one neuron per hidden layer, and take the best KKT point.
     2. Minimize the training loss of the current network.
     3. Add: ascend the NCF of every hidden layer, take the KKT point of largest value, and give the new neuron its
-       weights. Go to 2.
+       weights. Go to 2. Where no single neuron has a positive value, as at the minima of deep linear networks (it
+       counts as zero if the distance from the minimum accounts for it, and the loss falls along its ray by less than a
+       10⁻⁴th), a *path* is added: one neuron in each of some consecutive hidden layers (see
+       :mod:`np_widgets.learning.paths`); of those that have a positive value the shortest, which lead away from the
+       saddle first. The paper speaks of adding "neuron(s)" and spells out single ones: the path is our reading.
 
     Parameters
     ----------
@@ -79,6 +84,7 @@ class NeuronPursuit(Engine):
         - Of more than 2^18 samples it searches a random choice of so many, another for each search; of fewer, if they
           would have more than 2^26 inputs, hidden outputs and outputs together. The loss on all samples still never
           rises. ``"paper"`` searches all of them.
+        - Paths compete with single neurons wherever none of these lowers the loss along its ray by a hundredth.
         - Where no KKT point is of use and samples sit on kinks of the trained network, it searches once more with the
           other one-sided signals.
     minimizer
@@ -112,6 +118,9 @@ class NeuronPursuit(Engine):
     stop_when_test_rises
         Stop when the test loss of a trained network is larger than that of the network before, and end with the
         network before. :meth:`run` goes on from the other one, :meth:`add_neuron` from the one it ended with.
+    longest_path
+        How many neurons may be added at once, one in each of some consecutive hidden layers, where no single neuron is
+        of use; None for as many as there are hidden layers, 1 for single neurons only.
 
     Attributes
     ----------
@@ -139,8 +148,8 @@ class NeuronPursuit(Engine):
     growth: list[GrowthRecord]
     _finished: Finish | None
     _additions_left: int
-    _requests: tuple[tuple[int, ...], ...]  # layers of each neuron asked for and not yet trained, that under way first
-    _exhausted: tuple[int, ...]  # layers in which a search from the current network found nothing; 0 for the origin
+    _requests: tuple[tuple[Path, ...], ...]  # paths of each addition asked for and not yet trained, in turn
+    _exhausted: tuple[Path, ...]  # of which a search from the current network found none of use
     _candidates: tuple[Candidate, ...]
     _taken: int | None  # which of them, if that is decided
     _maxima: Maxima  # of the current network, as far as its layers have been searched
@@ -149,7 +158,7 @@ class NeuronPursuit(Engine):
     _previous: Training | None  # of the network before, kept if a rise of the test loss is to be undone
     _aside: Training | None  # of the network with which it rose
     _rises_seen: int  # how many networks there were when the user went on after a rise
-    _searching: OriginSearching | NeuronSearching | None
+    _searching: Searching | None
 
     def __init__(
         self,
@@ -172,6 +181,7 @@ class NeuronPursuit(Engine):
         max_additions: int = 20,
         value_tolerance: float = 1e-7,
         stop_when_test_rises: bool = False,
+        longest_path: int | None = None,
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -191,6 +201,7 @@ class NeuronPursuit(Engine):
             max_additions=max_additions,
             value_tolerance=value_tolerance,
             stop_when_test_rises=stop_when_test_rises,
+            longest_path=longest_path,
         )
         if self.settings.batch_size is not None and minimizer not in ("auto", MinibatchAdam.name):
             raise ValueError(
@@ -243,7 +254,7 @@ class NeuronPursuit(Engine):
         if self._finished is not None:
             return "finished"
         if self._searching is not None:
-            return "origin" if isinstance(self._searching, OriginSearching) else "searching"
+            return "origin" if self._searching.at_origin else "searching"
         return "ready" if self._training is None else "minimizing"
 
     # what can be done
@@ -296,37 +307,49 @@ class NeuronPursuit(Engine):
         return self._finished
 
     @all_or_nothing
-    def add_neuron(self, layer: int | None = None) -> None:
-        """Ask for the best neuron now, whatever the state of the training, and however many were added before.
+    def add_neuron(self, layer: int | None = None, last: int | None = None) -> None:
+        """Ask for the best neuron, or the best path of neurons, now, whatever the state of the training.
 
-        It is added to the network as it stands, with ``method="fast"`` to the lowest that its training has seen. If
-        another one that was asked for is still to be found, added or trained, its turn comes after that; a search for
-        it that is under way anyway goes on. It counts as one of ``max_additions``, but not of what a later :meth:`run`
-        may add.
+        It is added, however many were before, to the network as it stands, with ``method="fast"`` to the lowest that
+        its training has seen. If another one that was asked for is still to be found, added or trained, its turn comes
+        after that; a search for it that is under way anyway goes on. It counts as one of ``max_additions``, but not of
+        what a later :meth:`run` may add.
 
         Parameters
         ----------
         layer
-            The hidden layer, 1 … L−1; the best of all layers if None.
+            The hidden layer, 1 … L−1. If None the best neuron of all layers, or a path where no single neuron is of
+            use.
+        last
+            A path of one neuron in each of the layers ``layer … last``; None for a single neuron.
 
         Raises
         ------
+        TypeError, ValueError
+            If there is no such layer.
         RuntimeError
             If there is no network yet.
         """
-        layers = self._layers
+        paths = families(self.settings)[0]
         if layer is not None:
-            layers = (arguments.whole("layer", layer, 1, self.settings.hidden_layers),)
+            layer = arguments.whole("layer", layer, 1, self.settings.hidden_layers)
+            last = layer if last is None else arguments.whole("last", last, layer, self.settings.hidden_layers)
+            paths = ((layer, last),)
+        elif last is not None:
+            raise ValueError(f"last must be None without a layer to begin with, got {last!r}")
         if self._training is None:
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
         searching = self._searching
-        if not self._requests and not (isinstance(searching, NeuronSearching) and searching.layers == layers):
+        adopted = not self._requests and searching is not None and not searching.at_origin
+        if adopted and searching is not None and (layer is None and searching.paths in families(self.settings)):
+            paths = searching.paths
+        if not self._requests and not (adopted and searching is not None and searching.paths == paths):
             if self._training.stopped is None:
                 self._training.end(self.settings, "a neuron was asked for")
                 self._follow()
                 self._record()
-            self._searching = self._search(layers)
-        self._requests += (layers,)
+            self._searching = self._search(paths)
+        self._requests += (paths,)
         self._aside, self._rises_seen = None, len(self.growth)
         self._additions_left = max(self._additions_left - 1, 0)
         self._finished = None
@@ -393,7 +416,7 @@ class NeuronPursuit(Engine):
             elif self._training is not None:
                 self._advance_training()
             else:
-                self._searching = OriginSearching(self.problem, self.settings)
+                self._searching = self._search(((1, self.settings.hidden_layers),))
 
     def frame(self) -> PursuitFrame:
         """Where the pursuit stands."""
@@ -433,9 +456,6 @@ class NeuronPursuit(Engine):
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
         searching = self._searching
-        which = None
-        if isinstance(searching, NeuronSearching):
-            which = searching.layers, searching.upper, searching.exact
         return {
             "problem": self._data,
             "settings": dict(vars(self.settings)),
@@ -450,7 +470,9 @@ class NeuronPursuit(Engine):
             "trace": self._trace.state(),
             "trainings": tuple(None if each is None else each.state() for each in self._trainings),
             "rises_seen": self._rises_seen,
-            "searching": None if searching is None else (searching.directions.quanta, which),
+            "searching": None
+            if searching is None
+            else (searching.directions.quanta, searching.paths, searching.upper, searching.exact),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -498,17 +520,17 @@ class NeuronPursuit(Engine):
 
     def _restored_search(
         self, settings: PursuitSettings, training: Training | None, state: dict[str, Any]
-    ) -> OriginSearching | NeuronSearching:
-        quanta, which = state["searching"]
-        if (training is None) != (which is None) or (training is not None and training.stopped is None):
-            raise ValueError("state['searching'] must have layers after a training, and none before the first")
-        searching: OriginSearching | NeuronSearching
-        if training is None:
-            searching = OriginSearching(self.problem, settings)
-        else:
-            for layer in which[0]:
-                arguments.whole("state['searching'][1]", layer, 1, settings.hidden_layers)
-            searching = _search(self.problem, settings, training, _seed(settings, len(state["growth"])), *which)
+    ) -> Searching:
+        quanta, paths, upper, exact = state["searching"]
+        for layer, last in paths:
+            arguments.whole("state['searching'][1]", layer, 1, settings.hidden_layers)
+            arguments.whole("state['searching'][1]", last, layer, settings.hidden_layers)
+        if training is None and paths != ((1, settings.hidden_layers),):
+            raise ValueError("state['searching'] must be of the path through all layers before the first training")
+        if training is not None and training.stopped is None:
+            raise ValueError("state['searching'] must be None while a training is under way")
+        seed = _seed(settings, len(state["growth"]))
+        searching = _search(self.problem, settings, training, seed, paths, upper, exact)
         searching.directions.catch_up(quanta, None if self._searching is None else self._searching.directions)
         if searching.directions.quanta != quanta:
             raise ValueError(
@@ -551,10 +573,6 @@ class NeuronPursuit(Engine):
         return self._training, self._previous, self._aside
 
     @property
-    def _layers(self) -> tuple[int, ...]:
-        return tuple(range(1, self.settings.hidden_layers + 1))
-
-    @property
     def _iteration(self) -> int:
         under_way = self._training is not None and self._training.stopped is None
         return len(self.growth) + under_way - (self._aside is not None)
@@ -565,9 +583,8 @@ class NeuronPursuit(Engine):
         under_way = 0 if training is None or training.stopped is not None else training.steps
         return sum(record.steps for record in self.growth) + under_way
 
-    def _search(self, layers: tuple[int, ...], upper: bool = False, exact: bool = False) -> NeuronSearching:
-        assert self._training is not None
-        return _search(self.problem, self.settings, self._training, self._next_seed, layers, upper, exact)
+    def _search(self, paths: tuple[Path, ...], upper: bool = False, exact: bool = False) -> Searching:
+        return _search(self.problem, self.settings, self._training, self._next_seed, paths, upper, exact)
 
     def _go_on(self) -> None:
         """Take up again what an end has cut short, as far as what may be added now allows."""
@@ -575,7 +592,7 @@ class NeuronPursuit(Engine):
         if self._aside is not None:
             self._training, self._aside = self._aside, None
             self._rises_seen = len(self.growth)
-        if isinstance(self._searching, NeuronSearching):
+        if self._searching is not None and not self._searching.at_origin:
             if not self._requests and self._additions_left <= 0:
                 self._finish(limit(self.problem, self.growth))
         elif self._searching is None and (self._training is None or self._training.stopped is not None):
@@ -588,6 +605,11 @@ class NeuronPursuit(Engine):
         if not search.finished:
             return
         found = search.outcome()
+        if (way_on := search.way_on(found)) is not None:
+            self._searching = self._search(*way_on)
+            self._candidates, self._taken = search.candidates, None
+            self._maxima = joined(self._maxima, search.maxima)
+            return
         # What can fail comes first: it must leave everything as it is.
         before = math.inf if self._training is None else self._training.end_loss
         training = Training(self.problem, self.settings, found, self._next_seed, ceiling=before) if found else None
@@ -598,19 +620,16 @@ class NeuronPursuit(Engine):
             self._previous = self._training if self.settings.stop_when_test_rises else None
             self._training, self._exhausted, self._maxima = training, (), None
             self._follow()
-            if isinstance(search, NeuronSearching) and not self._requests:
+            if not search.at_origin and not self._requests:
                 self._additions_left -= 1
             self._trace.add(self._total_steps, training.loss, lasting=True)
-        elif isinstance(search, OriginSearching):
-            self._exhausted = (0,)
-            self._decide()
-        elif (way_on := search.way_on()) is not None:
-            self._searching = self._search(search.layers, *way_on)
         else:
-            self._exhausted += search.layers
-            asked, self._requests = bool(self._requests), self._requests[1:]
+            self._exhausted += search.paths
+            asked, self._requests = self._requests[:1], self._requests[1:]
+            if asked and asked[0] in families(self.settings) and (others := self._not_exhausted) is not None:
+                self._requests = (others, *self._requests)
             if asked and not self._requests:
-                self._finish(no_point(self.problem, self.settings, self.growth, search.layers))
+                self._finish(no_point(self.problem, self.settings, self.growth, asked[0]))
             else:
                 self._decide()
 
@@ -643,6 +662,7 @@ class NeuronPursuit(Engine):
             GrowthRecord(
                 widths=training.network.widths,
                 layer=training.start.layer,
+                last=training.start.last,
                 value=training.start.value,
                 candidates=self._candidates,
                 taken=self._taken,
@@ -667,25 +687,31 @@ class NeuronPursuit(Engine):
                 self._training, self._aside = self._previous, self._training
             self._finish(finish)
         elif (search := self._next_search()) is None:
-            self._finish(no_point(problem, settings, self.growth, self._layers))
+            self._finish(no_point(problem, settings, self.growth, families(settings)[0]))
         elif self._additions_left <= 0:
             self._finish(limit(problem, self.growth))
         else:
             self._searching = search
 
-    def _next_search(self) -> NeuronSearching | None:
+    @property
+    def _not_exhausted(self) -> tuple[Path, ...] | None:
+        """The paths to search next at the current network, if some are left."""
+        wanted = families(self.settings)
+        return next((paths for paths in wanted if not set(paths) <= set(self._exhausted)), None)
+
+    def _next_search(self) -> Searching | None:
         """For the network that has been trained; None if there is nothing left to find."""
         training = self._training
         assert training is not None
-        if set(self._layers) <= set(self._exhausted):
-            return None
         searched = training.start.searched
         if training.was_of_no_use and not set(searched) <= set(self._exhausted):
             # From the side of the kinks that the signals came from there is nothing to gain: perhaps from the other.
-            way_on = self._search(searched).way_on()
-            assert way_on is not None
-            return self._search(searched, *way_on)
-        return self._search(self._layers)
+            way_on = self._search(searched).way_on(())
+            if way_on is not None:
+                return self._search(*way_on)
+            self._exhausted += searched
+        paths = self._not_exhausted
+        return None if paths is None else self._search(paths)
 
     def _finish(self, finish: Finish) -> None:
         norm = None
@@ -720,11 +746,12 @@ def _seed(settings: PursuitSettings, number: int) -> int:
 def _search(
     problem: Problem,
     settings: PursuitSettings,
-    training: Training,
+    training: Training | None,
     seed: int,
-    layers: tuple[int, ...],
+    paths: tuple[Path, ...],
     upper: bool,
     exact: bool,
-) -> NeuronSearching:
+) -> Searching:
     # A copy: a search outlives the working memory of the minimizer.
-    return NeuronSearching(problem, settings, training.network.copy(), layers, seed, upper, exact)
+    network = None if training is None else training.network.copy()
+    return Searching(problem, settings, network, paths, seed, upper, exact)

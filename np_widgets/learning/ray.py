@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation import KKTPoint, OriginPoint
+from np_widgets.learning.correlation import response
 from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
+from np_widgets.learning.paths import KKTPoint
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -24,8 +25,8 @@ _LEAST_DECREASE = 1e-7
 _BLOCK_ENTRIES = 2**21
 
 
-def best_scale(losses_at: Losses, scale: float) -> float | None:
-    """The scale that minimizes the loss along a ray.
+def lowest_on_ray(losses_at: Losses, scale: float) -> tuple[float, float] | None:
+    """The scale that minimizes the loss along a ray, and the loss there.
 
     Gradient flow spends almost all of its time leaving a saddle along the ray of a KKT point; minimizing along the ray
     first saves that time and ends in the same basin.
@@ -39,8 +40,8 @@ def best_scale(losses_at: Losses, scale: float) -> float | None:
 
     Returns
     -------
-    float or None
-        The best scale found; None if the loss falls nowhere along the ray by more than a 10⁻⁷th.
+    tuple of two floats, or None
+        The best scale found, and its loss; None if the loss falls nowhere along the ray by more than a 10⁻⁷th.
     """
     nothing = float(losses_at(np.zeros(1))[0])
     center = min(max(np.log10(scale), -_FURTHEST), _FURTHEST)
@@ -69,7 +70,7 @@ def best_scale(losses_at: Losses, scale: float) -> float | None:
             lowest, point = min((lowest, point), (losses[best], points[best]))
         vertex = _vertex(points, losses, best)
         lowest, point = min((lowest, point), (losses_of(np.array([vertex]))[0], vertex))
-    return float(10**point) if lowest < nothing * (1 - _LEAST_DECREASE) else None
+    return (float(10**point), float(lowest)) if lowest < nothing * (1 - _LEAST_DECREASE) else None
 
 
 def _vertex(points: Floats, losses: Floats, best: int) -> float:
@@ -82,42 +83,24 @@ def _vertex(points: Floats, losses: Floats, best: int) -> float:
     return float(points[best] + shift * (points[best] - points[best - 1]))
 
 
-def losses_of_origin_point(point: OriginPoint, problem: Problem, *, power: int, leak: float) -> Losses:
-    """The training losses of the network whose weights are a KKT point of the origin times a scale."""
-    network = HomogeneousNetwork(point.weights, power=power, leak=leak)
-    output = network.forward(problem.inputs).output
-    chunk = max(1, _BLOCK_ENTRIES // output.numel())
+def losses_of_path(network: HomogeneousNetwork, forward: ForwardPass, point: KKTPoint, problem: Problem) -> Losses:
+    """The training losses with a path of new neurons, a KKT point times a scale.
 
-    def losses_at(scales: Floats) -> Floats:
-        factors = torch.from_numpy(scales**network.degree).to(output).reshape(-1, 1, 1)
-        return _joined([problem.loss.value(part * output, problem.targets) for part in factors.split(chunk)])
-
-    return losses_at
-
-
-def losses_of_neuron(network: HomogeneousNetwork, forward: ForwardPass, point: KKTPoint, problem: Problem) -> Losses:
-    """The training losses with one more neuron, a KKT point times a scale.
-
-    Only what lies above the neuron is computed anew; ``forward`` is the pass of the network at the problem's inputs.
+    Only what lies above the path is computed anew; ``forward`` is the pass of the network at the problem's inputs.
     """
-    response = network.activation(forward.hidden[point.layer - 1] @ point.incoming)
-    push = response.unsqueeze(1) * point.outgoing
-    z = forward.pre_activations[point.layer]
-    widest = max(weight.shape[0] for weight in network.weights[point.layer :])
+    push = response(network, forward, point.layer, point.incoming, point.inner).unsqueeze(1) * point.outgoing
+    z = forward.pre_activations[point.last]
+    widest = max(weight.shape[0] for weight in network.weights[point.last :])
     chunk = max(1, _BLOCK_ENTRIES // (len(z) * widest))
 
     def losses_at(scales: Floats) -> Floats:
-        factors = torch.from_numpy(scales ** (network.power + 1)).to(z).reshape(-1, 1, 1)
+        factors = torch.from_numpy(scales**point.degree).to(z).reshape(-1, 1, 1)
         losses = []
         for part in factors.split(chunk):
             output = torch.addcmul(z, part, push)
-            for weight in network.weights[point.layer + 1 :]:
+            for weight in network.weights[point.last + 1 :]:
                 output = network.activation(output) @ weight.T
             losses.append(problem.loss.value(output, problem.targets))
-        return _joined(losses)
+        return to_array(torch.cat(losses))
 
     return losses_at
-
-
-def _joined(losses: list[torch.Tensor]) -> Floats:
-    return to_array(torch.cat(losses))

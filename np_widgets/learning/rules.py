@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from np_widgets.learning.growth import Finish, GrowthRecord, best_on_test
+from np_widgets.learning.growth import Finish, GrowthRecord, best_on_test, named_layers
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.paths import Path
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import Problem
@@ -95,20 +96,23 @@ def interrupted() -> Finish:
 
 
 def no_point(
-    problem: Problem, settings: PursuitSettings, growth: Sequence[GrowthRecord], layers: Sequence[int] = ()
+    problem: Problem, settings: PursuitSettings, growth: Sequence[GrowthRecord], paths: Sequence[Path] = ()
 ) -> Finish:
-    """The end of a pursuit that no neuron in these hidden layers leads on; at the origin if there are none."""
+    """The end of a pursuit that none of these paths leads on; at the origin if there are none."""
     if problem.zero_loss == 0:
         return Finish("no_point", "All targets are zero: there is nothing to learn.", "Look at the targets.")
-    if not layers:
+    some = 0 < len(paths) < settings.hidden_layers
+    if not paths:
         where = "at the origin"
-    elif len(layers) == settings.hidden_layers:
-        where = "of any layer"
+    elif some:
+        where = f"of {named_layers(*paths[0])}"
     else:
-        where = f"of layer {layers[0]}"
+        where = "of any layer" if settings.longest == 1 else "of any neuron or path of neurons"
     options = ["another seed"]
-    if len(layers) == 1 < settings.hidden_layers:
+    if some:
         options.append("Add neuron in another layer")
+    elif settings.longest < settings.hidden_layers:
+        options.append("longest_path=None")
     if settings.leak == 0:
         options.append("leak=0.1")
     options.append("another number of hidden layers")

@@ -16,6 +16,8 @@ from np_widgets.learning.direction import DirectionalCorrelation
 from np_widgets.learning.interruption import uninterrupted
 from np_widgets.learning.polish import PolishedPoint, polish
 
+Key = tuple[int, ...]
+
 _ON_THE_WAY, _ALREADY_THERE = 1e-4, 1e-3
 _SAME_DIRECTION = 1e-8
 ROUGHLY_SAME = 0.02
@@ -30,7 +32,7 @@ class FoundDirection:
     search the residual is the norm of φ's tangential gradient over φ, which kinks keep from vanishing.
     """
 
-    key: int
+    key: Key
     direction: Tensor
     value: float
     residual: float
@@ -62,15 +64,15 @@ class DirectionSearch:
     """
 
     def __init__(
-        self, fields: Mapping[int, DirectionalCorrelation], starts: int, seed: int, *, rough: bool = False
+        self, fields: Mapping[Key, DirectionalCorrelation], starts: int, seed: int, *, rough: bool = False
     ) -> None:
         self._fields = dict(fields)
         self._rough = rough
         self._seed, self._starts = seed, starts
         self._ascents = {key: self._started(key, starts) for key in self._fields}
-        self._looked_around: set[int] = set()
-        self._polished: dict[int, list[PolishedPoint]] = {key: [] for key in self._fields}
-        self._waiting: dict[int, list[int]] = {}
+        self._looked_around: set[Key] = set()
+        self._polished: dict[Key, list[PolishedPoint]] = {key: [] for key in self._fields}
+        self._waiting: dict[Key, list[int]] = {}
         self.found: list[FoundDirection] = []
         self.finished = False
         self.quanta = 0
@@ -150,7 +152,7 @@ class DirectionSearch:
             self.advance()
         return self.found
 
-    def maximum(self, key: int) -> float:
+    def maximum(self, key: Key) -> float:
         """The largest φ·scale found for one correlation; 0 if no start found a positive value."""
         return max((found.value for found in self.found if found.key == key), default=0.0)
 
@@ -176,7 +178,7 @@ class DirectionSearch:
         self.found = list(state["found"])
         self.finished, self.quanta = state["finished"], state["quanta"]
 
-    def _started(self, key: int, starts: int) -> Ascent:
+    def _started(self, key: Key, starts: int) -> Ascent:
         field = self._fields[key]
         directions = torch.randn(
             field.size, starts, generator=stream(self._seed, key), dtype=torch.float64, device="cpu"
@@ -187,10 +189,10 @@ class DirectionSearch:
         # Polishing is exact and monotone, so with a kink, where ascent zigzags, it is enough to come near.
         return Ascent(field, directions, 1e-4 if field.profile.has_kink else 1e-6, _ON_THE_WAY)
 
-    def _looks_around(self, key: int) -> bool:
+    def _looks_around(self, key: Key) -> bool:
         return self._fields[key].profile.has_kink and not self._rough
 
-    def _look_around(self, key: int) -> None:
+    def _look_around(self, key: Key) -> None:
         field = self._fields[key]
         best = max(self._polished[key], key=lambda point: point.value).direction
         random = torch.randn(
@@ -201,7 +203,7 @@ class DirectionSearch:
         self._looked_around.add(key)
         del self._waiting[key]
 
-    def _polish_next(self, key: int) -> None:
+    def _polish_next(self, key: Key) -> None:
         field, ends, polished = self._fields[key], self._ascents[key].ends, self._polished[key]
         index = self._waiting[key].pop(0)
         direction, value = ends.directions[:, index], float(ends.values[index])
@@ -213,7 +215,7 @@ class DirectionSearch:
                 return
         polished.append(polish(field, direction))
 
-    def _distinct(self, key: int) -> list[FoundDirection]:
+    def _distinct(self, key: Key) -> list[FoundDirection]:
         """What was found for one correlation, without what is the same as something better."""
         field = self._fields[key]
         points = self._polished[key]
@@ -236,7 +238,7 @@ class DirectionSearch:
         return [FoundDirection(key, directions[:, i], points[i].value * field.scale, points[i].residual) for i in kept]
 
 
-def stream(seed: int, key: int) -> torch.Generator:
+def stream(seed: int, key: Key) -> torch.Generator:
     """The random numbers from which the starts for one key are drawn."""
-    number = int(np.random.SeedSequence((seed, key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    number = int(np.random.SeedSequence((seed, *key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator("cpu").manual_seed(number)

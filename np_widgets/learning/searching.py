@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginSearch, one_sided_correlation
+from np_widgets.learning.correlation import one_sided_correlation
 from np_widgets.learning.growth import Candidate
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.ray import best_scale, losses_of_neuron, losses_of_origin_point
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.paths import KKTPoint, Path, PathSearch, all_paths
+from np_widgets.learning.ray import losses_of_path, lowest_on_ray
 from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.learning.subset import some_samples
 from np_widgets.problems import Problem
 
 POINTS_TRIED = 4
-"""Of each layer, by the fast method."""
+"""Of each path, by the fast method."""
 MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
 """Of the samples that the fast method searches; entries are inputs, hidden outputs and outputs: 512 MiB in float64."""
 
+# By which share of itself a single neuron has to lower the loss along its ray, or paths are searched as well. By the
+# paper's method it need not if its value is more than what is left of the way to a minimum accounts for: the value of
+# the NCF near a gradient g is uncertain by about ‖g‖/‖W‖^p.
+_ENOUGH = {"fast": 1e-2, "paper": 1e-4}
+_UNCERTAINTIES = 2.0
+
 Maxima = tuple[float | None, ...] | None
+SearchOptions = tuple[tuple[Path, ...], bool, bool]
+"""The paths of a search, whether its signals come from the positive sides of kinks, and whether it is exact."""
 
 
 @dataclass(frozen=True)
@@ -33,106 +44,48 @@ class NextNetwork:
     ----------
     added
         ``(layer, index)`` of the new neurons.
-    layer, value
-        The hidden layer of the candidate (0 at the origin), and its NCF value.
+    layer, last, value
+        The first (0 at the origin) and the last hidden layer of the candidate, and its NCF value.
     candidate
         Its index among the candidates of the search.
+    ray_loss
+        The loss where it starts, on the samples that were searched.
     silent
         Whether the new neuron starts without outgoing weights, because the loss is lower nowhere along its ray.
     searched
-        The hidden layers that were searched for it.
+        The paths that were searched for it.
     """
 
     network: HomogeneousNetwork
     added: tuple[tuple[int, int], ...]
     layer: int
+    last: int
     value: float
     candidate: int = 0
+    ray_loss: float = math.inf
     silent: bool = False
-    searched: tuple[int, ...] = ()
+    searched: tuple[Path, ...] = ()
 
     def silenced(self) -> NextNetwork:
-        """The same with new neurons that have incoming weights of norm one and no outgoing ones."""
+        """The same with new neurons that have incoming weights of norm one, and the last of them no outgoing ones."""
         network = self.network.copy()
         for layer, index in self.added:
             incoming = network.weights[layer - 1][index]
             incoming.div_(torch.linalg.vector_norm(incoming).clamp(min=torch.finfo(incoming.dtype).tiny))
-            network.weights[layer][:, index] = 0
+        layer, index = self.added[-1]
+        network.weights[layer][:, index] = 0
         return replace(self, network=network, silent=True)
 
 
-class OriginSearching:
-    """The search at the origin."""
-
-    maxima: Maxima = None
-
-    def __init__(self, problem: Problem, settings: PursuitSettings) -> None:
-        self._settings, self._all = settings, problem.samples
-        self._problem = problem = _searched(problem, settings, problem.input_size + problem.output_size, settings.seed)
-        activation = Activation(settings.power, settings.leak)
-        self._search = OriginSearch(
-            problem,
-            settings.hidden_layers,
-            activation,
-            settings.starts,
-            settings.seed,
-            settings.value_tolerance,
-            rough=settings.method != "paper",
-        )
-        self.directions = self._search.directions
-
-    @property
-    def finished(self) -> bool:
-        """Whether the search is complete."""
-        return self.directions.finished
-
-    @property
-    def progress(self) -> float:
-        """Roughly which share of the search is done."""
-        return self.directions.progress
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """What was found, best first."""
-        return tuple(Candidate(0, point.value, point.residual) for point in self._search.points)
-
-    @property
-    def message(self) -> str:
-        """What is happening, as a sentence."""
-        share = _share(self._problem, self._all)
-        what = f"the best network of one neuron per hidden layer{share}: round {self.directions.quanta}"
-        return f"Searching the origin for {what}."
-
-    def advance(self) -> None:
-        """One quantum of the search."""
-        self.directions.advance()
-
-    def outcome(self) -> list[NextNetwork]:
-        """The networks that may be trained first, that of the best KKT point first; none if nothing lowers the loss."""
-        problem, settings = self._problem, self._settings
-        added = tuple((layer, 0) for layer in range(1, settings.hidden_layers + 1))
-        found: list[NextNetwork] = []
-        for index, point in enumerate(self._search.points):
-            scale: float | None = settings.scale
-            if settings.method != "paper":
-                losses = losses_of_origin_point(point, problem, power=settings.power, leak=settings.leak)
-                scale = best_scale(losses, settings.scale)
-            if scale is not None:
-                weights = [scale * weight for weight in point.weights]
-                network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
-                found.append(NextNetwork(network, added, 0, point.value, index))
-            if len(found) == _most(settings):
-                break
-        return found
-
-
-class NeuronSearching:
-    """The search for the neuron to add to a trained network.
+class Searching:
+    """The search for the neurons to add to a trained network, or for the first ones.
 
     Parameters
     ----------
-    layers
-        The hidden layers it may join.
+    network
+        None for the first: the origin.
+    paths
+        The paths that may be added.
     seed
         Of the random starts.
     upper
@@ -145,22 +98,29 @@ class NeuronSearching:
         self,
         problem: Problem,
         settings: PursuitSettings,
-        network: HomogeneousNetwork,
-        layers: tuple[int, ...],
+        network: HomogeneousNetwork | None,
+        paths: Sequence[Path],
         seed: int,
         upper: bool = False,
         exact: bool = False,
     ) -> None:
-        self._settings, self._network, self._all = settings, network, problem.samples
+        self._settings, self._all = settings, problem.samples
+        self.at_origin = network is None
+        if network is None:
+            network = HomogeneousNetwork.empty(
+                problem, settings.hidden_layers, Activation(settings.power, settings.leak)
+            )
+        self._network = network
         entries = problem.input_size + sum(network.widths) + problem.output_size
         self._problem = problem = _searched(problem, settings, entries, seed)
         fast = settings.method != "paper"
-        self.layers, self.upper, self.exact = layers, upper, exact or not fast
+        self.paths, self.upper, self.exact = tuple(paths), upper, exact or not fast
         self._forward = network.forward(problem.inputs)
-        self._search = LayerSearch(
+        self._loss = float(problem.loss.value(self._forward.output, problem.targets))
+        self._search = PathSearch(
             network,
             problem,
-            layers,
+            paths,
             settings.starts,
             seed,
             settings.value_tolerance,
@@ -182,53 +142,62 @@ class NeuronSearching:
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """What was found, best first."""
-        return tuple(Candidate(point.layer, point.value, point.residual, unseen=point.unseen) for point in self.points)
+        """What was found, those of lower degree first, and best first."""
+        return tuple(
+            Candidate(
+                0 if self.at_origin else point.layer, point.value, point.residual, unseen=point.unseen, last=point.last
+            )
+            for point in self.points
+        )
 
     @property
     def maxima(self) -> Maxima:
         """``max N_l`` of every hidden layer; None for those not searched, or not with the signals of the NCF."""
-        if self.upper:
+        if self.upper or self.at_origin:
             return None
         found = self._search.maxima
-        return tuple(found.get(layer) for layer in range(1, self._network.hidden_layers + 1))
+        return tuple(found.get((layer, layer)) for layer in range(1, self._network.hidden_layers + 1))
 
     @property
     def message(self) -> str:
         """What is happening, as a sentence."""
-        where = "layer " + " and ".join(map(str, self.layers)) if len(self.layers) < 3 else "all layers"
-        sides = ", at kinks too" if self.upper else ", exactly" if self.exact else ""
         share = _share(self._problem, self._all)
-        return f"Searching {where} for the best neuron to add{sides}{share}: round {self.directions.quanta}."
+        if self.at_origin:
+            what = f"the best network of one neuron per hidden layer{share}: round {self.directions.quanta}"
+            return f"Searching the origin for {what}."
+        sides = ", at kinks too" if self.upper else ", exactly" if self.exact else ""
+        return f"Searching {_wanted(self.paths)}{sides}{share}: round {self.directions.quanta}."
 
     def advance(self) -> None:
         """One quantum of the search."""
         self.directions.advance()
 
     def outcome(self) -> list[NextNetwork]:
-        """The grown networks that may be trained next, that of the best KKT point first; none if nothing is of use."""
-        points = self.points
-        found: list[NextNetwork] = []
-        for layer in self.layers:
-            own = [index for index, point in enumerate(points) if point.layer == layer]
-            # Signals from the positive side of a kink hold only for neurons that push that way: all are worth a trial.
-            for index in own if self.upper else own[: _most(self._settings)]:
-                point = points[index]
-                scale = self._scale(point)
-                if scale is not None:
-                    found.append(self._grown(point, index, scale * point.incoming, scale * point.outgoing))
-        found.sort(key=lambda each: -each.value)
+        """The grown networks that may be trained next, the most promising first; none if nothing is of use."""
+        points, found = self.points, []
+        for path in self._tried(points):
+            own = [index for index, point in enumerate(points) if (point.layer, point.last) == path]
+            of_use = 0
+            for index in own:
+                lowest = self._lowest(points[index])
+                if lowest is not None:
+                    found.append(self._grown(points[index], index, *lowest))
+                    of_use += 1
+                # Signals from the positive side of a kink hold only for neurons that push that way: all are tried then.
+                if of_use == _most(self._settings) and not self.upper:
+                    break
+        found.sort(key=lambda each: (each.last - each.layer, -each.value))
         if self._settings.method == "paper":
             return found[:1]
-        if found or self.upper or self.exact or not points:
+        if found or self.upper or self.exact or self.at_origin or not points:
             return found
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
-        return [self._grown(points[0], 0, points[0].incoming, torch.zeros_like(points[0].outgoing), silent=True)]
+        return [self._grown(points[0], 0, 1.0, math.inf).silenced()]
 
     @property
     def points(self) -> list[KKTPoint]:
-        """What was found, by falling value."""
+        """What was found, those of lower degree first, by falling value."""
         points = self._search.points
         if not self.upper:
             return points
@@ -239,39 +208,88 @@ class NeuronSearching:
             replace(
                 point,
                 value=one_sided_correlation(
-                    self._network, self._forward, residual, point.layer, point.incoming, point.outgoing
+                    self._network, self._forward, residual, point.layer, point.incoming, point.inner, point.outgoing
                 ),
                 residual=math.inf,
                 unseen=True,
             )
             for point in points
         ]
-        return sorted(measured, key=lambda point: -point.value)
+        return sorted(measured, key=lambda point: (point.degree, -point.value))
 
-    def _scale(self, point: KKTPoint) -> float | None:
+    def _tried(self, points: Sequence[KKTPoint]) -> Sequence[Path]:
+        """The paths whose points are tried: by the paper's method the shortest with a value that counts."""
+        if self._settings.method != "paper":
+            return self.paths
+        for degree in sorted({point.degree for point in points}):
+            best = next(point for point in points if point.degree == degree)
+            if self.at_origin or degree > points[0].degree or self._is_enough(best, self._on_ray(best)):
+                return [(best.layer, best.last)]
+        return [(points[0].layer, points[0].last)] if points else []
+
+    def _satisfies(self, found: Sequence[NextNetwork]) -> bool:
+        """Whether one of these single neurons may be trained without a look at longer paths."""
+        best = min(found, key=lambda each: each.ray_loss)
+        point = self.points[best.candidate]
+        lowest = self._on_ray(point) if self._settings.method == "paper" else (0.0, best.ray_loss)
+        return self._is_enough(point, lowest)
+
+    def _is_enough(self, point: KKTPoint, lowest: tuple[float, float] | None) -> bool:
+        """Whether a single neuron is taken without a look at longer paths."""
+        if lowest is not None and lowest[1] <= (1 - _ENOUGH[self._settings.method]) * self._loss:
+            return True
+        if self._settings.method != "paper":
+            return False
+        objective = Objective(self._problem, self._network)
+        norm = clarke_gradient_norm(objective, objective.initial)
+        return point.value > _UNCERTAINTIES * norm / float(objective.initial.norm()) ** self._network.power
+
+    def _on_ray(self, point: KKTPoint) -> tuple[float, float] | None:
+        losses = losses_of_path(self._network, self._forward, point, self._problem)
+        return lowest_on_ray(losses, self._settings.scale)
+
+    def _lowest(self, point: KKTPoint) -> tuple[float, float] | None:
+        """How far to go along the ray of a point, and the loss there; None if it is of no use."""
         if self._settings.method == "paper":
-            return self._settings.scale
-        losses = losses_of_neuron(self._network, self._forward, point, self._problem)
-        return best_scale(losses, self._settings.scale)
+            return self._settings.scale, math.inf
+        return self._on_ray(point)
 
-    def _grown(
-        self, point: KKTPoint, index: int, incoming: Tensor, outgoing: Tensor, silent: bool = False
-    ) -> NextNetwork:
-        network = self._network.with_neuron(point.layer, incoming, outgoing)
-        added = ((point.layer, self._network.widths[point.layer - 1]),)
-        return NextNetwork(network, added, point.layer, point.value, index, silent, self.layers)
+    def _grown(self, point: KKTPoint, index: int, scale: float, loss: float) -> NextNetwork:
+        inner = [scale * weight for weight in point.inner]
+        network = self._network.with_path(point.layer, scale * point.incoming, inner, scale * point.outgoing)
+        layers = range(point.layer, point.last + 1)
+        added = tuple((layer, self._network.widths[layer - 1]) for layer in layers)
+        first = 0 if self.at_origin else point.layer
+        return NextNetwork(network, added, first, point.last, point.value, index, loss, searched=self.paths)
 
-    def way_on(self) -> tuple[bool, bool] | None:
-        """Where nothing is of use: ``upper`` and ``exact`` of the next search of the same network; None after the last.
+    def way_on(self, found: Sequence[NextNetwork]) -> SearchOptions | None:
+        """What to search next at the same network, before anything is trained; None to go on with what was found.
 
-        First, if some sample sits exactly on a kink of the network, with the other one-sided signals. Last comes an
-        exact search: its maxima and its points are the truth about the network as it stands.
+        Where nothing is of use, first come the other one-sided signals, if some sample sits exactly on a kink of the
+        network. Last comes an exact search of the same paths: its maxima and its points are the truth about the network
+        as it stands. Where single neurons promise little, they have to compete with paths.
         """
+        if self.at_origin:
+            return None
+        if found:
+            wanted = families(self._settings)
+            if self.paths != wanted[0] or len(wanted) == 1 or self._satisfies(found):
+                return None
+            return wanted[1], False, False
         if self.exact:
             return None
         on_kink = any(bool((z == 0).any()) for z in self._forward.pre_activations[:-1])
         upper = on_kink and self._network.activation.has_kink and not self.upper
-        return upper, not upper
+        return self.paths, upper, not upper
+
+
+def families(settings: PursuitSettings) -> list[tuple[Path, ...]]:
+    """The paths that a pursuit searches together: single neurons, and if these are not enough paths of all lengths.
+
+    The fast method compares them by where they lead; for the paper's the shortest rule, which lead away first.
+    """
+    singles, all_lengths = (all_paths(settings.hidden_layers, 1, longest) for longest in (1, settings.longest))
+    return [singles] if singles == all_lengths else [singles, all_lengths]
 
 
 def joined(before: Maxima, found: Maxima) -> Maxima:
@@ -290,6 +308,17 @@ def _searched(problem: Problem, settings: PursuitSettings, entries: int, seed: i
     """The samples to search, with so many entries each: all of them, or a random choice."""
     most = min(MOST_SAMPLES, MOST_ENTRIES // entries)
     return problem if settings.method == "paper" else some_samples(problem, most, seed)
+
+
+def _wanted(paths: Sequence[Path]) -> str:
+    """What those paths are, in words."""
+    if all(layer == last for layer, last in paths):
+        layers = [str(layer) for layer, _ in paths]
+        where = f"layer {' and '.join(layers)}" if len(layers) < 3 else "all layers"
+        return f"{where} for the best neuron to add"
+    if len(paths) == 1:
+        return f"layers {paths[0][0]}–{paths[0][1]} for the best path of neurons to add"
+    return "all layers for the best path of neurons to add"
 
 
 def _share(searched: Problem, samples: int) -> str:

@@ -34,6 +34,12 @@ class PursuitSettings:
     max_additions: int = 20
     value_tolerance: float = 1e-7
     stop_when_test_rises: bool = False
+    longest_path: int | None = None
+
+    @property
+    def longest(self) -> int:
+        """How many neurons a path may have."""
+        return self.hidden_layers if self.longest_path is None else min(self.longest_path, self.hidden_layers)
 
     def __post_init__(self) -> None:
         checked = {
@@ -60,6 +66,8 @@ class PursuitSettings:
                     f"batch_size must be None for method='paper', whose gradient descent always takes all samples, got "
                     f"{self.batch_size}"
                 )
+        if self.longest_path is not None:
+            checked["longest_path"] = arguments.whole("longest_path", self.longest_path, 1)
         if self.max_steps is not None:
             checked["max_steps"] = arguments.whole("max_steps", self.max_steps, 1)
         if self.method == "paper":

@@ -11,6 +11,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.blocks import mean_loss
+from np_widgets.learning.growth import named_layers
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS, automatic, make_minimizer, require_fit, step_budget
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
@@ -41,13 +42,15 @@ _ENTRIES = {
 _CANDIDATE = {
     "added": tuple[tuple[int, int], ...],
     "layer": states.whole,
+    "last": states.whole,
     "value": states.finite_number,
     "candidate": states.whole,
+    "ray_loss": states.number,
     "silent": bool,
-    "searched": tuple[int, ...],
+    "searched": tuple[tuple[int, int], ...],
     "weights": tuple[Tensor, ...],
 }
-_PLAIN = ("added", "layer", "value", "candidate", "silent", "searched")
+_PLAIN = ("added", "layer", "last", "value", "candidate", "ray_loss", "silent", "searched")
 
 
 class Training:
@@ -165,11 +168,11 @@ class Training:
     def message(self) -> str:
         """What is happening, as a sentence."""
         losses = f"loss {self._start_loss:.3g} → {self.loss:.3g} at step {self.steps:,}."
-        layer = self.start.layer
+        new = named_layers(self.start.layer, self.start.last)
         if self._look_ahead is not None and self._look_ahead.count > 1:
-            what = f"neurons (ahead: one in layer {layer})" if layer else "first networks"
+            what = f"neurons (ahead: one in {new})" if self.start.layer else "first networks"
             return f"trying {self._look_ahead.count} {what} side by side, {losses}"
-        news = f"layer {layer} got a neuron" if layer else "one neuron in each hidden layer"
+        news = f"{new} got a neuron" if self.start.layer else "one neuron in each hidden layer"
         activity = "first steps by Adam" if self.minimizer is None else self.minimizer.activity
         return f"{news}; {activity}, {losses}"
 

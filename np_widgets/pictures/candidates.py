@@ -9,26 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.growth import Candidate, PursuitFrame
-from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.labels import count, number, span
 from np_widgets.pictures.limits import round_above, round_below
 from np_widgets.pictures.loss import SMALLEST
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-MOST_A_LAYER = 30
+MOST_A_PLACE = 30
 LOSS_LABEL = "loss after the look-ahead"
 _HALF_WIDTH = 0.36
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidates side by side: each layer has a place of width one around its number.
+    """Candidates side by side: each layer, and each path through several, has a place of width one.
 
     Attributes
     ----------
     x
-        Shape ``(c,)``: within its layer's place from left to right by falling value.
+        Shape ``(c,)``: within its place, around the place's index, from left to right by falling value.
     values
         Shape ``(c,)``: the value of the neural correlation function, N.
     losses
@@ -36,18 +36,16 @@ class Candidates:
         led out of the range of numbers. Zeros are drawn at :data:`~np_widgets.pictures.loss.SMALLEST`.
     kkt
         Shape ``(c,)``: which are KKT points; the others are directions near one.
-    layers
-        For each candidate the hidden layer that a neuron would join; 0 for one at the origin.
+    owners
+        For each candidate the index of its place.
     chosen
         The index of the candidate that the current network got, or None.
     low, high
         The ends of the axis of losses, round numbers.
     points_label, directions_label, chosen_label, losses_label
         What stands beside each marker in a legend; empty where there is nothing of the kind.
-    layer_ticks
-        The layers that have a place, ascending.
-    layer_labels
-        Their names.
+    places
+        The names of the places: ``"origin"``, or each layer and then the paths that have candidates.
     nothing
         Why there is none; empty if there are some.
     notes
@@ -58,7 +56,7 @@ class Candidates:
     values: Floats
     losses: Floats
     kkt: Flags
-    layers: tuple[int, ...]
+    owners: tuple[int, ...]
     chosen: int | None
     low: float
     high: float
@@ -66,38 +64,42 @@ class Candidates:
     directions_label: str
     chosen_label: str
     losses_label: str
-    layer_ticks: tuple[int, ...]
-    layer_labels: tuple[str, ...]
+    places: tuple[str, ...]
     nothing: str
     notes: tuple[str, ...]
 
 
 def candidates(frame: PursuitFrame) -> Candidates:
-    """The candidates of the frame's last search, at most ``MOST_A_LAYER`` of each layer, best first."""
+    """The candidates of the frame's last search, at most ``MOST_A_PLACE`` of each layer or path, best first."""
     at_origin = any(candidate.layer == 0 for candidate in frame.candidates) or frame.iteration == 0
-    layers = (0,) if at_origin else tuple(range(1, frame.hidden_layers + 1))
+    paths = [(0, frame.hidden_layers)] if at_origin else [(layer, layer) for layer in range(1, frame.hidden_layers + 1)]
+    longer = {(each.layer, each.last) for each in frame.candidates} - set(paths)
+    paths += sorted(longer, key=lambda path: (path[1] - path[0], path))
     x: list[float] = []
     shown: list[int] = []
-    for layer in layers:
-        own = _shown_of(layer, frame)
-        x += (layer + _places(len(own))).tolist()
+    owners: list[int] = []
+    for place, path in enumerate(paths):
+        own = _shown_of(path, frame)
+        x += (place + _spread(len(own))).tolist()
         shown += own
+        owners += [place] * len(own)
     found = [frame.candidates[index] for index in shown]
-    owners = tuple(each.layer for each in found)
     points = sum(each.is_kkt_point for each in found)
     losses = _drawable(found)
     drawn = losses[np.isfinite(losses)]
     notes = _decision(frame)
     if left_out := len(frame.candidates) - len(shown):
         notes.append(f"not shown: {count(left_out, 'weaker candidate')}")
-    if owners and (empty := [str(layer) for layer in layers if layer not in owners]):
+    if owners and (empty := [str(path[0]) for place, path in enumerate(paths) if place not in owners]):
         notes.append(f"no candidate in layer {', '.join(empty)}")
+    if len({len(each.layers) for each in found}) > 1:
+        notes.append("N of neurons and of paths of different length do not compare")
     return Candidates(
         x=np.array(x, dtype=np.float64),
         values=np.array([each.value for each in found], dtype=np.float64),
         losses=losses,
         kkt=np.array([each.is_kkt_point for each in found], dtype=bool),
-        layers=owners,
+        owners=tuple(owners),
         chosen=None if frame.taken is None else shown.index(frame.taken),
         points_label=count(points, "KKT point") if points else "",
         directions_label=_directions(found),
@@ -105,19 +107,22 @@ def candidates(frame: PursuitFrame) -> Candidates:
         low=round_below(float(drawn.min()) / 1.1) if len(drawn) else 0.1,
         high=round_above(float(drawn.max()) * 1.1) if len(drawn) else 1.0,
         losses_label=LOSS_LABEL if len(drawn) else "",
-        layer_ticks=layers,
-        layer_labels=("origin",) if at_origin else tuple(f"layer {layer}" for layer in layers),
+        places=("origin",) if at_origin else tuple(_name(*path) for path in paths),
         nothing="" if found else _nothing(frame),
         notes=tuple(notes),
     )
 
 
-def _shown_of(layer: int, frame: PursuitFrame) -> list[int]:
-    """The indices of a layer's candidates of largest value; the one taken is always among them."""
-    own = [index for index, each in enumerate(frame.candidates) if each.layer == layer]
+def _name(first: int, last: int) -> str:
+    return f"layer{'s' * (first < last)} {span(first, last)}"
+
+
+def _shown_of(path: tuple[int, int], frame: PursuitFrame) -> list[int]:
+    """The indices of a path's candidates of largest value; the one taken is always among them."""
+    own = [index for index, each in enumerate(frame.candidates) if (each.layer, each.last) == path]
     own.sort(key=lambda index: -frame.candidates[index].value)
-    shown = own[:MOST_A_LAYER]
-    if frame.taken in own[MOST_A_LAYER:]:
+    shown = own[:MOST_A_PLACE]
+    if frame.taken in own[MOST_A_PLACE:]:
         shown[-1] = frame.taken
     return shown
 
@@ -127,8 +132,8 @@ def _drawable(found: list[Candidate]) -> Floats:
     return np.where(np.isfinite(losses), np.maximum(losses, SMALLEST), np.nan)
 
 
-def _places(count: int) -> Floats:
-    # A few candidates stay near the middle of their layer's place.
+def _spread(count: int) -> Floats:
+    # A few candidates stay near the middle of their place.
     reach = min(_HALF_WIDTH, 0.05 * max(count - 1, 0))
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(count)
 
@@ -185,4 +190,4 @@ def _loss(candidate: Candidate) -> str:
 
 
 def _where(candidate: Candidate) -> str:
-    return f", layer {candidate.layer}" if candidate.layer else ""
+    return f", {_name(candidate.layer, candidate.last)}" if candidate.layer else ""

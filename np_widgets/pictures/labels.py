@@ -30,3 +30,8 @@ def number(value: float) -> str:
     if 1e3 <= abs(value) < 1e6:
         digits = f"{float(digits):,.0f}"
     return digits.replace("-", "−")
+
+
+def span(first: int, last: int) -> str:
+    """Consecutive hidden layers as short as can be: ``"2"`` or ``"1–3"``."""
+    return str(first) if first == last else f"{first}–{last}"

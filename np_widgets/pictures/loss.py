@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.growth import PursuitFrame
+from np_widgets.pictures.labels import span
 from np_widgets.pictures.limits import round_above, round_below
 
 Floats = NDArray[np.float64]
@@ -27,8 +28,8 @@ class Loss:
         Shape ``(p,)``: the training loss over the total number of minimizer steps.
     addition_steps, addition_losses
         Shape ``(a,)``: where each neuron was added, and the training loss there.
-    addition_layers
-        Which hidden layer it joined.
+    addition_labels
+        Which hidden layer it joined, ``"2"``, or layers for a path of neurons, ``"1–2"``.
     test_steps, test_losses
         Shape ``(t,)``: the test loss where each training ended, and now; empty without a test set.
     best_steps, best_losses
@@ -41,7 +42,7 @@ class Loss:
     losses: Floats
     addition_steps: Floats
     addition_losses: Floats
-    addition_layers: tuple[int, ...]
+    addition_labels: tuple[str, ...]
     test_steps: Floats
     test_losses: Floats
     best_steps: Floats
@@ -55,11 +56,11 @@ def loss(frame: PursuitFrame) -> Loss:
     trace_steps = np.asarray(frame.trace_steps, dtype=np.float64)
     trace = np.asarray(frame.trace_losses, dtype=np.float64)
     steps, losses = _drawable(trace_steps[_spread(len(trace))], trace[_spread(len(trace))])
-    additions = [(record.first_step, record.layer) for record in frame.growth if record.layer > 0]
+    additions = [(record.first_step, span(record.layer, record.last)) for record in frame.growth if record.layer > 0]
     current = frame.total_steps - frame.step
     in_growth = {record.first_step for record in frame.growth}
     if frame.iteration > len(frame.growth) and frame.added and current not in in_growth:
-        additions.append((current, frame.added[0][0]))
+        additions.append((current, span(frame.added[0][0], frame.added[-1][0])))
     marks = np.array([step for step, _ in additions], dtype=np.float64)
     test_steps, test_losses = _drawable(*_test(frame))
     best_steps, best_losses = _drawable(*_best(frame))
@@ -69,7 +70,7 @@ def loss(frame: PursuitFrame) -> Loss:
         losses=losses,
         addition_steps=marks,
         addition_losses=_at(marks, steps, losses),
-        addition_layers=tuple(layer for _, layer in additions),
+        addition_labels=tuple(label for _, label in additions),
         test_steps=test_steps,
         test_losses=test_losses,
         best_steps=best_steps,

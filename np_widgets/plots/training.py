@@ -70,7 +70,7 @@ def _number_additions(axes: Axes, picture: Loss) -> None:
             groups.append([index])
     for group in groups:
         axes.annotate(
-            ", ".join(str(picture.addition_layers[index]) for index in group),
+            ", ".join(picture.addition_labels[index] for index in group),
             (float(picture.addition_steps[group].mean()), float(picture.addition_losses[group].max())),
             xytext=(0, 4),
             textcoords="offset points",
@@ -108,8 +108,8 @@ def draw_candidates(axes: Axes, picture: Candidates) -> None:
         right.set_ylabel(picture.losses_label, fontsize=style.NORMAL)
         right.tick_params(which="both", labelsize=style.SMALL)
         right.spines[["top", "left"]].set_visible(False)
-    axes.set_xlim(picture.layer_ticks[0] - 0.5, picture.layer_ticks[-1] + 0.5)
-    axes.set_xticks(picture.layer_ticks, picture.layer_labels)
+    axes.set_xlim(-0.5, len(picture.places) - 0.5)
+    axes.set_xticks(range(len(picture.places)), picture.places)
     axes.yaxis.set_major_formatter(_plain)
     axes.set_ylim(min(0.0, float(picture.values.min())) * 1.08, max(float(picture.values.max()) * 1.08, 1e-300))
     style.tidy(axes, "hidden layer that a neuron would join", "NCF value", *picture.notes)

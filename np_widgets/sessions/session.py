@@ -153,14 +153,14 @@ class Session:
         done: int | None = self._call("step", count)
         return done
 
-    def add_neuron(self, layer: int | None = None) -> Any:
-        """Let the engine add a neuron to hidden ``layer``, by default to the best; see the engine's ``add_neuron``.
+    def add_neuron(self, layer: int | None = None, last: int | None = None) -> Any:
+        """Let the engine add a neuron, or one in each of the layers ``layer … last``; see the engine's ``add_neuron``.
 
         The method returns when the engine has been told. A session that is paused or finished then runs until the
         neuron is there and trained, and pauses again; :meth:`wait` waits for that. :meth:`pause` and :meth:`step` end
         it early, but what was asked for stays asked for: the next :meth:`resume` or :meth:`step` goes on with it.
         """
-        return self.apply("add_neuron", layer=layer)
+        return self.apply("add_neuron", layer=layer, **({} if last is None else {"last": last}))
 
     def set_minimizer(self, name: str) -> Any:
         """Let the engine go on with another minimizer; see the engine's ``set_minimizer``."""

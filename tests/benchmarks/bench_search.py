@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 import np_widgets as npw
-from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.paths import KKTPoint, PathSearch
 from np_widgets.problems import Problem
 from tests.benchmarks.timing import alternate
 
@@ -68,7 +68,7 @@ def _against_the_loop(rounds: int) -> None:
 
 def _compare(
     name: str,
-    points: Callable[[bool], Sequence[KKTPoint | OriginPoint]],
+    points: Callable[[bool], Sequence[KKTPoint]],
     loop: Callable[[], float],
     rounds: int,
 ) -> None:
@@ -88,14 +88,15 @@ def _compare(
 
 
 def _points(network: HomogeneousNetwork, problem: Problem, layer: int, starts: int, rough: bool) -> list[KKTPoint]:
-    search = LayerSearch(network, problem, (layer,), starts, 0, 1e-7, rough=rough)
+    search = PathSearch(network, problem, [(layer, layer)], starts, 0, 1e-7, rough=rough)
     search.directions.run()
     return search.points
 
 
-def _origin_points(problem: Problem, rough: bool) -> list[OriginPoint]:
+def _origin_points(problem: Problem, rough: bool) -> list[KKTPoint]:
     activation = npw.HomogeneousNetwork([[[1.0]], [[1.0]]]).activation
-    search = OriginSearch(problem, 2, activation, _STARTS, 0, 1e-7, rough=rough)
+    empty = HomogeneousNetwork.empty(problem, 2, activation)
+    search = PathSearch(empty, problem, [(1, 2)], _STARTS, 0, 1e-7, rough=rough)
     search.directions.run()
     return search.points
 

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import Forward, forward, signals
-from np_widgets.learning.correlation import chain_norms, chains, counts_unseen, neuron_norms
 from np_widgets.learning.direction import Profile
 from np_widgets.learning.ensemble.batch import Data
 from np_widgets.learning.ensemble.candidates import Candidates, joined
 from np_widgets.learning.ensemble.search import BatchCorrelation, Points, ascend
 from np_widgets.learning.network import HomogeneousNetwork, padded
-from np_widgets.learning.search import stream
+from np_widgets.learning.paths import chain_norms, chains, counts_unseen, key_of
+from np_widgets.learning.search import Key, stream
 from np_widgets.learning.searching import POINTS_TRIED
 
 
@@ -33,14 +33,18 @@ def candidates_at_origin(
     residual = data.loss.residual(outputs, data.targets).mT
     norms, share = chain_norms(activation.power, hidden_layers + 1)
     parts = []
-    for key, (profile, signs) in enumerate(chains(activation, hidden_layers)):
-        field = BatchCorrelation(data.inputs, residual, profile)
-        points = ascend(field, _starts([size] * count, starts, seeds, key), POINTS_TRIED)
+    for index, chain in enumerate(chains(activation, hidden_layers)):
+        field = BatchCorrelation(data.inputs, residual, chain.profile)
+        points = ascend(
+            field,
+            _starts([size] * count, starts, seeds, key_of((1, hidden_layers), index, at_origin=True)),
+            POINTS_TRIED,
+        )
         shape = points.values.shape
         ones = data.inputs.new_ones(*shape, 1, 1)
         weights = [
             norms[0] * points.directions.to(data.inputs).unsqueeze(2),
-            *(sign * norm * ones for sign, norm in zip(signs, norms[1:-1], strict=True)),
+            *(sign * norm * ones for sign, norm in zip(chain.signs, norms[1:-1], strict=True)),
             norms[-1] * points.outgoing.to(data.inputs).unsqueeze(3),
         ]
         layers = torch.zeros(shape, dtype=torch.int64, device=ones.device)
@@ -61,8 +65,7 @@ def candidates_of_neurons(
     sent = signals(weights, passed, residual, activation)
     trained = padded(networks, more=1)
     power = activation.power
-    incoming, outgoing = neuron_norms(power)
-    share = outgoing * incoming**power
+    share = chain_norms(power, 2)[1]
     parts, maxima = [], []
     for layer in range(1, len(weights)):
         field = BatchCorrelation(
@@ -72,7 +75,7 @@ def candidates_of_neurons(
             _pushed(weights, passed, residual, activation, sent, layer),
         )
         sizes = [network.weights[layer - 1].shape[1] for network in networks]
-        points = ascend(field, _starts(sizes, starts, seeds, layer), POINTS_TRIED)
+        points = ascend(field, _starts(sizes, starts, seeds, key_of((layer, layer), 0)), POINTS_TRIED)
         maxima.append((share * points.values[:, 0]).tolist())
         counts = points.values > value_tolerance * field.scale
         values = torch.where(counts, share * points.values, 0.0)
@@ -92,7 +95,7 @@ def _neurons(points: Points, trained: Sequence[Tensor], layer: int, widths: Sequ
     neurons = [each.new_zeros(count, most, *each.shape[1:]) for each in trained]
     rows = torch.arange(count, device=points.directions.device)
     places = torch.tensor(widths, device=rows.device)
-    incoming, outgoing = neuron_norms(power)
+    (incoming, outgoing), _ = chain_norms(power, 2)
     neurons[layer - 1][rows, :, places, :size] = incoming * points.directions.to(trained[0])
     neurons[layer][rows, :, : points.outgoing.shape[2], places] = outgoing * points.outgoing.to(trained[0])
     return neurons
@@ -106,7 +109,7 @@ def _pushed(
     sent: Sequence[Tensor],
     layer: int,
 ) -> Tensor | None:
-    """The signals for a push up in the last hidden layer but one; see :class:`LayerSearch`."""
+    """The signals for a push up in the last hidden layer but one; see ``PathSearch``."""
     hidden_layers = len(weights) - 1
     if layer == hidden_layers or not activation.has_kink or not counts_unseen(activation, layer, hidden_layers):
         return None
@@ -114,7 +117,7 @@ def _pushed(
     return pushed if bool((pushed != sent[layer]).any()) else None
 
 
-def _starts(sizes: Sequence[int], starts: int, seeds: Sequence[int], key: int) -> Tensor:
+def _starts(sizes: Sequence[int], starts: int, seeds: Sequence[int], key: Key) -> Tensor:
     """Random unit vectors, padded with zeros: shape ``(G, S, k)``. Those that a pursuit on its own begins with."""
     directions = torch.zeros(len(sizes), starts, max(sizes), dtype=torch.float64, device="cpu")
     for place, size, seed in zip(directions, sizes, seeds, strict=True):

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import forward
-from np_widgets.learning.correlation import counts_unseen
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import Candidates, scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
@@ -19,6 +18,7 @@ from np_widgets.learning.growth import Candidate
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, brief_rule
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.network import HomogeneousNetwork, balanced, padded
+from np_widgets.learning.paths import counts_unseen
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.side_by_side import STEPS, SideBySide
 from np_widgets.problems import Problem
@@ -134,7 +134,9 @@ class Lockstep:
         columns = (found.layers.tolist(), found.values.tolist(), found.residuals.tolist())
         for member, layers, values, residuals, most in zip(members, *columns, maxima, strict=True):
             candidates = [
-                Candidate(layer, value, residual, unseen=self._counts_unseen(layer))
+                Candidate(
+                    layer, value, residual, unseen=self._counts_unseen(layer), last=layer or settings.hidden_layers
+                )
                 for layer, value, residual in zip(layers, values, residuals, strict=True)
                 if value > 0
             ]
@@ -181,7 +183,7 @@ class Lockstep:
             if member.loss_of(end) > member.loss:
                 member.go_on_alone()
             else:
-                member.trained(end, layer, value, taken + alone)
+                member.trained(end, layer, layer or self._settings.hidden_layers, value, taken + alone)
 
     def _levenberg_marquardt(
         self, members: Sequence[Member], networks: Sequence[HomogeneousNetwork], data: Data

@@ -15,7 +15,7 @@ from np_widgets.learning.minimizers.minimizer import TARGET_MET
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.rules import ending, gradient_norm_at_end, limit, no_point, target_in_force
-from np_widgets.learning.searching import NeuronSearching, NextNetwork, OriginSearching
+from np_widgets.learning.searching import NextNetwork, Searching, SearchOptions, families
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.training import Training
 from np_widgets.learning.units import Units
@@ -79,6 +79,7 @@ class Member:
         self,
         network: HomogeneousNetwork,
         layer: int,
+        last: int,
         value: float,
         steps: int,
         stopped: str | None = None,
@@ -101,6 +102,7 @@ class Member:
             GrowthRecord(
                 widths=network.widths,
                 layer=layer,
+                last=last,
                 value=value,
                 candidates=self._candidates,
                 loss=self.loss,
@@ -140,25 +142,21 @@ class Member:
 
     def go_on_alone(self) -> None:
         """The next network as a pursuit on its own finds it, where the batch has found nothing of use."""
-        if self.network is None:
-            search = OriginSearching(self.problem, replace(self._settings, seed=self.seed))
-            found = _run(search)
-            self.found(search.candidates, None)
-            if found:
-                self._train(found)
-            else:
-                self._finish(no_point(self.problem, self._settings, self.growth))
-            return
-        layers = tuple(range(1, self._settings.hidden_layers + 1))
-        way_on: tuple[bool, bool] | None = (False, False)
-        while way_on is not None:
-            neurons = NeuronSearching(self.problem, self._settings, self.network, layers, self.next_seed, *way_on)
-            found = _run(neurons)
-            self.found(neurons.candidates, neurons.maxima)
-            if found and self._train(found):
-                return
-            way_on = neurons.way_on()
-        self._finish(no_point(self.problem, self._settings, self.growth, layers))
+        wanted = [((1, self._settings.hidden_layers),)] if self.network is None else families(self._settings)
+        for paths in wanted:
+            options: SearchOptions | None = (paths, False, False)
+            while options is not None:
+                search = Searching(self.problem, self._settings, self.network, options[0], self.next_seed, *options[1:])
+                while not search.finished:
+                    search.advance()
+                found = search.outcome()
+                self.found(search.candidates, search.maxima)
+                options = search.way_on(found)
+                if found and options is None and self._train(found):
+                    return
+                if found and options is None:
+                    options = search.way_on(())
+        self._finish(no_point(self.problem, self._settings, self.growth, () if self.network is None else wanted[0]))
 
     def _train(self, found: list[NextNetwork]) -> bool:
         """Whether a network was of use."""
@@ -170,7 +168,13 @@ class Member:
             return False
         self.took(start.candidate, training.looked_at)
         self.trained(
-            training.network.copy(), start.layer, start.value, training.steps, training.stopped, silent=start.silent
+            training.network.copy(),
+            start.layer,
+            start.last,
+            start.value,
+            training.steps,
+            training.stopped,
+            silent=start.silent,
         )
         return True
 
@@ -180,9 +184,3 @@ class Member:
             objective = Objective(self.problem, self.network)
             norm = gradient_norm_at_end(finish.kind, objective, objective.initial)
         self.finished = replace(finish, layer_maxima=self._maxima, gradient_norm=norm)
-
-
-def _run(search: OriginSearching | NeuronSearching) -> list[NextNetwork]:
-    while not search.finished:
-        search.advance()
-    return search.outcome()

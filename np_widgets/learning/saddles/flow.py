@@ -17,6 +17,7 @@ from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, fitting
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.paths import KKTPoint
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
 from np_widgets.learning.saddles.minimum import (
@@ -63,8 +64,8 @@ class SaddleFlow(Engine):
     dormant
         How many dormant neurons each hidden layer gets, of random weights: a number for all layers, ten by default, or
         one for each.
-        Or one dormant neuron on the ray of each of some :class:`~np_widgets.learning.correlation.KKTPoint`, or of an
-        :class:`~np_widgets.learning.correlation.OriginPoint`.
+        Or dormant neurons on the rays of one or more :class:`~np_widgets.learning.paths.KKTPoint`: of the network, or
+        without one of the origin.
     scale
         δ, the norm of all dormant weights together at the start: less than what counts as escaped (see the notes).
     seed
@@ -137,7 +138,7 @@ class SaddleFlow(Engine):
         self,
         network: HomogeneousNetwork | None,
         problem: Problem,
-        dormant: int | Dormant = 10,
+        dormant: int | KKTPoint | Dormant = 10,
         scale: float = 1e-3,
         seed: int = 0,
         *,
@@ -325,7 +326,7 @@ class SaddleFlow(Engine):
         *,
         seed: int | None = None,
         scale: float | None = None,
-        dormant: int | Dormant | None = None,
+        dormant: int | KKTPoint | Dormant | None = None,
         dynamics: str | None = None,
         step_size: float | None = None,
     ) -> None:

@@ -89,6 +89,8 @@ class Destination:
         From the active neurons (or inputs) below, of shape ``(k_{l-1},)``; for layer 0, of the first layer's neuron.
     outgoing
         To the active neurons (or outputs) above, ``(k_{l+1},)``; for layer 0, of the last hidden layer's neuron.
+    inner
+        The weight from the neuron of each layer to that of the next; empty for a single neuron.
     """
 
     layer: int
@@ -96,6 +98,7 @@ class Destination:
     residual: float
     incoming: Floats
     outgoing: Floats
+    inner: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _seal(self.incoming, self.outgoing)

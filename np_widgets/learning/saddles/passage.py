@@ -219,9 +219,10 @@ class Passage:
             return now.at_end(f"{reached}{nothing}: the loss is {sample.loss:.2g}.")
         if now.destinations or self.saddle.has_paths:
             return now
+        nothing = self.saddle.without_destination
         minimum = " With one hidden layer that is a minimum, not a saddle." if len(self.layout.widths) == 1 else ""
         return now.at_dead_end(
-            "No KKT point has a positive value: nothing makes the dormant weights grow, so this is as far as the flow "
+            f"{nothing[0].upper()}{nothing[1:]}: nothing makes the dormant weights grow, so this is as far as the flow "
             f"goes.{minimum}"
         )
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation import KKTPoint, LayerSearch, OriginPoint, OriginSearch
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import Losses, best_scale, losses_of_origin_point
+from np_widgets.learning.paths import KKTPoint, PathSearch
+from np_widgets.learning.ray import Losses, losses_of_path, lowest_on_ray
 from np_widgets.learning.rules import TARGET_SHARE
 from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
 from np_widgets.learning.saddles.frames import Destination
@@ -33,6 +33,7 @@ _VALUE_TOLERANCE = 1e-7
 # Values of the NCF at a minimum that is not quite reached are uncertain by about ‖g‖/‖w‖^p, and never by less than
 # rounding, here relative to the largest curvature.
 _UNCERTAINTIES, _ROUNDING = 2.0, 1e-14
+_NEAR = 1e-3  # from a minimum: what a step along the gradient as long as the weights would gain, as a share of the loss
 _SAMPLES_FOR_ROUGH, _STARTS_FOR_ROUGH = 1000, 10
 _POINTS_OF_RAY = 200
 
@@ -107,9 +108,9 @@ class Saddle:
         self.network: HomogeneousNetwork | None = None
         self.curvature: float | None = None
         self.least_value = 0.0
+        self._is_near = True
         self.fields: dict[int, NeuronField] = {}
         self.flow: CorrelationFlow | OriginFlow
-        self.search: LayerSearch | OriginSearch
         layers = len(layout.widths)
         # A layer without dormant neurons has nothing to search for.
         wanting = tuple(layer for layer in range(1, layers + 1) if not place.active[layer - 1].all())
@@ -124,14 +125,16 @@ class Saddle:
             size = float(objective.initial.norm())
             uncertain = found.norm + _ROUNDING * abs(self.curvature) * size
             self.least_value = _UNCERTAINTIES * uncertain / size**activation.power
+            self._is_near = found.norm * size <= _NEAR * loss
             self.fields = neuron_fields(self.network, objective, slopes)
             self.flow = CorrelationFlow(layout, place.active, self.fields)
-            self.search = LayerSearch(
-                self.network, problem, wanting, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
+            singles = [(layer, layer) for layer in wanting]
+            self.search = PathSearch(
+                self.network, problem, singles, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
             )
         else:
             loss = problem.zero_loss
-            self.search = OriginSearch(problem, layers, activation, starts, seed, _VALUE_TOLERANCE)
+            self.search = origin_search(problem, layers, activation, starts, seed)
             if layers == 1:
                 self.fields = {1: NeuronField(problem.inputs, self._residual_at_origin(), activation)}
                 self.flow = CorrelationFlow(layout, place.active, self.fields)
@@ -145,6 +148,17 @@ class Saddle:
         """The KKT points found of a value above the least one, best first; complete once the search has finished."""
         return tuple(self._destination(point) for point in self.search.points if point.value > self.least_value)
 
+    @property
+    def without_destination(self) -> str:
+        """Why no KKT point is a destination, as the beginning of a sentence."""
+        best = max((point.value for point in self.search.points), default=0.0)
+        if best <= 0 or self._is_near:
+            return "no KKT point has a positive value"
+        return (
+            f"no KKT point has a value above {self.least_value:.2g}, for which the distance from the minimum may "
+            f"account (the best has {best:.2g})"
+        )
+
     def escape_norm(self) -> float | None:
         """3 % of ``‖w_n‖``; at the origin, of the norm where the loss is lowest on the best KKT point's ray.
 
@@ -153,7 +167,7 @@ class Saddle:
         entries = self._layout.active_entries(self.place.active)
         active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
         norm: float | None = ESCAPED * active
-        if isinstance(self.search, OriginSearch):
+        if self.network is None:
             norm = origin_ray(self.search.points, self._problem, self._activation)[0]
         return norm if norm is None or dormant < norm else 2 * dormant
 
@@ -165,9 +179,9 @@ class Saddle:
         """
         network = self.network
         for destination in destinations:
-            scale = best_scale(self._losses_along(network, destination), 1e-2)
-            if scale is not None:
-                network = self._with(network, destination, scale)
+            lowest = lowest_on_ray(self._losses_along(network, destination), 1e-2)
+            if lowest is not None:
+                network = self._with(network, destination, lowest[0])
         return None if network is self.network else network
 
     def directions(self, theta: Floats, layer: int) -> tuple[Floats, Floats]:
@@ -221,14 +235,15 @@ class Saddle:
                 return float(_unit(outgoing) @ _unit(destination.outgoing))
         return float("nan")
 
-    def _destination(self, point: KKTPoint | OriginPoint) -> Destination:
-        if isinstance(point, KKTPoint):
-            return Destination(
-                point.layer, point.value, point.residual, to_array(point.incoming), to_array(point.outgoing)
-            )
-        layer = 1 if len(point.weights) == 2 else 0
-        incoming, outgoing = to_array(point.weights[0]).reshape(-1), to_array(point.weights[-1]).reshape(-1)
-        return Destination(layer, point.value, point.residual, incoming, outgoing)
+    def _destination(self, point: KKTPoint) -> Destination:
+        return Destination(
+            0 if self.network is None and point.last > 1 else point.layer,
+            point.value,
+            point.residual,
+            to_array(point.incoming),
+            to_array(point.outgoing),
+            point.inner,
+        )
 
     def _active_network(self) -> HomogeneousNetwork:
         matrices = self._layout.matrices(self.place.theta)
@@ -245,16 +260,16 @@ class Saddle:
         return problem.loss.residual(zero, problem.targets)
 
     def _with(self, network: HomogeneousNetwork | None, destination: Destination, scale: float) -> HomogeneousNetwork:
-        if network is not None:
-            below, above = network.weights[destination.layer - 1].shape[1], network.weights[destination.layer].shape[0]
-            # Neurons that were added before it know nothing of this one.
-            incoming, outgoing = np.zeros(below), np.zeros(above)
-            incoming[: len(destination.incoming)] = destination.incoming
-            outgoing[: len(destination.outgoing)] = destination.outgoing
-            return network.with_neuron(destination.layer, scale * incoming, scale * outgoing)
-        point = next(p for p in self.search.points if p.value == destination.value)
-        assert isinstance(point, OriginPoint)
-        return HomogeneousNetwork._of([scale * weight for weight in point.weights], self._activation)
+        if network is None:
+            network = HomogeneousNetwork.empty(self._problem, len(self._layout.widths), self._activation)
+        first = max(destination.layer, 1)
+        last = first + len(destination.inner)
+        # Neurons that were added before it know nothing of this one.
+        incoming, outgoing = np.zeros(network.weights[first - 1].shape[1]), np.zeros(network.weights[last].shape[0])
+        incoming[: len(destination.incoming)] = destination.incoming
+        outgoing[: len(destination.outgoing)] = destination.outgoing
+        inner = [scale * weight for weight in destination.inner]
+        return network.with_path(first, scale * incoming, inner, scale * outgoing)
 
     def _losses_along(self, network: HomogeneousNetwork | None, destination: Destination) -> Losses:
         def loss_at(scale: float) -> float:
@@ -264,17 +279,27 @@ class Saddle:
         return lambda scales: np.array([loss_at(scale) for scale in scales.tolist()])
 
 
+def origin_search(
+    problem: Problem, layers: int, activation: Activation, starts: int, seed: int, *, rough: bool = False
+) -> PathSearch:
+    """The search for the KKT points of the origin."""
+    empty = HomogeneousNetwork.empty(problem, layers, activation)
+    return PathSearch(empty, problem, [(1, layers)], starts, seed, _VALUE_TOLERANCE, rough=rough)
+
+
 def origin_ray(
-    points: Sequence[OriginPoint], problem: Problem, activation: Activation
+    points: Sequence[KKTPoint], problem: Problem, activation: Activation
 ) -> tuple[float | None, float | None]:
     """3 % of the norm where the loss is lowest on the best KKT point's ray, and the largest curvature on the way there.
 
     None and None if it is lower nowhere.
     """
     for point in points:
-        losses = losses_of_origin_point(point, problem, power=activation.power, leak=activation.leak)
-        scale = best_scale(losses, 1.0)
-        if scale is not None:
+        empty = HomogeneousNetwork.empty(problem, point.last, activation)
+        losses = losses_of_path(empty, empty.forward(problem.inputs), point, problem)
+        lowest = lowest_on_ray(losses, 1.0)
+        if lowest is not None:
+            scale = lowest[0]
             bends = np.diff(losses(np.linspace(0, scale, _POINTS_OF_RAY + 1)), 2)
             return ESCAPED * scale, float(np.abs(bends).max()) * (_POINTS_OF_RAY / scale) ** 2
     return None, None
@@ -285,7 +310,7 @@ def rough_origin_ray(
 ) -> tuple[float | None, float | None]:
     """About the same, from a quick search on some of the samples."""
     problem = some_samples(problem, _SAMPLES_FOR_ROUGH, seed)
-    search = OriginSearch(problem, layers, activation, _STARTS_FOR_ROUGH, seed, _VALUE_TOLERANCE, rough=True)
+    search = origin_search(problem, layers, activation, _STARTS_FOR_ROUGH, seed, rough=True)
     search.directions.run()
     return origin_ray(search.points, problem, activation)
 

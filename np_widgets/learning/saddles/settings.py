@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS, KKTPoint, OriginPoint
+from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.paths import KKTPoint
 from np_widgets.learning.saddles.layout import Flags, Layout
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
-Dormant = tuple[int, ...] | tuple[KKTPoint, ...] | OriginPoint
+Dormant = tuple[int, ...] | tuple[KKTPoint, ...]
 
 DYNAMICS = ("flow", "descent")
 MOST_DORMANT = 10_000
@@ -98,15 +99,9 @@ def start_near(
     active = tuple(np.arange(old + new) < old for old, new in zip(before, counts, strict=True))
     between_active = layout.active_entries(active)
     matrices = [np.zeros(shape) for shape in layout.shapes]
-    if isinstance(settings.dormant, OriginPoint):
-        matrices = [to_array(weight) for weight in settings.dormant.weights]
-        for index, (matrix, shape) in enumerate(zip(matrices, layout.shapes, strict=True)):
-            if matrix.shape != shape:
-                raise ValueError(
-                    f"dormant.weights[{index}] must have shape {shape} to fit the problem, got {matrix.shape}"
-                )
-    elif settings.dormant and isinstance(settings.dormant[0], KKTPoint):
-        _put_points(matrices, before, [point for point in settings.dormant if isinstance(point, KKTPoint)])
+    points = points_among(settings.dormant)
+    if points:
+        _put_points(matrices, before, points)
     else:
         generator = np.random.default_rng(settings.seed)
         matrices = [generator.standard_normal(shape) for shape in layout.shapes]
@@ -169,27 +164,16 @@ def dormant_counts(dormant: Dormant, network: HomogeneousNetwork | None) -> tupl
     TypeError, ValueError
         If they do not fit the network.
     """
-    if isinstance(dormant, OriginPoint):
-        if network is not None:
-            raise TypeError("dormant must be integers or KKTPoints near a network, got an OriginPoint")
-        if len(dormant.weights) < 2:
-            raise ValueError(f"dormant.weights must hold at least two matrices, got {len(dormant.weights)}")
-        return (1,) * (len(dormant.weights) - 1)
-    if isinstance(dormant[0], KKTPoint):
-        if network is None:
-            raise TypeError("dormant must be integers or an OriginPoint without a network, got KKTPoints")
-        counts = [0] * network.hidden_layers
-        for index, point in enumerate(dormant):
-            assert isinstance(point, KKTPoint)
-            layer = arguments.whole(f"dormant[{index}].layer", point.layer, 1, network.hidden_layers)
-            wanted = (network.weights[layer - 1].shape[1], network.weights[layer].shape[0])
-            given = (point.incoming.numel(), point.outgoing.numel())
-            if given != wanted:
-                raise ValueError(
-                    f"dormant[{index}] must have {wanted[0]} incoming and {wanted[1]} outgoing weights to fit layer "
-                    f"{layer} of the network, got {given[0]} and {given[1]}"
-                )
-            counts[layer - 1] += 1
+    points = points_among(dormant)
+    if points:
+        # Without a network a point is one of the origin: its path goes through all hidden layers.
+        layers = points[0].last if network is None else network.hidden_layers
+        counts = [0] * layers
+        for index, point in enumerate(points):
+            layer = arguments.whole(f"dormant[{index}].layer", point.layer, 1, 1 if network is None else layers)
+            arguments.whole(f"dormant[{index}].last", point.last, layers if network is None else layer, layers)
+            for place in range(layer - 1, point.last):
+                counts[place] += 1
         return tuple(counts)
     widths = tuple(count for count in dormant if isinstance(count, int))
     layers = len(widths) if network is None else network.hidden_layers
@@ -200,12 +184,17 @@ def dormant_counts(dormant: Dormant, network: HomogeneousNetwork | None) -> tupl
     return widths
 
 
+def points_among(dormant: Dormant) -> list[KKTPoint]:
+    """The KKT points on whose rays the dormant neurons start; none if their weights are random."""
+    return [point for point in dormant if isinstance(point, KKTPoint)]
+
+
 def _checked_dormant(value: Any) -> Dormant:
-    if isinstance(value, OriginPoint):
-        return value
+    if isinstance(value, KKTPoint):
+        return (value,)
     if isinstance(value, Sequence) and value and all(isinstance(point, KKTPoint) for point in value):
         return tuple(value)
-    accepted = "a number of neurons for each hidden layer, KKTPoints, or an OriginPoint"
+    accepted = "a number of neurons for each hidden layer, or KKTPoints"
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
         raise TypeError(f"dormant must be {accepted}, got {arguments.shown(value)}")
     counts = arguments.wholes("dormant", value, 0)
@@ -221,11 +210,20 @@ def _checked_dormant(value: Any) -> Dormant:
 
 
 def _put_points(matrices: list[Floats], before: tuple[int, ...], points: list[KKTPoint]) -> None:
+    """Write the new neurons of each path behind those that are there, which it sees and which see it at its ends."""
+    sizes = [matrices[0].shape[1], *before, matrices[-1].shape[0]]
     place = list(before)
-    for point in points:
-        index, layer = place[point.layer - 1], point.layer
-        below = before[layer - 2] if layer > 1 else matrices[0].shape[1]
-        above = before[layer] if layer < len(before) else matrices[-1].shape[0]
-        matrices[layer - 1][index, :below] = to_array(point.incoming)
-        matrices[layer][:above, index] = to_array(point.outgoing)
-        place[layer - 1] += 1
+    for number, point in enumerate(points):
+        first, last = point.layer, point.last
+        wanted, given = (sizes[first - 1], sizes[last + 1]), (point.incoming.numel(), point.outgoing.numel())
+        if given != wanted:
+            raise ValueError(
+                f"dormant[{number}] must have {wanted[0]} incoming and {wanted[1]} outgoing weights to fit a path from "
+                f"layer {first} to layer {last}, got {given[0]} and {given[1]}"
+            )
+        matrices[first - 1][place[first - 1], : sizes[first - 1]] = to_array(point.incoming)
+        for layer, weight in enumerate(point.inner, start=first):
+            matrices[layer][place[layer], place[layer - 1]] = weight
+        matrices[last][: sizes[last + 1], place[last - 1]] = to_array(point.outgoing)
+        for layer in range(first, last + 1):
+            place[layer - 1] += 1

@@ -38,8 +38,8 @@ def message(now: Now, saddle: Saddle, loss: float, found: Stationarity | None) -
     predicted = now.predictions[-1].escape_time
     if not now.predictions[-1].destinations:
         return (
-            f"Near {where}: time {now.point.time:.4g}, no escape is predicted: the neural correlation function of "
-            "every single neuron vanishes. Only several neurons in consecutive layers together may leave, slowly."
+            f"Near {where}: time {now.point.time:.4g}, no escape is predicted: {saddle.without_destination} for a "
+            "single neuron. Only several neurons in consecutive layers together may leave, slowly."
         )
     beside = "no escape is predicted" if predicted is None else f"escape is predicted at {predicted:.4g}"
     return f"Near {where}: time {now.point.time:.4g}, {beside}."

@@ -41,9 +41,7 @@ class CandidatesPanel(Panel[PursuitFrame]):
         self._losses = bqplot.Scatter(
             scales=right, visible=False, marker="square", default_size=36, colors=[theme.TRUTH], fill=False
         )
-        # All labels from the start: bqplot may draw new ticks with old labels.
-        labels = {"0": "the origin"} | {str(layer): f"layer {layer}" for layer in range(1, 100)}
-        self._axis_x = axis(self._x, tick_labels=labels)
+        self._axis_x = axis(self._x)
         self._axis_y = axis(self._y, "NCF value", vertical=True, label_offset="54px")
         self._axis_loss = axis(
             self._loss, "loss", vertical=True, side="right", label_offset="44px", tick_labels=LOG_TICK_LABELS
@@ -91,13 +89,16 @@ class CandidatesPanel(Panel[PursuitFrame]):
 
     def _show_axes(self, picture: Candidates) -> None:
         values, tried = picture.values, bool(picture.losses_label)
-        first, last = picture.layer_ticks[0], picture.layer_ticks[-1]
-        update(self._x, min=first - 0.5, max=last + 0.5)
+        update(self._x, min=-0.5, max=len(picture.places) - 0.5)
         high = round_limits(0.0, float(values.max()))[1] if len(values) and values.max() > 0 else 1.0
         # What was found with the other one-sided signals may have a negative value.
         low = round_limits(float(values.min()), high)[0] if len(values) and values.min() < 0 else 0.0
         update(self._y, min=low, max=high)
         update(self._axis_y, tick_values=round_ticks(low, high), tick_format=".3~g" if high >= 0.01 else ".1~e")
-        update(self._axis_x, tick_values=np.array(picture.layer_ticks, dtype=np.float64))
+        update(
+            self._axis_x,
+            tick_labels={str(place): name for place, name in enumerate(picture.places)},
+            tick_values=np.arange(len(picture.places), dtype=np.float64),
+        )
         update(self._loss, min=float(np.log10(picture.low)), max=float(np.log10(picture.high)))
         update(self._axis_loss, tick_values=log_ticks(picture.low, picture.high, 4), visible=tried)

@@ -120,10 +120,10 @@ def _side_by_side(marks: Floats, picture: Loss) -> tuple[list[int], list[str]]:
     near = 0.04 * max(float(picture.steps[-1]) if len(picture.steps) else 1.0, 1.0)
     places: list[int] = []
     text: list[str] = []
-    for i, layer in enumerate(picture.addition_layers):
+    for i, label in enumerate(picture.addition_labels):
         if places and marks[i] - marks[places[-1]] < near:
-            text[-1] += f", {layer}"
+            text[-1] += f", {label}"
         else:
             places.append(i)
-            text.append(str(layer))
+            text.append(label)
     return places, text
