@@ -101,6 +101,9 @@ class GrowthRecord:
         The index of the candidate that the new neuron came from.
     last
         The last hidden layer that got a neuron; :attr:`layer` for a single neuron.
+    removed
+        The neurons that the price on weights had made vanish, and that were removed at the end of its training:
+        ``(layer, index)``, counted from 0, as they were before. The widths are those afterwards.
     """
 
     widths: tuple[int, ...]
@@ -114,6 +117,7 @@ class GrowthRecord:
     stopped: str
     taken: int | None = None
     last: int = 0
+    removed: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "last", max(self.layer, self.last))
@@ -138,7 +142,8 @@ class Finish:
     kind
         ``"target"``: the target loss is met; ``"additions"``: all allowed neurons were added; ``"no_point"``: no KKT
         point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"diverged"``: the
-        loss stopped being finite; ``"interrupted"``: Ctrl-C.
+        loss stopped being finite; ``"interrupted"``: Ctrl-C; ``"optimal"``: no neuron and no path is worth the price
+        of its weights.
     message
         Why, in a sentence.
     advice
@@ -147,6 +152,9 @@ class Finish:
         ``max N_l`` of each hidden layer at the network as it stands, None for a layer that was not searched; or None if
         nothing was searched for that network, as at most ends but ``"no_point"``. With ``method="fast"`` those of
         ``find_kkt_points(…, unseen=True)``.
+    gap
+        At ``"optimal"`` with one hidden layer and p = 1, how much lower the penalized loss of any network of one hidden
+        layer can be, as a share; see :mod:`np_widgets.learning.duality`. None elsewhere.
     gradient_norm
         The norm of the gradient of the training loss, or None before the first network; for ``"no_point"`` and an
         activation with a kink the smallest over Clarke's subdifferential.
@@ -157,10 +165,11 @@ class Finish:
     advice: str = ""
     layer_maxima: tuple[float | None, ...] | None = None
     gradient_norm: float | None = None
+    gap: float | None = None
 
     @property
     def outcome(self) -> str:
-        """``"target"``, ``"limit"`` (it could go on), or ``"stuck"`` (it cannot)."""
+        """``"target"`` (or the optimum), ``"limit"`` (it could go on), or ``"stuck"`` (it cannot)."""
         return _OUTCOMES[self.kind]
 
     def __str__(self) -> str:
@@ -169,6 +178,7 @@ class Finish:
 
 _OUTCOMES = {
     "target": "target",
+    "optimal": "target",
     "additions": "limit",
     "test_rising": "limit",
     "interrupted": "limit",
@@ -206,6 +216,8 @@ class PursuitFrame:
         ``(layer, index)`` of the neurons that this iteration added; none in the first, where all are new.
     loss, test_loss
         The current losses; None before the first network (``test_loss`` also without a test set).
+    objective
+        The training loss and the price of the weights, ``𝓛 + ½λ‖W‖²``; None before the first network.
     step, total_steps
         Minimizer steps taken by this network, and by all networks together.
     trace_steps, trace_losses
@@ -248,6 +260,7 @@ class PursuitFrame:
     minimizer: str
     classes: bool = False
     taken: int | None = None
+    objective: float | None = None
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -41,6 +41,8 @@ class LookAhead:
         The step size at the beginning, which falls to zero along a cosine; None for one that fits the data.
     target_loss
         Finish as soon as a network has at most this loss on the samples that are looked at; None for no target.
+    weight_decay
+        λ, at least, of the decay of the look-ahead.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class LookAhead:
         steps: int = STEPS,
         learning_rate: float | None = None,
         target_loss: float | None = None,
+        weight_decay: float = 0.0,
     ) -> None:
         first = networks[0]
         self._dtype, self._activation = problem.dtype, first.activation
@@ -89,6 +92,7 @@ class LookAhead:
             steps,
             min(rate, LARGEST_RATE),
             None if target_loss is None else inputs.new_tensor([target_loss / self._units.loss_size]),
+            self._units.decay(weight_decay, first.power, first.hidden_layers + 1),
         )
 
     @property

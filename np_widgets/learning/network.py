@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -206,6 +206,18 @@ class HomogeneousNetwork:
             weights[index][-1, -1] = link
         weights[last] = torch.cat([weights[last], outgoing.reshape(-1, 1)], dim=1)
         return HomogeneousNetwork._of(weights, self.activation)
+
+    def without(self, neurons: Collection[tuple[int, int]]) -> HomogeneousNetwork:
+        """A new network without these hidden neurons, each ``(layer, index)``."""
+        kept = [
+            torch.tensor([index for index in range(width) if (layer, index) not in neurons], device=self.device)
+            for layer, width in enumerate(self.widths, start=1)
+        ]
+        weights = list(self.weights)
+        for layer, rows in enumerate(kept):
+            weights[layer] = weights[layer][rows]
+            weights[layer + 1] = weights[layer + 1][:, rows]
+        return HomogeneousNetwork._of([weight.clone() for weight in weights], self.activation)
 
     def balanced(self) -> HomogeneousNetwork:
         """The same function by weights with ``p·‖out‖² = ‖in‖²`` for every hidden neuron.

@@ -1,4 +1,4 @@
-"""The training loss as a function of all weights in one vector, with its derivatives."""
+"""The training loss and the price on weights as a function of all weights in one vector, with its derivatives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class GaussNewton:
 
 
 class Objective:
-    """The training loss of networks of one architecture on one problem.
+    """The training loss of networks of one architecture on one problem, plus ``½λ‖θ‖²``.
+
+    With λ = 0, as everywhere unless it is given, *loss* below is the training loss alone.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ class Objective:
         The data; they must lie on the network's device, in its precision.
     network
         Gives the architecture; its weights are only read by :attr:`initial`.
+    weight_decay
+        λ ≥ 0.
 
     Attributes
     ----------
@@ -62,9 +66,9 @@ class Objective:
     beside the data stays the same however many samples there are.
     """
 
-    def __init__(self, problem: Problem, network: HomogeneousNetwork) -> None:
+    def __init__(self, problem: Problem, network: HomogeneousNetwork, weight_decay: float = 0.0) -> None:
         _require_match(problem, network)
-        self.problem = problem
+        self.problem, self.weight_decay = problem, weight_decay
         self.activation = network.activation
         self.shapes = [(weight.shape[0], weight.shape[1]) for weight in network.weights]
         self.sizes = [weight.numel() for weight in network.weights]
@@ -95,16 +99,20 @@ class Objective:
         """Other weights of the same function, of shape ``(P,)``; see :meth:`HomogeneousNetwork.balanced`."""
         return torch.cat([weight.reshape(-1) for weight in self.network(theta).balanced().weights])
 
+    def penalty(self, theta: Tensor) -> float:
+        """``½λ‖θ‖²``."""
+        return 0.5 * self.weight_decay * float(theta @ theta) if self.weight_decay else 0.0
+
     def loss(self, theta: Tensor) -> float:
-        """The training loss."""
+        """The loss, penalty included."""
         if self._blocks is not None:
             self.evaluations += 1
-            return float(self._blocks.loss(theta.detach()))
+            return float(self._blocks.loss(theta.detach())) + self.penalty(theta)
         self._forward(theta)
-        return self._loss()
+        return self._loss() + self.penalty(theta)
 
     def loss_and_gradient(self, theta: Tensor, out: Tensor | None = None) -> tuple[float, Tensor]:
-        """The training loss and its gradient, of shape ``(P,)``: a new tensor, or ``out`` if that is given.
+        """The loss, penalty included, and its gradient, of shape ``(P,)``: a new tensor, or ``out`` if that is given.
 
         At a kink of the activation the slope of the negative side is taken.
         """
@@ -115,19 +123,25 @@ class Objective:
         else:
             self._forward(theta)
             loss, gradient = self._loss(), self._passes.backward(self._residual)
-        return loss, torch.mul(gradient, -1 / self.problem.samples, out=out)
+        gradient = torch.mul(gradient, -1 / self.problem.samples, out=out)
+        if not self.weight_decay:
+            return loss, gradient
+        return loss + self.penalty(theta), gradient.add_(theta, alpha=self.weight_decay)
 
     def evaluate_on_device(self, theta: Tensor, gradient: Tensor) -> Tensor:
-        """The training loss, of shape ``()``; its gradient is written to ``gradient``. The host waits for neither."""
+        """The loss, of shape ``()``; its gradient is written to ``gradient``. The host waits for neither."""
         if self._blocks is not None:
             self.evaluations += 1
-            total, sums = self._blocks.loss_and_gradient(theta)
-            torch.mul(sums, -1 / self.problem.samples, out=gradient)
-            return total
-        self._forward(theta)
-        loss = self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows)
-        torch.mul(self._passes.backward(self._residual), -1 / self.problem.samples, out=gradient)
-        return loss
+            loss, sums = self._blocks.loss_and_gradient(theta)
+        else:
+            self._forward(theta)
+            loss = self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows)
+            sums = self._passes.backward(self._residual)
+        torch.mul(sums, -1 / self.problem.samples, out=gradient)
+        if not self.weight_decay:
+            return loss
+        gradient.add_(theta, alpha=self.weight_decay)
+        return loss + 0.5 * self.weight_decay * (theta @ theta)
 
     def gradient_along(self, theta: Tensor, residual: Tensor) -> Tensor:
         """The gradient of ``(1/n) Σ_i r_iᵀ H(x_i; θ)`` for given ``r_i``, a new tensor of shape ``(P,)``.
@@ -156,7 +170,12 @@ class Objective:
         weights = [weight.unsqueeze(0) for weight in self.network(theta.detach()).weights]
         inputs, targets = problem.inputs.T.unsqueeze(0), problem.targets.unsqueeze(0)
         losses, gradients, matrices = gauss_newton(weights, inputs, targets, problem.loss, self.activation, chunk)
-        return GaussNewton(float(losses), gradients[0], matrices[0])
+        loss, gradient, matrix = float(losses), gradients[0], matrices[0]
+        if self.weight_decay:
+            loss += self.penalty(theta)
+            gradient = gradient.add(theta.detach(), alpha=self.weight_decay)
+            matrix.diagonal().add_(self.weight_decay)
+        return GaussNewton(loss, gradient, matrix)
 
 
 def _require_match(problem: Problem, network: HomogeneousNetwork) -> None:

@@ -17,7 +17,15 @@ from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitF
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.paths import Path
-from np_widgets.learning.rules import ending, gradient_norm_at_end, interrupted, limit, no_point, target_in_force
+from np_widgets.learning.rules import (
+    certified,
+    ending,
+    gradient_norm_at_end,
+    interrupted,
+    limit,
+    no_point,
+    target_in_force,
+)
 from np_widgets.learning.searching import Maxima, Searching, families, joined
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.trace import Trace
@@ -37,6 +45,7 @@ _ENTRIES = {
     "candidates": tuple[Candidate, ...],
     "taken": int | None,
     "maxima": tuple[float | None, ...] | None,
+    "largest_value": states.finite_number,
     "trace": dict[str, Any],
     "trainings": _THREE,
     "rises_seen": states.whole,
@@ -121,6 +130,11 @@ class NeuronPursuit(Engine):
     longest_path
         How many neurons may be added at once, one in each of some consecutive hidden layers, where no single neuron is
         of use; None for as many as there are hidden layers, 1 for single neurons only.
+    weight_decay
+        λ, the price on weights: minimizers, rays and the look-ahead lower :attr:`objective` ``= 𝓛 + ½λ‖W‖²``. Neurons
+        that vanish are removed. The pursuit ends as ``"optimal"`` when no neuron and no path is worth its weights; with
+        one hidden layer and p = 1, where a neuron is if the largest value of the NCF is above λ/2, ``finished.gap``
+        says how far that is from the best network of any width. ``target_loss`` is one of 𝓛.
 
     Attributes
     ----------
@@ -153,6 +167,7 @@ class NeuronPursuit(Engine):
     _candidates: tuple[Candidate, ...]
     _taken: int | None  # which of them, if that is decided
     _maxima: Maxima  # of the current network, as far as its layers have been searched
+    _largest_value: float  # of the NCF, that the last search that came to its end has found
     _trace: Trace
     _training: Training | None
     _previous: Training | None  # of the network before, kept if a rise of the test loss is to be undone
@@ -182,6 +197,7 @@ class NeuronPursuit(Engine):
         value_tolerance: float = 1e-7,
         stop_when_test_rises: bool = False,
         longest_path: int | None = None,
+        weight_decay: float = 0.0,
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -202,6 +218,7 @@ class NeuronPursuit(Engine):
             value_tolerance=value_tolerance,
             stop_when_test_rises=stop_when_test_rises,
             longest_path=longest_path,
+            weight_decay=weight_decay,
         )
         if self.settings.batch_size is not None and minimizer not in ("auto", MinibatchAdam.name):
             raise ValueError(
@@ -227,6 +244,11 @@ class NeuronPursuit(Engine):
     def loss(self) -> float | None:
         """The training loss of the current network; None before the first."""
         return None if self._training is None else self._training.loss
+
+    @property
+    def objective(self) -> float | None:
+        """The training loss and the price of the weights, ``𝓛 + ½λ‖W‖²``; None before the first network."""
+        return None if self._training is None else self._training.objective
 
     @property
     def test_loss(self) -> float | None:
@@ -437,6 +459,7 @@ class NeuronPursuit(Engine):
             leak=settings.leak,
             added=() if training is None or training.start.layer == 0 else training.start.added,
             loss=self.loss,
+            objective=self.objective,
             test_loss=self.test_loss,
             step=0 if training is None else training.steps,
             total_steps=self._total_steps,
@@ -467,6 +490,7 @@ class NeuronPursuit(Engine):
             "candidates": self._candidates,
             "taken": self._taken,
             "maxima": self._maxima,
+            "largest_value": self._largest_value,
             "trace": self._trace.state(),
             "trainings": tuple(None if each is None else each.state() for each in self._trainings),
             "rises_seen": self._rises_seen,
@@ -509,6 +533,7 @@ class NeuronPursuit(Engine):
             _exhausted=state["exhausted"],
             _candidates=state["candidates"],
             _maxima=state["maxima"],
+            _largest_value=state["largest_value"],
             _taken=state["taken"],
             _trace=trace,
             _training=training,
@@ -558,7 +583,7 @@ class NeuronPursuit(Engine):
         self._exhausted = ()
         self.growth = []
         self._candidates, self._taken = (), None
-        self._maxima = None
+        self._maxima, self._largest_value = None, 0.0
         self._trace = Trace()
         self._training = self._previous = self._aside = None
         self._rises_seen = 0
@@ -611,11 +636,12 @@ class NeuronPursuit(Engine):
             self._maxima = joined(self._maxima, search.maxima)
             return
         # What can fail comes first: it must leave everything as it is.
-        before = math.inf if self._training is None else self._training.end_loss
+        before = math.inf if self._training is None else self._training.end_objective
         training = Training(self.problem, self.settings, found, self._next_seed, ceiling=before) if found else None
         self._searching = None
         self._candidates, self._taken = search.candidates, None
         self._maxima = joined(self._maxima, search.maxima)
+        self._largest_value = search.largest_value
         if training is not None:
             self._previous = self._training if self.settings.stop_when_test_rises else None
             self._training, self._exhausted, self._maxima = training, (), None
@@ -671,6 +697,7 @@ class NeuronPursuit(Engine):
                 first_step=sum(record.steps for record in self.growth),
                 steps=training.steps,
                 stopped=training.stopped,
+                removed=training.removed,
             )
         )
 
@@ -718,9 +745,11 @@ class NeuronPursuit(Engine):
         minimizer = None if self._training is None else self._training.minimizer
         if minimizer is not None:
             objective, theta = minimizer.objective, minimizer.theta
-            at_end = finish.kind == "no_point"
+            at_end = finish.kind in ("no_point", "optimal")
             norm = gradient_norm_at_end(finish.kind, objective, theta) if at_end else minimizer.gradient_norm
         self._finished = replace(finish, layer_maxima=self._maxima, gradient_norm=norm)
+        if finish.kind == "optimal":
+            self._finished = certified(self.problem, self.settings, self._finished, self.network, self._largest_value)
 
     def _progress(self) -> float | None:
         if self._finished is not None:

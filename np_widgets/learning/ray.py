@@ -83,10 +83,13 @@ def _vertex(points: Floats, losses: Floats, best: int) -> float:
     return float(points[best] + shift * (points[best] - points[best - 1]))
 
 
-def losses_of_path(network: HomogeneousNetwork, forward: ForwardPass, point: KKTPoint, problem: Problem) -> Losses:
-    """The training losses with a path of new neurons, a KKT point times a scale.
+def losses_of_path(
+    network: HomogeneousNetwork, forward: ForwardPass, point: KKTPoint, problem: Problem, weight_decay: float = 0.0
+) -> Losses:
+    """The training losses with a path of new neurons, a KKT point times a scale, and what their weights cost.
 
-    Only what lies above the path is computed anew; ``forward`` is the pass of the network at the problem's inputs.
+    The point has norm one, so that at scale ρ its weights cost ``½λρ²``; those of the network are not counted. Only
+    what lies above the path is computed anew; ``forward`` is the pass of the network at the problem's inputs.
     """
     push = response(network, forward, point.layer, point.incoming, point.inner).unsqueeze(1) * point.outgoing
     z = forward.pre_activations[point.last]
@@ -101,6 +104,6 @@ def losses_of_path(network: HomogeneousNetwork, forward: ForwardPass, point: KKT
             for weight in network.weights[point.last + 1 :]:
                 output = network.activation(output) @ weight.T
             losses.append(problem.loss.value(output, problem.targets))
-        return to_array(torch.cat(losses))
+        return to_array(torch.cat(losses)) + 0.5 * weight_decay * scales**2
 
     return losses_at

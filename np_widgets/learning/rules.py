@@ -6,17 +6,23 @@ an ensemble end alike, however they are cut into calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.duality import relative_gap
 from np_widgets.learning.growth import Finish, GrowthRecord, best_on_test, named_layers
+from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.paths import Path
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import Problem
+from np_widgets.problems.losses import SquareLoss
 
 TARGET_SHARE = 1e-9
 """The training loss to reach unless the user says otherwise, as a share of that of the output zero."""
@@ -63,7 +69,16 @@ def ending(
     last = growth[-1]
     if last.loss <= target_loss:
         message = f"Training loss {last.loss:.3g} is at or below the target of {target_loss:.3g}."
-        return _told(problem, growth, "target", message, "A smaller target_loss goes further, and so does Add neuron.")
+        advice = "A smaller target_loss goes further, and so does Add neuron."
+        if (
+            problem.loss.name != SquareLoss.name
+            and last.loss * problem.samples < math.log(2)
+            and not settings.weight_decay
+        ):
+            # No sample has a loss above log 2: each is given to its class, and larger weights would be lower still.
+            message += " All classes are separated, so that the loss has no minimum: larger weights are always lower."
+            advice = "A weight_decay such as 0.003 gives it one."
+        return _told(problem, growth, "target", message, advice)
     if last.stopped.startswith(DIVERGED):
         return _told(problem, growth, "diverged", f"The minimizer {last.stopped}.", _smaller_steps(problem))
     nothing = problem.zero_loss
@@ -99,6 +114,10 @@ def no_point(
     problem: Problem, settings: PursuitSettings, growth: Sequence[GrowthRecord], paths: Sequence[Path] = ()
 ) -> Finish:
     """The end of a pursuit that none of these paths leads on; at the origin if there are none."""
+    if settings.weight_decay > 0:
+        return _told(
+            problem, growth, "optimal", _worth_nothing(settings, paths), "A smaller weight_decay goes further."
+        )
     if problem.zero_loss == 0:
         return Finish("no_point", "All targets are zero: there is nothing to learn.", "Look at the targets.")
     some = 0 < len(paths) < settings.hidden_layers
@@ -125,11 +144,50 @@ def no_point(
     return _told(problem, growth, "no_point", message, advice)
 
 
+def _worth_nothing(settings: PursuitSettings, paths: Sequence[Path]) -> str:
+    what = "neuron" if settings.longest == 1 else "neuron or path of neurons"
+    where = f" of {named_layers(*paths[0])}" if 0 < len(paths) < settings.hidden_layers else ""
+    return f"No {what}{where} is worth the price of its weights, weight_decay={settings.weight_decay:g}."
+
+
+def certified(
+    problem: Problem,
+    settings: PursuitSettings,
+    finish: Finish,
+    network: HomogeneousNetwork | None,
+    largest_value: float,
+) -> Finish:
+    """The end of a pursuit at which nothing is worth its weights, with the distance from the best of all networks.
+
+    ``largest_value`` is what the last search has found of the NCF of the network, or of the origin without one. There
+    is such a distance for one hidden layer and p = 1.
+    """
+    if settings.hidden_layers > 1 or settings.power > 1:
+        return finish
+    if network is None:
+        network = HomogeneousNetwork.empty(problem, 1, Activation(settings.power, settings.leak))
+    output = network.forward(problem.inputs).output
+    squares = sum(float(weight.square().sum()) for weight in network.weights)
+    objective = float(problem.loss.value(output, problem.targets)) + 0.5 * settings.weight_decay * squares
+    gap = relative_gap(problem, output, objective, 2 * largest_value, settings.weight_decay)
+    message = (
+        f"{finish.message} No network of one hidden layer, however wide, has a penalized loss that is lower by more "
+        f"than {gap:.1e} of itself, if the search has found the largest NCF value."
+    )
+    return replace(finish, message=message, gap=gap)
+
+
 def _told(problem: Problem, growth: Sequence[GrowthRecord], kind: str, message: str, advice: str) -> Finish:
     """The end, with what else there is to be said of the network that it leaves."""
     if not growth:
         return Finish(kind, message, advice)
-    if kind in ("additions", "no_point") and growth[-1].loss > (1 - _NOTHING_LEARNED) * problem.zero_loss:
+    if problem.loss.name != SquareLoss.name and growth[-1].loss * problem.samples < math.log(2):
+        # No sample has a loss above log 2: each is given to its class, and larger weights would be lower still.
+        message += (
+            " The classes are separated: without weight_decay the loss has no minimum, and weights grow on and on."
+        )
+        advice = "weight_decay=0.003 gives it one." if kind != "optimal" else advice
+    if kind in ("additions", "no_point", "optimal") and growth[-1].loss > (1 - _NOTHING_LEARNED) * problem.zero_loss:
         message += f" Almost nothing has been learned: the loss of the output zero is {problem.zero_loss:.3g}."
         advice += " More max_steps or a larger scale may leave the origin."
     remark, remedy = _on_test(problem, growth)
@@ -179,6 +237,6 @@ def gradient_norm_at_end(kind: str, objective: Objective, theta: Tensor) -> floa
 
     Where nothing is left to add the question is whether this is a minimum, and with kinks that is Clarke's.
     """
-    if kind == "no_point":
+    if kind in ("no_point", "optimal"):
         return clarke_gradient_norm(objective, theta)
     return float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))

@@ -66,12 +66,15 @@ class NextNetwork:
     silent: bool = False
     searched: tuple[Path, ...] = ()
 
-    def silenced(self) -> NextNetwork:
-        """The same with new neurons that have incoming weights of norm one, and the last of them no outgoing ones."""
+    def silenced(self, free: bool = True) -> NextNetwork:
+        """The same with new neurons that have incoming weights of norm one, and the last of them no outgoing ones.
+
+        Where weights have a price they have no incoming weights either, and will be removed.
+        """
         network = self.network.copy()
         for layer, index in self.added:
             incoming = network.weights[layer - 1][index]
-            incoming.div_(torch.linalg.vector_norm(incoming).clamp(min=torch.finfo(incoming.dtype).tiny))
+            incoming.div_(torch.linalg.vector_norm(incoming).clamp(min=torch.finfo(incoming.dtype).tiny)).mul_(free)
         layer, index = self.added[-1]
         network.weights[layer][:, index] = 0
         return replace(self, network=network, silent=True)
@@ -151,6 +154,11 @@ class Searching:
         )
 
     @property
+    def largest_value(self) -> float:
+        """The largest value of the NCF of a path that was searched, of any degree."""
+        return max(self._search.maxima.values(), default=0.0)
+
+    @property
     def maxima(self) -> Maxima:
         """``max N_l`` of every hidden layer; None for those not searched, or not with the signals of the NCF."""
         if self.upper or self.at_origin:
@@ -189,7 +197,7 @@ class Searching:
         found.sort(key=lambda each: (each.last - each.layer, -each.value))
         if self._settings.method == "paper":
             return found[:1]
-        if found or self.upper or self.exact or self.at_origin or not points:
+        if found or self.upper or self.exact or self.at_origin or not points or self._settings.weight_decay > 0:
             return found
         # A trained ReLU network may sit on kinks of its own, where the expansion behind the NCF holds on one side only.
         # A neuron without outgoing weights leaves the loss as it is, and the minimizer finds what there is to gain.
@@ -245,14 +253,19 @@ class Searching:
         return point.value > _UNCERTAINTIES * norm / float(objective.initial.norm()) ** self._network.power
 
     def _on_ray(self, point: KKTPoint) -> tuple[float, float] | None:
-        losses = losses_of_path(self._network, self._forward, point, self._problem)
-        return lowest_on_ray(losses, self._settings.scale)
+        settings = self._settings
+        losses = losses_of_path(self._network, self._forward, point, self._problem, settings.weight_decay)
+        return lowest_on_ray(losses, settings.scale)
 
     def _lowest(self, point: KKTPoint) -> tuple[float, float] | None:
         """How far to go along the ray of a point, and the loss there; None if it is of no use."""
-        if self._settings.method == "paper":
+        if self._settings.method != "paper":
+            return self._on_ray(point)
+        if self._settings.weight_decay == 0:
             return self._settings.scale, math.inf
-        return self._on_ray(point)
+        # With a price on weights a small neuron has to be worth it, and a small path never is.
+        lowest = self._on_ray(point)
+        return (self._settings.scale, lowest[1]) if lowest is not None and point.degree == 2 else lowest
 
     def _grown(self, point: KKTPoint, index: int, scale: float, loss: float) -> NextNetwork:
         inner = [scale * weight for weight in point.inner]

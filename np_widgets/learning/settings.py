@@ -35,6 +35,7 @@ class PursuitSettings:
     value_tolerance: float = 1e-7
     stop_when_test_rises: bool = False
     longest_path: int | None = None
+    weight_decay: float = 0.0
 
     @property
     def longest(self) -> int:
@@ -52,6 +53,7 @@ class PursuitSettings:
             "scale": arguments.real("scale", self.scale, above=0),
             "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
             "max_additions": arguments.whole("max_additions", self.max_additions, 0),
+            "weight_decay": arguments.real("weight_decay", self.weight_decay, least=0),
             "value_tolerance": arguments.real("value_tolerance", self.value_tolerance, least=0),
             "stop_when_test_rises": arguments.flag("stop_when_test_rises", self.stop_when_test_rises),
         }

@@ -50,6 +50,9 @@ class SideBySide:
         One for each group, of shape ``(G,)``: a group stays where one of its networks first had at most this loss, the
         weight decay not included. None for none.
 
+    least_decay
+        λ is at least this.
+
     Attributes
     ----------
     usable
@@ -82,6 +85,7 @@ class SideBySide:
         steps: int = STEPS,
         learning_rate: float = LEARNING_RATE,
         target_losses: Tensor | None = None,
+        least_decay: float = 0.0,
     ) -> None:
         nowhere = inputs.new_full((len(usable),), -math.inf)
         self._target_losses = nowhere if target_losses is None else target_losses
@@ -100,7 +104,7 @@ class SideBySide:
         self.steps_taken = 0
         losses, squares = self._evaluate(), self._squares()
         decay = 2 * _DECAY * losses[:, 0] / squares[:, 0].clamp(min=torch.finfo(losses.dtype).tiny)
-        self._decay = torch.where(decay.isfinite(), decay, 0.0)
+        self._decay = torch.where(decay.isfinite(), decay, 0.0).clamp(min=least_decay)
         self._spread_decay()
         self._judge(losses)
 

@@ -186,13 +186,14 @@ class _Kinks:
         # (samples, neurons) at kinks, of each hidden layer
         self._places = [torch.nonzero(each, as_tuple=True) for each in _at_kinks(network, forward, tolerance)]
         self.count = sum(len(places) for places, _ in self._places)
+        self._decay = to_array(theta) * objective.weight_decay
         self.one_sided = to_array(torch.cat([s[place] for s, place in zip(self._slopes, self._places, strict=True)]))
 
     def gradient(self, slopes: Floats) -> Floats:
         """The gradient of the loss, of shape ``(P,)``, for these slopes."""
         self._set(slopes)
         blocks = [(s.T @ h).reshape(-1) for s, h in zip(self._signals()[0], self._hidden, strict=True)]
-        gradient = to_array(torch.cat(blocks))
+        gradient = to_array(torch.cat(blocks)) + self._decay
         return gradient if self.others is None else gradient + self.others
 
     def derivatives(self, slopes: Floats) -> Floats:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +15,7 @@ from np_widgets.learning import states
 from np_widgets.learning.blocks import mean_loss
 from np_widgets.learning.growth import named_layers
 from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.minimizers.choice import MINIMIZERS, automatic, make_minimizer, require_fit, step_budget
+from np_widgets.learning.minimizers.choice import STAGES, automatic, make_minimizer, require_fit, step_budget
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
@@ -27,6 +29,8 @@ from np_widgets.problems import Problem
 _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
 _USELESS_DECREASE = 1e-6
+# Of the largest neuron's squared weights, and of the penalized loss.
+_VANISHED, _ROUNDING = 1e-6, 1e-9
 _ENTRIES = {
     "candidates": list[dict[str, Any]],
     "seed": states.whole,
@@ -36,6 +40,7 @@ _ENTRIES = {
     "stopped": str | None,
     "budget_from": states.whole,
     "looked_at": dict[int, tuple[float, float]],
+    "removed": tuple[tuple[int, int], ...],
     "look_ahead": dict[str, Any] | None,
     "minimizer": dict[str, Any] | None,
 }
@@ -82,6 +87,9 @@ class Training:
         Steps taken: those of the look-ahead, then those of all minimizers together.
     stopped
         Why the training has ended, or None.
+    removed
+        The neurons that were removed then because the price on weights had made them vanish: ``(layer, index)``, as
+        they were counted before.
     """
 
     def __init__(
@@ -94,7 +102,8 @@ class Training:
         ceiling: float = math.inf,
     ) -> None:
         self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
-        self._ceiling = ceiling
+        self._ceiling, self._decay = ceiling, settings.weight_decay
+        self.removed: tuple[tuple[int, int], ...] = ()
         self._paper = settings.method == "paper"
         self._target_loss = target_in_force(problem, settings.target_loss)
         self.start = self._candidates[0]
@@ -115,7 +124,23 @@ class Training:
         if self._look_ahead is not None:
             return self._look_ahead.loss if self.steps else self._start_loss
         assert self.minimizer is not None
-        return self.minimizer.loss
+        return self.minimizer.loss - self._penalty
+
+    @property
+    def objective(self) -> float:
+        """The loss and the price of the weights, ``𝓛 + ½λ‖W‖²``."""
+        return self.loss + self._penalty
+
+    @property
+    def _penalty(self) -> float:
+        if self._decay == 0:
+            return 0.0
+        if self.minimizer is None:
+            return self._price(self.network)
+        return self.minimizer.objective.penalty(self.minimizer.theta)
+
+    def _price(self, network: HomogeneousNetwork) -> float:
+        return 0.5 * self._decay * sum(float(weight.square().sum()) for weight in network.weights)
 
     @property
     def looks_ahead(self) -> bool:
@@ -135,12 +160,17 @@ class Training:
     @property
     def end_loss(self) -> float:
         """The loss of a network that has been trained: a silent neuron changes nothing but, perhaps, the last digit."""
-        return min(self.loss, self._ceiling) if self.start.silent else self.loss
+        return min(self.loss, self._ceiling) if self.start.silent and self._decay == 0 else self.loss
+
+    @property
+    def end_objective(self) -> float:
+        """Above which no later network may lie."""
+        return self.end_loss + self._penalty
 
     @property
     def was_of_no_use(self) -> bool:
         """Whether a neuron that started silently has not lowered the loss."""
-        return self.start.silent and self.loss >= self._ceiling * (1 - _USELESS_DECREASE)
+        return self.start.silent and self.objective >= self._ceiling * (1 - _USELESS_DECREASE)
 
     @property
     def network(self) -> HomogeneousNetwork:
@@ -219,6 +249,24 @@ class Training:
             self.stopped = f"step budget of {budget:,} used up"
         if self.stopped is not None and settings.method != "paper":
             minimizer.settle()
+        if self.stopped is not None:
+            self._remove_vanished(settings)
+
+    def _remove_vanished(self, settings: PursuitSettings) -> None:
+        """Remove the neurons that their price has made vanish, at least one of each layer kept."""
+        minimizer = self.minimizer
+        if self._decay == 0 or minimizer is None:
+            return
+        network = minimizer.objective.network(minimizer.theta)
+        smaller = network.without(vanished := _vanished(network))
+        if not vanished or self._objective_of(smaller) > minimizer.loss * (1 + _ROUNDING):
+            return
+        self.removed = vanished
+        added = tuple(_renumbered(each, vanished) for each in self.start.added if each not in vanished)
+        self.start = replace(self.start, network=smaller, added=added)
+        self._candidates = (self.start,)
+        objective = Objective(self._problem, smaller, self._decay)
+        self.minimizer = self._minimizer(minimizer.name, settings, objective, objective.initial)
 
     def _reason(self, minimizer: Minimizer, reason: str) -> str:
         """Why a minimizer has ended, in words that hold for the network that is kept."""
@@ -245,10 +293,10 @@ class Training:
 
     def _lowest(self, *networks: HomogeneousNetwork) -> HomogeneousNetwork:
         """The lowest of these; the network before with a silent neuron more if all of them lie above it."""
-        loss, index = min((self._loss_of(network), index) for index, network in enumerate(networks))
+        loss, index = min((self._objective_of(network), index) for index, network in enumerate(networks))
         if loss <= self._ceiling or self.start.silent:
             return networks[index]
-        self.start = self.start.silenced()
+        self.start = self.start.silenced(free=self._decay == 0)
         return self.start.network
 
     def change_minimizer(self, settings: PursuitSettings) -> None:
@@ -282,6 +330,7 @@ class Training:
         _measure(self.minimizer)
         if settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
             self.minimizer.settle()
+        self._remove_vanished(settings)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
@@ -301,6 +350,7 @@ class Training:
             "stopped": self.stopped,
             "budget_from": self._budget_from,
             "looked_at": dict(self._looked_at),
+            "removed": self.removed,
             "look_ahead": None if self._look_ahead is None else self._look_ahead.state(),
             "minimizer": None if self.minimizer is None else self.minimizer.state(),
         }
@@ -351,12 +401,12 @@ class Training:
     def _restore(self, settings: PursuitSettings, state: dict[str, Any]) -> None:
         self._start_loss, self._budget_from = state["start_loss"], state["budget_from"]
         self.steps, self.stopped = state["steps"], state["stopped"]
-        self._looked_at = dict(state["looked_at"])
+        self._looked_at, self.removed = dict(state["looked_at"]), state["removed"]
         if state["look_ahead"] is None:
             # Not always the one that the settings name: they may have changed since this training stopped.
             saved = state["minimizer"]
-            arguments.choice("state['training']['minimizer']['name']", saved.get("name"), MINIMIZERS)
-            objective = Objective(self._problem, self.start.network)
+            arguments.choice("state['training']['minimizer']['name']", saved.get("name"), STAGES)
+            objective = Objective(self._problem, self.start.network, self._decay)
             self.minimizer = self._minimizer(saved["name"], settings, objective, objective.initial)
             self.minimizer.restore(saved)
         else:
@@ -371,11 +421,17 @@ class Training:
     def _looking_ahead(self, settings: PursuitSettings) -> LookAhead:
         networks = [candidate.network for candidate in self._candidates]
         return LookAhead(
-            self._problem, networks, self._seed, _look_ahead_steps(settings), settings.learning_rate, self._target_loss
+            self._problem,
+            networks,
+            self._seed,
+            _look_ahead_steps(settings),
+            settings.learning_rate,
+            self._target_loss if self._decay == 0 else None,
+            self._decay,
         )
 
     def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
-        objective = Objective(self._problem, network)
+        objective = Objective(self._problem, network, self._decay)
         return self._minimizer(_names(settings, objective)[0], settings, objective, objective.initial)
 
     def _minimizer(self, name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
@@ -389,11 +445,32 @@ class Training:
             duration=None if settings.max_steps is None else max(settings.max_steps - self.steps, 1),
             seed=self._seed,
         )
-        minimizer.target_loss = self._target_loss
+        if self._decay == 0:  # else what it minimizes is another number
+            minimizer.target_loss = self._target_loss
         return minimizer
+
+    def _objective_of(self, network: HomogeneousNetwork) -> float:
+        return self._loss_of(network) + self._price(network)
 
     def _loss_of(self, network: HomogeneousNetwork) -> float:
         return mean_loss(network, self._problem.inputs, self._problem.targets, self._problem.loss)
+
+
+def _vanished(network: HomogeneousNetwork) -> tuple[tuple[int, int], ...]:
+    squares = [
+        (below.square().sum(dim=1) + above.square().sum(dim=0)).tolist() for below, above in pairwise(network.weights)
+    ]
+    least = _VANISHED * max(map(max, squares))
+    found = []
+    for layer, own in enumerate(squares, start=1):
+        small = [(layer, index) for index, square in enumerate(own) if square <= least]
+        found += small if len(small) < len(own) else small[1:]
+    return tuple(found)
+
+
+def _renumbered(neuron: tuple[int, int], removed: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    layer, index = neuron
+    return layer, index - sum(other < index for own, other in removed if own == layer)
 
 
 def _names(settings: PursuitSettings, objective: Objective) -> tuple[str, ...]:

@@ -53,6 +53,15 @@ class Units:
         found = [weight.to(dtype) / factor for factor, weight in zip(factors, weights, strict=True)]
         return HomogeneousNetwork(found, power=power, leak=leak)
 
+    def decay(self, weight_decay: float, power: int, layers: int) -> float:
+        """λ of ``½λ‖W‖²`` in these units, for weights that compute the same and are balanced here.
+
+        They differ from such weights in the problem's units by one factor, the same in all layers.
+        """
+        degree = sum(power**layer for layer in range(layers))
+        common = self.factor * self._input_size ** (power ** (layers - 1) / degree)
+        return weight_decay / (common**2 * self.loss_size)
+
     def factors(self, layers: int) -> list[float]:
         """By which ``W_1, …, W_L`` are multiplied to compute in these units."""
         return [self.factor * self._input_size, *[self.factor] * (layers - 1)]

@@ -44,6 +44,8 @@ def pursue_many(
     target_loss: float | None = None,
     max_additions: int = 20,
     value_tolerance: float = 1e-7,
+    longest_path: int | None = None,
+    weight_decay: float = 0.0,
     threads: int | None = None,
     progress: bool = False,
 ) -> PursuitEnsemble:
@@ -54,7 +56,8 @@ def pursue_many(
     different widths are padded with zeros, and pursuits that have come to their ends leave the batch. A pursuit of
     an ensemble begins its searches with the same random starts as one on its own, and minimizes less exactly until the
     last network is near; so the networks are as good, but not the same. Problems of more than 16,384 samples, which
-    fill a processor alone (on a GPU 2^20), are pursued as by :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
+    fill a processor alone (on a GPU 2^20), and those with a price on weights are pursued as by
+    :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def pursue_many(
         Of all pursuits, if problems are given.
     hidden_layers, power, leak, device, dtype, starts, target_loss, max_additions, value_tolerance
         As in :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
+    longest_path, weight_decay
+        As there.
     threads
         How many threads compute, each a batch of eight pursuits or, of more than 2,048 samples, fewer; torch's own
         number if None. It does not change the results. A GPU takes batches as large as fit, one after the other.
@@ -93,6 +98,8 @@ def pursue_many(
         target_loss=target_loss,
         max_additions=max_additions,
         value_tolerance=value_tolerance,
+        longest_path=longest_path,
+        weight_decay=weight_decay,
     )
     threads = torch.get_num_threads() if threads is None else arguments.whole("threads", threads, 1)
     progress = arguments.flag("progress", progress)
@@ -113,7 +120,7 @@ def pursue_many(
         results[index] = PursuitResult(pursuit.problem, seeds[index], pursuit.network, tuple(pursuit.growth), finished)
 
     def run(batch: Sequence[int]) -> None:
-        if moved[batch[0]].samples > _most_samples(moved[batch[0]]):
+        if settings.weight_decay > 0 or moved[batch[0]].samples > _most_samples(moved[batch[0]]):
             for index in batch:
                 run_alone(index)
             return

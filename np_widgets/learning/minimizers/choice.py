@@ -6,6 +6,7 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.minimizers.adam import Adam
+from np_widgets.learning.minimizers.fixed_directions import FixedDirections
 from np_widgets.learning.minimizers.gradient_descent import GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
@@ -19,6 +20,8 @@ from np_widgets.problems.losses import SquareLoss
 MINIMIZERS: dict[str, type[Minimizer]] = {
     kind.name: kind for kind in (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt, MinibatchAdam)
 }
+STAGES: dict[str, type[Minimizer]] = {**MINIMIZERS, FixedDirections.name: FixedDirections}
+"""The same with those that only come after others."""
 
 STEP_BUDGETS = {
     Hybrid.name: 6000,
@@ -30,6 +33,7 @@ STEP_BUDGETS = {
 }
 """How many steps one network gets unless the user says otherwise; see :func:`step_budget`."""
 
+_STEPS_WITH_FIXED_DIRECTIONS = 300
 MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
 """Samples, and samples times weights, above both of which ``"auto"`` minimizes by mini-batches: they come as low as
 full batches of L-BFGS in a fraction of the time."""
@@ -37,7 +41,9 @@ full batches of L-BFGS in a fraction of the time."""
 
 def step_budget(minimizer: Minimizer) -> int:
     """How many steps a minimizer gets for one network; on mini-batches it has so many epochs to go."""
-    return minimizer.duration if isinstance(minimizer, MinibatchAdam) else STEP_BUDGETS[minimizer.name]
+    if isinstance(minimizer, MinibatchAdam):
+        return minimizer.duration
+    return _STEPS_WITH_FIXED_DIRECTIONS if isinstance(minimizer, FixedDirections) else STEP_BUDGETS[minimizer.name]
 
 
 def automatic(method: str, objective: Objective, batch_size: int | None = None) -> tuple[str, ...]:
@@ -56,8 +62,12 @@ def automatic(method: str, objective: Objective, batch_size: int | None = None) 
     if not LevenbergMarquardt.suits(objective.problem, objective.size):
         return (LBFGS.name,)
     # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
-    settles = objective.activation.has_kink and objective.problem.loss.name == SquareLoss.name
-    return (LevenbergMarquardt.name, LBFGS.name) if settles else (LevenbergMarquardt.name,)
+    has_minimum = objective.problem.loss.name == SquareLoss.name or objective.weight_decay > 0
+    if not (objective.activation.has_kink and has_minimum):
+        return (LevenbergMarquardt.name,)
+    if objective.weight_decay == 0:
+        return LevenbergMarquardt.name, LBFGS.name
+    return LevenbergMarquardt.name, LBFGS.name, FixedDirections.name
 
 
 def brief_rule(name: str, activation: Activation) -> StoppingRule | None:
@@ -95,7 +105,7 @@ def make_minimizer(
     ``learning_rate`` is for those that have one, None for their default. ``brief`` lets those that ``"auto"`` stands
     for stop early: as is fit after a look-ahead. The others are for mini-batches, None for their default.
     """
-    kind = MINIMIZERS[name]
+    kind = STAGES[name]
     if kind is MinibatchAdam:
         return MinibatchAdam(
             objective,
@@ -105,6 +115,8 @@ def make_minimizer(
             duration=duration,
             seed=seed,
         )
+    # Where weights have a price and nothing has kinks, the minimum can be reached to rounding, and an end certified.
+    brief = brief and (objective.weight_decay == 0 or objective.activation.has_kink)
     rule = brief_rule(name, objective.activation) if brief else None
     if rule is not None:
         return kind(objective, theta, stopping=rule)

@@ -203,16 +203,18 @@ class _Batch:
         self._inputs = self._problem.inputs.new_zeros(size, self._problem.input_size)
         self._passes = Passes(self._inputs, objective.shapes, objective.activation)
         self._residual = torch.zeros_like(self._passes.output)
+        self._weight_decay = objective.weight_decay
 
     def gradient(self, theta: Tensor, samples: Tensor) -> Tensor:
-        """That of their mean loss, of shape ``(P,)``; overwritten by the next call."""
+        """That of their mean loss, penalty included, of shape ``(P,)``; overwritten by the next call."""
         count, passes, problem = len(samples), self._passes, self._problem
         torch.index_select(problem.inputs, 0, samples, out=self._inputs[:count])
         passes.theta.copy_(theta)
         outputs, residuals = passes.forward()[0].mT, self._residual[0].mT
         residuals[count:] = 0
         problem.loss.evaluate(outputs[:count], problem.targets[samples], residuals[:count])
-        return passes.backward(self._residual).mul_(-1 / count)
+        gradient = passes.backward(self._residual).mul_(-1 / count)
+        return gradient.add_(theta, alpha=self._weight_decay) if self._weight_decay else gradient
 
 
 def _fitting_rate(objective: Objective) -> float:

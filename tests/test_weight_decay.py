@@ -1,0 +1,241 @@
+"""A price on weights: closed forms, certificates that are recomputed, and what is removed."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import np_widgets as npw
+from np_widgets.learning.duality import relative_gap
+from np_widgets.learning.minimizers.choice import STAGES, make_minimizer
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.stationarity import clarke_gradient_norm
+from tests.test_paths import linear_problem
+
+pytestmark = pytest.mark.rounding
+
+
+def curved(seed, loss="square", samples=60):
+    random = np.random.default_rng(seed)
+    inputs = np.c_[random.standard_normal((samples, 2)), np.ones(samples)]
+    truth = np.sin(2 * inputs[:, 0]) + inputs[:, 1] ** 2
+    targets = truth + 0.1 * random.standard_normal(samples) if loss == "square" else (truth > 1).astype(int)
+    return npw.Problem(inputs, targets, loss=loss)
+
+
+def penalized(network, problem, decay):
+    loss = float(problem.loss.value(network(problem.inputs), problem.targets))
+    return loss + 0.5 * decay * sum(float(weight.square().sum()) for weight in network.weights)
+
+
+@pytest.fixture(scope="module")
+def example():
+    random = np.random.default_rng(0)
+    network = npw.HomogeneousNetwork([random.standard_normal((3, 3)), random.standard_normal((1, 3))])
+    return network, curved(0), 0.05
+
+
+# ------------------------------------------------------------------------------------------------ the objective
+
+
+@pytest.mark.parametrize("loss", ["square", "cross_entropy"])
+def test_the_objective_and_its_derivatives_have_the_price(loss):
+    problem = curved(1, loss)
+    random = np.random.default_rng(2)
+    weights = [random.standard_normal((3, 3)), random.standard_normal((problem.output_size, 3))]
+    plain, priced = (Objective(problem, npw.HomogeneousNetwork(weights), decay) for decay in (0.0, 0.3))
+    theta = plain.initial
+    assert priced.loss(theta) == pytest.approx(plain.loss(theta) + 0.15 * float(theta @ theta), rel=1e-12)
+    loss_value, gradient = priced.loss_and_gradient(theta)
+    assert loss_value == priced.loss(theta)
+    assert torch.allclose(gradient, plain.loss_and_gradient(theta)[1] + 0.3 * theta, rtol=1e-12)
+    on_device = torch.empty_like(theta)
+    assert float(priced.evaluate_on_device(theta, on_device)) == pytest.approx(loss_value, rel=1e-12)
+    assert torch.allclose(on_device, gradient, rtol=1e-12)
+    model, without = priced.gauss_newton(theta), plain.gauss_newton(theta)
+    assert model.loss == pytest.approx(loss_value, rel=1e-12)
+    assert torch.allclose(model.gradient, gradient, rtol=1e-10)
+    assert torch.allclose(model.matrix, without.matrix + 0.3 * torch.eye(len(theta), dtype=theta.dtype), rtol=1e-12)
+    assert clarke_gradient_norm(priced, theta) == pytest.approx(float(gradient.norm()), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_every_minimizer_lowers_what_has_a_price(name, example):
+    network, problem, decay = example
+    objective = Objective(problem, network, decay)
+    minimizer = make_minimizer(name, objective, objective.initial, None, batch_size=20, duration=200)
+    minimizer.advance(200)
+    minimizer.settle()
+    assert minimizer.loss == pytest.approx(penalized(objective.network(minimizer.theta), problem, decay), rel=1e-9)
+    assert minimizer.loss < 0.9 * penalized(network, problem, decay)
+
+
+def test_fixed_directions_stay_and_lead_to_the_minimum_of_a_group_lasso(example):
+    network, problem, decay = example
+    objective = Objective(problem, network, decay)
+    minimizer = make_minimizer("fixed_directions", objective, objective.initial, None)
+    minimizer.advance(300)
+    found = objective.network(minimizer.theta)
+    before, after = (each.weights[0] / each.weights[0].norm(dim=1, keepdim=True) for each in (network, found))
+    assert torch.allclose(before, after, atol=1e-9) or bool((found.weights[0].norm(dim=1) < 1e-6).any())
+    # At the minimum the correlation of the residual with each neuron that is left has the size of the price.
+    hidden = found.forward(problem.inputs).hidden[1]
+    residual = problem.loss.residual(found(problem.inputs), problem.targets)
+    sizes = found.weights[0].norm(dim=1)
+    correlations = (residual.T @ hidden / problem.samples).abs()[0] / sizes
+    left = sizes > 1e-4
+    assert torch.allclose(correlations[left], torch.full_like(correlations[left], decay), rtol=1e-4)
+
+
+# ------------------------------------------------------------------------------------------------ pursuits
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.5, 1.5])
+def test_linear_neurons_on_whitened_inputs_threshold_the_singular_values(decay):
+    problem, values = linear_problem()
+    pursuit = npw.NeuronPursuit(problem, 1, leak=1.0, weight_decay=decay, starts=10)
+    finish = pursuit.run(10)
+    assert (finish.kind, finish.outcome) == ("optimal", "target")
+    network = pursuit.network
+    found = torch.linalg.svdvals(network.weights[1] @ network.weights[0])
+    expected = np.maximum(values - decay, 0)
+    # What is left is quadratically small in the objective.
+    assert found[: len(values)].tolist() == pytest.approx(expected, abs=1e-6)
+    optimum = 0.5 * float((np.minimum(values, decay) ** 2).sum()) + decay * float(expected.sum())
+    assert pursuit.objective == pytest.approx(optimum, rel=1e-8)
+    assert 0 <= finish.gap <= 1e-8
+
+
+@pytest.mark.parametrize("loss", ["square", "cross_entropy"])
+@pytest.mark.parametrize("seed", range(2))
+def test_the_gap_is_what_it_is_recomputed_to_be(loss, seed):
+    problem, decay = curved(seed, loss, samples=40), 0.05
+    pursuit = npw.NeuronPursuit(problem, 1, weight_decay=decay, seed=seed)
+    finish = pursuit.run(60)
+    assert finish.kind == "optimal"
+    network = pursuit.network
+    objective = penalized(network, problem, decay)
+    assert pursuit.objective == pytest.approx(objective, rel=1e-9)
+    assert pursuit.frame().objective == pursuit.objective
+    assert pursuit.loss < pursuit.objective
+    assert f"{finish.gap:.1e}" in finish.message
+    best = 2 * finish.layer_maxima[0]
+    independent = 2 * max(point.value for point in npw.find_kkt_points(network, problem, starts=100, seed=7))
+    assert best == pytest.approx(independent, rel=0.01)
+    residual = problem.loss.residual(network(problem.inputs), problem.targets).numpy()
+    share = min(1.0, decay / best)
+    if loss == "square":
+        targets = problem.targets.numpy()
+        bound = np.mean(np.sum(share * residual * targets - 0.5 * (share * residual) ** 2, axis=1))
+    else:
+        chances = network(problem.inputs).softmax(dim=1).numpy()
+        mixed = (1 - share) * np.eye(problem.output_size)[problem.targets.numpy()] + share * chances
+        bound = -np.mean(np.sum(mixed * np.log(np.maximum(mixed, 1e-300)), axis=1))
+    gap = (objective - bound) / objective
+    assert gap == pytest.approx(finish.gap, rel=1e-6, abs=1e-9)
+    assert 0 <= gap < 0.05
+
+
+@given(seed=st.integers(0, 50), decay=st.floats(0.01, 1.0), loss=st.sampled_from(["square", "cross_entropy"]))
+@settings(max_examples=20)
+def test_no_network_is_below_the_bound(seed, decay, loss):
+    problem, random = curved(0, loss, samples=20), np.random.default_rng(seed)
+    weights = [random.standard_normal((4, 3)), random.standard_normal((problem.output_size, 4))]
+    networks = [npw.HomogeneousNetwork([size * each for each in weights]) for size in (0.3, 1.0)]
+    lowest = min(penalized(network, problem, decay) for network in networks)
+    for network in networks:
+        residual = problem.loss.residual(network(problem.inputs), problem.targets)
+        # The largest correlation of all is at most that of the lengths.
+        bound_on_correlation = float((residual.norm(dim=1) * problem.inputs.norm(dim=1)).mean())
+        objective = penalized(network, problem, decay)
+        gap = relative_gap(problem, network(problem.inputs), objective, bound_on_correlation, decay)
+        assert objective * (1 - gap) <= lowest * (1 + 1e-12)
+
+
+def test_what_is_not_worth_its_price_is_not_added():
+    problem = curved(0)
+    pursuit = npw.NeuronPursuit(problem, 1, weight_decay=100.0)
+    finish = pursuit.run(5)
+    assert finish.kind == "optimal"
+    assert pursuit.network is None
+    assert finish.gap == pytest.approx(0, abs=1e-9)
+
+
+def test_neurons_that_vanish_are_removed_and_the_record_says_so():
+    problem = curved(4)
+    pursuit = npw.NeuronPursuit(problem, 1, weight_decay=0.02, seed=4)
+    pursuit.run(40)
+    width = 1
+    for record in pursuit.growth[1:]:
+        width += 1 - len(record.removed)
+        assert record.widths == (width,)
+        assert all(layer == 1 and 0 <= index <= width for layer, index in record.removed)
+    assert any(record.removed for record in pursuit.growth)
+    assert pursuit.network.widths == (width,)
+
+
+def test_the_objective_never_rises_and_two_layers_have_a_price_too():
+    problem = npw.problems.kumar_haupt(samples=200, seed=0)
+    pursuit, objectives = npw.NeuronPursuit(problem, 2, weight_decay=1e-3, starts=10), []
+    for additions in (0, 1, 1, 1):
+        pursuit.run(additions)
+        objectives.append(pursuit.objective)
+        network = pursuit.network
+        assert pursuit.objective == pytest.approx(penalized(network, problem, 1e-3), rel=1e-9)
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in pairwise(objectives))
+    assert pursuit.finished.gap is None
+
+
+@pytest.mark.parametrize("method", ["fast", "paper"])
+def test_a_priced_pursuit_goes_on_from_any_state(method):
+    problem = curved(4)
+    options: dict[str, Any] = {"weight_decay": 0.05, "starts": 10, "max_steps": 700, "max_additions": 4}
+    whole = npw.NeuronPursuit(problem, 1, method=method, **options)
+    sliced = copy.copy(whole)
+    whole.run(4)
+    random = np.random.default_rng(0)
+    while sliced.finished is None:
+        for _ in range(int(random.integers(1, 30))):
+            sliced.advance()
+        state = sliced.state()
+        sliced = npw.NeuronPursuit(problem, 1, method=method, **options)
+        sliced.restore(state)
+    assert sliced.growth == whole.growth
+    assert all(torch.equal(a, b) for a, b in zip(sliced.network.weights, whole.network.weights, strict=True))
+    assert (sliced.finished.kind, sliced.finished.gap) == (whole.finished.kind, whole.finished.gap)
+
+
+def test_separated_classes_are_said_to_need_a_price():
+    inputs = np.random.default_rng(0).standard_normal((40, 3))
+    problem = npw.Problem(inputs, (inputs[:, 0] > 0).astype(int), loss="cross_entropy")
+    finish = npw.NeuronPursuit(problem, 1).run(5)
+    assert finish.kind == "target"
+    assert "no minimum" in finish.message
+    assert "weight_decay" in finish.advice
+    priced = npw.NeuronPursuit(problem, 1, weight_decay=0.01)
+    assert "no minimum" not in priced.run(20).message
+    assert priced.finished.kind == "optimal"
+
+
+def test_an_ensemble_takes_a_price():
+    problem = curved(0)
+    ensemble = npw.pursue_many([problem], hidden_layers=1, weight_decay=0.05, max_additions=30)
+    alone = npw.NeuronPursuit(problem, 1, weight_decay=0.05, max_additions=30)
+    alone.run(30)
+    assert ensemble[0].finished.kind == alone.finished.kind == "optimal"
+    assert all(torch.equal(a, b) for a, b in zip(ensemble[0].network.weights, alone.network.weights, strict=True))
+
+
+@pytest.mark.parametrize("decay", [-1e-3, float("nan"), float("inf"), "0.1"])
+def test_a_price_that_is_none_is_refused_by_name(decay):
+    with pytest.raises((ValueError, TypeError), match="weight_decay"):
+        npw.NeuronPursuit(curved(0), weight_decay=decay)
+    with pytest.raises((ValueError, TypeError), match="weight_decay"):
+        npw.pursue_many([curved(0)], weight_decay=decay)
