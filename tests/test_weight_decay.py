@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import np_widgets as npw
+from np_widgets.learning import rules
 from np_widgets.learning.duality import relative_gap
 from np_widgets.learning.minimizers.choice import STAGES, make_minimizer
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.stationarity import clarke_gradient_norm
+from np_widgets.learning.training import _renumbered
 from tests.test_paths import linear_problem
 
 pytestmark = pytest.mark.rounding
@@ -181,6 +183,11 @@ def test_neurons_that_vanish_are_removed_and_the_record_says_so():
     assert pursuit.network.widths == (width,)
 
 
+def test_neurons_that_stay_are_counted_anew_when_others_go():
+    removed = ((1, 2), (1, 7), (2, 0))
+    assert [_renumbered(neuron, removed) for neuron in ((1, 1), (1, 5), (2, 3))] == [(1, 1), (1, 4), (2, 2)]
+
+
 def test_the_objective_never_rises_and_two_layers_have_a_price_too():
     problem = npw.problems.kumar_haupt(samples=200, seed=0)
     pursuit, objectives = npw.NeuronPursuit(problem, 2, weight_decay=1e-3, starts=10), []
@@ -210,6 +217,14 @@ def test_a_priced_pursuit_goes_on_from_any_state(method):
     assert sliced.growth == whole.growth
     assert all(torch.equal(a, b) for a, b in zip(sliced.network.weights, whole.network.weights, strict=True))
     assert (sliced.finished.kind, sliced.finished.gap) == (whole.finished.kind, whole.finished.gap)
+
+
+def test_a_neuron_that_one_layer_has_none_of_does_not_make_the_network_optimal():
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(problem, 2, weight_decay=0.3, starts=5, max_steps=400)
+    pursuit.run(0)
+    for paths, kind in ((((2, 2),), "no_point"), (((1, 1), (2, 2)), "optimal")):
+        assert rules.no_point(problem, pursuit.settings, pursuit.growth, paths).kind == kind
 
 
 def test_separated_classes_are_said_to_need_a_price():

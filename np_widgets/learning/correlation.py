@@ -67,14 +67,8 @@ def correlation(
         If the layer does not exist, a vector has the wrong shape, or network and problem do not fit.
     """
     problem = fitting(network, problem)
-    layer = arguments.whole("layer", layer, 1, network.hidden_layers)
-    links = arguments.reals("inner", inner)
+    layer, links = network.checked_path(layer, inner)
     last = layer + len(links)
-    if last > network.hidden_layers:
-        raise ValueError(
-            f"inner must hold at most {network.hidden_layers - layer} weights for a path from layer {layer} of "
-            f"{network.hidden_layers} hidden layers, got {len(links)}"
-        )
     below, above = network.weights[layer - 1].shape[1], network.weights[last].shape[0]
     b = arguments.vector("incoming", incoming, below, dtype=network.dtype, device=network.device)
     a = arguments.vector("outgoing", outgoing, above, dtype=network.dtype, device=network.device)

@@ -188,14 +188,8 @@ class HomogeneousNetwork:
             The weights out of the last of these layers, m, of shape ``(k_{m+1},)``. Between new neurons and old ones
             there are no other weights.
         """
-        layer = arguments.whole("layer", layer, 1, self.hidden_layers)
-        inner = arguments.reals("inner", inner)
+        layer, inner = self.checked_path(layer, inner)
         last = layer + len(inner)
-        if last > self.hidden_layers:
-            raise ValueError(
-                f"inner must hold at most {self.hidden_layers - layer} weights for a path from layer {layer} of "
-                f"{self.hidden_layers} hidden layers, got {len(inner)}"
-            )
         below, above = self.weights[layer - 1].shape[1], self.weights[last].shape[0]
         incoming = arguments.vector("incoming", incoming, below, dtype=self.dtype, device=self.device)
         outgoing = arguments.vector("outgoing", outgoing, above, dtype=self.dtype, device=self.device)
@@ -206,6 +200,16 @@ class HomogeneousNetwork:
             weights[index][-1, -1] = link
         weights[last] = torch.cat([weights[last], outgoing.reshape(-1, 1)], dim=1)
         return HomogeneousNetwork._of(weights, self.activation)
+
+    def checked_path(self, layer: Any, inner: Any) -> tuple[int, tuple[float, ...]]:
+        """The first layer and the inner weights of a path, after checking that the network has so many layers."""
+        layer, links = arguments.whole("layer", layer, 1, self.hidden_layers), arguments.reals("inner", inner)
+        if layer + len(links) > self.hidden_layers:
+            raise ValueError(
+                f"inner must hold at most {self.hidden_layers - layer} weights for a path from layer {layer} of "
+                f"{self.hidden_layers} hidden layers, got {len(links)}"
+            )
+        return layer, links
 
     def without(self, neurons: Collection[tuple[int, int]]) -> HomogeneousNetwork:
         """A new network without these hidden neurons, each ``(layer, index)``."""

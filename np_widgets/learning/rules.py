@@ -115,9 +115,9 @@ def no_point(
 ) -> Finish:
     """The end of a pursuit that none of these paths leads on; at the origin if there are none."""
     if settings.weight_decay > 0:
-        return _told(
-            problem, growth, "optimal", _worth_nothing(settings, paths), "A smaller weight_decay goes further."
-        )
+        # Of one layer alone that says nothing of the others.
+        kind = "no_point" if 0 < len(paths) < settings.hidden_layers else "optimal"
+        return _told(problem, growth, kind, _worth_nothing(settings, paths), "A smaller weight_decay goes further.")
     if problem.zero_loss == 0:
         return Finish("no_point", "All targets are zero: there is nothing to learn.", "Look at the targets.")
     some = 0 < len(paths) < settings.hidden_layers

@@ -283,7 +283,7 @@ class Searching:
         as it stands. Where single neurons promise little, they have to compete with paths.
         """
         if self.at_origin:
-            return None
+            return None if found or self.exact else (self.paths, False, True)
         if found:
             wanted = families(self._settings)
             if self.paths != wanted[0] or len(wanted) == 1 or self._satisfies(found):
