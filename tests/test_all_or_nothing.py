@@ -17,11 +17,11 @@ import pytest
 
 import np_widgets
 from np_widgets import NeuronPursuit, SaddleFlow
-from np_widgets.learning.ascent import Ascent
+from np_widgets.learning.correlation.ascent import Ascent
+from np_widgets.learning.correlation.search import DirectionSearch
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.saddles import passage
-from np_widgets.learning.search import DirectionSearch
 from np_widgets.problems import Problem, kumar_haupt
 from tests.bits import bits
 from tests.session_engines import Counter

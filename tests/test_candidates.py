@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import np_widgets as npw
+from np_widgets.learning.correlation.paths import all_paths
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.paths import all_paths
 from np_widgets.learning.searching import Searching
 from np_widgets.pictures.candidates import candidates
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from scipy.optimize import lsq_linear, minimize_scalar
 
 import np_widgets as npw
-from np_widgets.learning.direction import DirectionalCorrelation, Profile
-from np_widgets.learning.polish import polish
+from np_widgets.learning.correlation.field import DirectionalCorrelation, Profile
+from np_widgets.learning.correlation.polish import polish
 
 pytestmark = pytest.mark.rounding
 
@@ -327,6 +327,6 @@ def test_values_in_single_precision_agree():
 def test_chunks_of_samples_change_nothing(monkeypatch):
     network, problem = case(12, power=2)
     whole = npw.find_kkt_points(network, problem, starts=5)
-    monkeypatch.setattr("np_widgets.learning.direction._BLOCK_ENTRIES", 64)
+    monkeypatch.setattr("np_widgets.learning.correlation.field._BLOCK_ENTRIES", 64)
     parts = npw.find_kkt_points(network, problem, starts=5)
     assert [p.value for p in parts] == pytest.approx([p.value for p in whole], rel=1e-9)

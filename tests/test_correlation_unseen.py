@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 
 import np_widgets as npw
-from np_widgets.learning.paths import all_paths
+from np_widgets.learning.correlation.paths import all_paths
 from np_widgets.learning.searching import Searching
 from np_widgets.learning.settings import PursuitSettings
 

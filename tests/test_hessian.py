@@ -10,9 +10,9 @@ import torch
 
 import np_widgets as npw
 from np_widgets.learning import hessian
+from np_widgets.learning.correlation.clarke import shortest_subgradient
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.stationarity import shortest_subgradient
 
 ACTIVATIONS = [(1, 1.0), (1, 0.0), (1, 0.3), (1, -1.0), (2, 0.0), (2, -1.0), (3, -0.5)]
 
@@ -85,7 +85,7 @@ def test_slopes_at_too_many_kinks_are_not_weighed(monkeypatch):
     first[0] -= (first[0] @ x) / (x @ x) * x
     found = shortest_subgradient(objective, objective.initial)
     assert found.kinks >= 1
-    monkeypatch.setattr("np_widgets.learning.stationarity._MOST_WORK", objective.size * found.kinks**2 - 1)
+    monkeypatch.setattr("np_widgets.learning.correlation.clarke._MOST_WORK", objective.size * found.kinks**2 - 1)
     bounded = shortest_subgradient(objective, objective.initial)
     assert bounded.kinks == 0
     assert bounded.norm == float(objective.loss_and_gradient(objective.initial)[1].norm()) >= found.norm

@@ -18,7 +18,8 @@ import np_widgets as npw
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import forward, signals
-from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile
+from np_widgets.learning.correlation.clarke import clarke_gradient_norm
+from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, Profile
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
@@ -30,7 +31,6 @@ from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.searching import Searching
 from np_widgets.learning.settings import PursuitSettings
-from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.problems import hypercube_error
 from np_widgets.sessions import many
 

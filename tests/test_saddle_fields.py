@@ -8,11 +8,11 @@ import torch
 
 import np_widgets as npw
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation.clarke import shortest_subgradient
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.ensemble import BatchGradient
 from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
 from np_widgets.learning.saddles.layout import Layout
-from np_widgets.learning.stationarity import shortest_subgradient
 from tests import saddles
 from tests.saddles import double
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import np_widgets as npw
 from np_widgets.learning import blocks, searching
+from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.growth import GrowthRecord
 from np_widgets.learning.minimizers import choice
 from np_widgets.learning.minimizers.adam import Adam
@@ -25,7 +26,6 @@ from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.searching import NextNetwork
 from np_widgets.learning.settings import PursuitSettings
-from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.learning.subset import some_samples
 from np_widgets.learning.training import Training
 

@@ -7,10 +7,10 @@ import torch
 
 import np_widgets as npw
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.ascent import Ascent
-from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile
-from np_widgets.learning.paths import PathSearch
-from np_widgets.learning.search import DirectionSearch
+from np_widgets.learning.correlation.ascent import Ascent
+from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, Profile
+from np_widgets.learning.correlation.paths import PathSearch
+from np_widgets.learning.correlation.search import DirectionSearch
 
 pytestmark = pytest.mark.rounding
 
@@ -45,7 +45,7 @@ def example():
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("entries", [2**17, 64])
 def test_values_and_gradients_are_those_of_automatic_differentiation(profile, outputs, entries, monkeypatch):
-    monkeypatch.setattr("np_widgets.learning.direction._BLOCK_ENTRIES", entries)
+    monkeypatch.setattr("np_widgets.learning.correlation.field._BLOCK_ENTRIES", entries)
     field = field_of(profile, outputs)
     directions = normal(7, field.size, 6).requires_grad_()
     z = field.features @ directions
@@ -61,7 +61,7 @@ def test_values_and_gradients_are_those_of_automatic_differentiation(profile, ou
 
 
 def test_one_sided_values_in_blocks_are_those_of_the_better_sign(monkeypatch):
-    monkeypatch.setattr("np_widgets.learning.direction._BLOCK_ENTRIES", 64)
+    monkeypatch.setattr("np_widgets.learning.correlation.field._BLOCK_ENTRIES", 64)
     down, up, features = normal(1, 80, 1), normal(2, 80, 1), normal(3, 80, 4)
     field = OneSidedCorrelation(features, down, up, Profile(1, 1.0, 0.0))
     directions = normal(4, 4, 9)

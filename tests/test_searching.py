@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import np_widgets as npw
-from np_widgets.learning.paths import all_paths
+from np_widgets.learning.correlation.paths import all_paths
 from np_widgets.learning.searching import Searching
 from np_widgets.learning.settings import PursuitSettings
 

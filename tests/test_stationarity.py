@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor
 
+from np_widgets.learning.correlation.clarke import clarke_gradient_norm, shortest_subgradient
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.stationarity import clarke_gradient_norm, shortest_subgradient
 from np_widgets.problems import Problem
 
 pytestmark = pytest.mark.rounding

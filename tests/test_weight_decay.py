@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import np_widgets as npw
 from np_widgets.learning import rules
+from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.duality import relative_gap
 from np_widgets.learning.minimizers.choice import STAGES, make_minimizer
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.stationarity import clarke_gradient_norm
 from np_widgets.learning.training import _renumbered
 from tests.test_paths import linear_problem
 

@@ -36,8 +36,8 @@ class Candidate:
         The training loss where the look-ahead left this candidate, at its end or when it was given up; None if it was
         not tried. Measured in single precision on the samples that the look-ahead sees (all, of up to 16,384).
     unseen
-        Which NCF the value is of, see :func:`~np_widgets.learning.correlation.correlation`; False at the origin, where
-        there is one only.
+        Which NCF the value is of, see :func:`~np_widgets.learning.correlation.points.correlation`; False at the
+        origin, where there is one only.
     penalty
         The look-ahead's weight decay there: it compares ``loss + penalty``, and takes the lowest at its end. None if
         the candidate was not tried.
@@ -129,7 +129,7 @@ class GrowthRecord:
 
     @property
     def unseen(self) -> bool:
-        """Which NCF ``value`` is of: see :func:`~np_widgets.learning.correlation.correlation`."""
+        """Which NCF ``value`` is of: see :func:`~np_widgets.learning.correlation.points.correlation`."""
         return self.taken is not None and self.candidates[self.taken].unseen
 
 

@@ -11,12 +11,12 @@ import torch
 
 from np_widgets import arguments
 from np_widgets.learning import states
+from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.paths import Path
 from np_widgets.learning.rules import (
     certified,
     ending,
@@ -63,8 +63,8 @@ class NeuronPursuit(Engine):
        weights. Go to 2. Where no single neuron has a positive value, as at the minima of deep linear networks (it
        counts as zero if the distance from the minimum accounts for it, and the loss falls along its ray by less than a
        10⁻⁴th), a *path* is added: one neuron in each of some consecutive hidden layers (see
-       :mod:`np_widgets.learning.paths`); of those that have a positive value the shortest, which lead away from the
-       saddle first. The paper speaks of adding "neuron(s)" and spells out single ones: the path is our reading.
+       :mod:`np_widgets.learning.correlation.paths`); of those that have a positive value the shortest, which lead away
+       from the saddle first. The paper speaks of adding "neuron(s)" and spells out single ones: the path is our reading.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class NeuronPursuit(Engine):
           a quarter and after half of the steps the worse half is given up. The one that is lowest at the end goes on,
           by ``minimizer``, without weight decay.
         - The NCF counts what a new neuron does at samples to which the last hidden layer but one does not respond; see
-          ``unseen`` in :func:`~np_widgets.learning.correlation.find_kkt_points`.
+          ``unseen`` in :func:`~np_widgets.learning.correlation.points.find_kkt_points`.
         - It keeps the lowest point seen, in balanced weights, so the loss never rises from one network to the next.
         - Of more than 2^18 samples it searches a random choice of so many, another for each search; of fewer, if they
           would have more than 2^26 inputs, hidden outputs and outputs together. The loss on all samples still never

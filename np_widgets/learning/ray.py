@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation import response
+from np_widgets.learning.correlation.paths import KKTPoint
+from np_widgets.learning.correlation.points import response
 from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
-from np_widgets.learning.paths import KKTPoint
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
+from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 
 METHODS = ("fast", "paper")

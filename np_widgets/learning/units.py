@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from np_widgets.learning.direction import root_mean_square
+from np_widgets.learning.correlation.field import root_mean_square
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.problems import Problem
 

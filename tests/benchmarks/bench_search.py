@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 import np_widgets as npw
+from np_widgets.learning.correlation.paths import KKTPoint, PathSearch
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.paths import KKTPoint, PathSearch
 from np_widgets.problems import Problem
 from tests.benchmarks.timing import alternate
 

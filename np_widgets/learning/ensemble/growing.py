@@ -9,13 +9,13 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.columns import Forward, forward, signals
-from np_widgets.learning.direction import Profile
+from np_widgets.learning.correlation.field import Profile
+from np_widgets.learning.correlation.paths import chain_norms, chains, counts_unseen, key_of
+from np_widgets.learning.correlation.search import Key, stream
 from np_widgets.learning.ensemble.batch import Data
 from np_widgets.learning.ensemble.candidates import Candidates, joined
 from np_widgets.learning.ensemble.search import BatchCorrelation, Points, ascend
 from np_widgets.learning.network import HomogeneousNetwork, padded
-from np_widgets.learning.paths import chain_norms, chains, counts_unseen, key_of
-from np_widgets.learning.search import Key, stream
 from np_widgets.learning.searching import POINTS_TRIED
 
 

@@ -1,6 +1,6 @@
 """The ascent of the neural correlation functions of several pursuits as one batch.
 
-See :mod:`np_widgets.learning.direction` for φ, of which there is one for each pursuit here.
+See :mod:`np_widgets.learning.correlation.field` for φ, of which there is one for each pursuit here.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from np_widgets.learning.ascent import SUFFICIENT_INCREASE
-from np_widgets.learning.direction import Profile
-from np_widgets.learning.search import ROUGHLY_SAME
+from np_widgets.learning.correlation.ascent import SUFFICIENT_INCREASE
+from np_widgets.learning.correlation.field import Profile
+from np_widgets.learning.correlation.search import ROUGHLY_SAME
 
 _SWEEPS_OF_ALL, _SWEEPS_OF_SOME, _SOME = 8, 16, 12
 
@@ -51,7 +51,7 @@ class BatchCorrelation:
         ``g``.
     pushed
         The signals for positive outgoing weights, if they are others than those for negative ones; see
-        :class:`~np_widgets.learning.direction.OneSidedCorrelation`.
+        :class:`~np_widgets.learning.correlation.field.OneSidedCorrelation`.
     """
 
     def __init__(self, features: Tensor, signals: Tensor, profile: Profile, pushed: Tensor | None = None) -> None:
@@ -134,7 +134,7 @@ class _Climb(NamedTuple):
 
 
 def _sweep(field: BatchCorrelation, climb: _Climb) -> _Climb:
-    """Try one step of every start, as :class:`~np_widgets.learning.ascent.Ascent` does."""
+    """Try one step of every start, as :class:`~np_widgets.learning.correlation.ascent.Ascent` does."""
     directions, values, gradients, steps = climb
     tiny = torch.finfo(values.dtype).tiny
     tangents = _tangents(field, climb)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning import states
-from np_widgets.learning.direction import root_mean_square
+from np_widgets.learning.correlation.field import root_mean_square
 from np_widgets.learning.minimizers.adam import Moments
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule

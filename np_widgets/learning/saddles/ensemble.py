@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from np_widgets import arguments
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation import fitting
+from np_widgets.learning.correlation.points import fitting
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective

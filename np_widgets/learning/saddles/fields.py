@@ -203,7 +203,7 @@ def neuron_fields(
     """The field of each hidden layer around the active network; for none of whose layers is empty.
 
     ``slopes`` are those of its activations where samples are at kinks, see
-    :func:`~np_widgets.learning.stationarity.shortest_subgradient`.
+    :func:`~np_widgets.learning.correlation.clarke.shortest_subgradient`.
     """
     problem = objective.problem
     forward = network.forward(problem.inputs)

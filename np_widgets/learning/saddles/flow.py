@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, fitting
+from np_widgets.learning.correlation.paths import KKTPoint
+from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, fitting
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.paths import KKTPoint
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
 from np_widgets.learning.saddles.minimum import (
@@ -64,8 +64,8 @@ class SaddleFlow(Engine):
     dormant
         How many dormant neurons each hidden layer gets, of random weights: a number for all layers, ten by default, or
         one for each.
-        Or dormant neurons on the rays of one or more :class:`~np_widgets.learning.paths.KKTPoint`: of the network, or
-        without one of the origin.
+        Or dormant neurons on the rays of one or more :class:`~np_widgets.learning.correlation.paths.KKTPoint`: of the
+        network, or without one of the origin.
     scale
         δ, the norm of all dormant weights together at the start: less than what counts as escaped (see the notes).
     seed

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from np_widgets import arguments
 from np_widgets.learning.arrays import to_array
+from np_widgets.learning.correlation.clarke import Subgradient, shortest_subgradient
 from np_widgets.learning.hessian import Curvatures, Hessian
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
@@ -22,7 +23,6 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.stationarity import Subgradient, shortest_subgradient
 from np_widgets.problems import Problem
 
 Report = Callable[[str, float], None]

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
+from np_widgets.learning.correlation.paths import KKTPoint, PathSearch
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.paths import KKTPoint, PathSearch
 from np_widgets.learning.ray import Losses, losses_of_path, lowest_on_ray
 from np_widgets.learning.rules import TARGET_SHARE
 from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation import MOST_HIDDEN_LAYERS, MOST_STARTS
+from np_widgets.learning.correlation.paths import KKTPoint
+from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.paths import KKTPoint
 from np_widgets.learning.saddles.layout import Flags, Layout
 from np_widgets.problems import Problem
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from np_widgets.learning.direction import DirectionalCorrelation
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 
 _BATCH = 64
 SUFFICIENT_INCREASE = 1e-4

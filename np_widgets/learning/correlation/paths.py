@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.direction import DirectionalCorrelation, OneSidedCorrelation, Profile, root_mean_square
+from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, Profile, root_mean_square
+from np_widgets.learning.correlation.search import DirectionSearch, FoundDirection, Key
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.search import DirectionSearch, FoundDirection, Key
 from np_widgets.problems import Problem
 
 Path = tuple[int, int]
@@ -41,14 +41,14 @@ class KKTPoint:
         The first hidden layer l of the path, 1 … L−1.
     value
         ``N > 0``. Adding ``ε`` times its weights lowers the loss by ``ε^degree·value`` to leading order where
-        :func:`~np_widgets.learning.correlation.correlation` promises it.
+        :func:`~np_widgets.learning.correlation.points.correlation` promises it.
     incoming, outgoing
         ``b`` of shape ``(k_{l-1},)`` and ``a`` of shape ``(k_{m+1},)``. Of the M factors, counted from the outgoing
         one, the j-th has the squared norm ``p^j/D``: ``‖a‖² = 1/D``, ``‖b‖² = p^{M-1}/D``.
     residual
         ``‖∇N − D·N·(a, c, b)‖ / N``; where N has kinks, the smallest over Clarke's subdifferential.
     unseen
-        Which NCF the value is of: it is that of :func:`~np_widgets.learning.correlation.correlation` with this
+        Which NCF the value is of: it is that of :func:`~np_widgets.learning.correlation.points.correlation` with this
         ``unseen``.
     inner
         ``c_{l+1}, …, c_m``: the weight from the new neuron of each layer to that of the next one. None for a single
@@ -116,10 +116,10 @@ class PathSearch:
         Of the activations of each hidden layer, ``(n, k_l)``, for the signals, whatever the side.
     unseen
         Search the NCF of ``unseen=True`` where that can be done, see
-        :func:`~np_widgets.learning.correlation.find_kkt_points`.
+        :func:`~np_widgets.learning.correlation.points.find_kkt_points`.
     rough
         Do not polish the points, and merge those that are not far from each other, see
-        :class:`~np_widgets.learning.search.DirectionSearch`.
+        :class:`~np_widgets.learning.correlation.search.DirectionSearch`.
     """
 
     def __init__(

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from np_widgets.learning.ascent import Ascent, cosines, distinct
-from np_widgets.learning.direction import DirectionalCorrelation
+from np_widgets.learning.correlation.ascent import Ascent, cosines, distinct
+from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.polish import PolishedPoint, polish
 from np_widgets.learning.interruption import uninterrupted
-from np_widgets.learning.polish import PolishedPoint, polish
 
 Key = tuple[int, ...]
 

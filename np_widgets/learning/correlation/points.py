@@ -12,8 +12,8 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation.paths import KKTPoint, PathSearch, all_paths
 from np_widgets.learning.network import ForwardPass, HomogeneousNetwork
-from np_widgets.learning.paths import KKTPoint, PathSearch, all_paths
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
@@ -50,7 +50,7 @@ def correlation(
         ``b`` of shape ``(k_{l-1},)`` and ``a`` of shape ``(k_{l+1},)``; of a path that ends in layer m ``(k_{m+1},)``.
     inner
         For a path of neurons in the layers l … m the weights ``c_{l+1}, …, c_m`` from each to the next. Its NCF is that
-        of :mod:`np_widgets.learning.paths`, and the loss changes by ``−ε^D`` times that.
+        of :mod:`np_widgets.learning.correlation.paths`, and the loss changes by ``−ε^D`` times that.
     unseen
         False for the definition, with the slope α of the negative side at kinks. True to count at each kink what the
         layers above do on the side that the neuron pushes them to: this is what the loss falls by to leading order at

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.direction import DirectionalCorrelation, Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation, Profile
 
 Floats = NDArray[np.float64]
 
