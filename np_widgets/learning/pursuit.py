@@ -64,7 +64,7 @@ class NeuronPursuit(Engine):
        counts as zero if the distance from the minimum accounts for it, and the loss falls along its ray by less than a
        10⁻⁴th), a *path* is added: one neuron in each of some consecutive hidden layers (see
        :mod:`np_widgets.learning.correlation.paths`); of those that have a positive value the shortest, which lead away
-       from the saddle first. The paper speaks of adding "neuron(s)" and spells out single ones: the path is our reading.
+       from the saddle first. The paper speaks of adding "neuron(s)" and spells out single ones: paths are our reading.
 
     Parameters
     ----------
