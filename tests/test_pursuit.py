@@ -368,7 +368,7 @@ def test_where_no_ray_leads_down_the_neuron_starts_silently_and_the_end_is_near(
     pursuit = small(hidden_layers=1, minimizer="gradient_descent", max_steps=50)
     pursuit.run(0)
     before = pursuit.network
-    monkeypatch.setattr("np_widgets.learning.searching.lowest_on_ray", lambda loss_at, scale: None)
+    monkeypatch.setattr("np_widgets.learning.searching.lowest_on_ray", lambda *_: None)
     monkeypatch.setattr("np_widgets.learning.training._USELESS_DECREASE", 1.0)
     pursuit.add_neuron(layer=1)
     while pursuit.phase == "searching":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.problems import Problem
 from np_widgets.problems.losses import SquareLoss
 
@@ -39,3 +40,11 @@ def relative_gap(problem: Problem, output: Tensor, objective: float, largest_cor
         mixed = (1 - share) * truth + share * output.softmax(dim=1)
         bound = float(torch.special.entr(mixed).sum(dim=1).mean())
     return max(objective - bound, 0.0) / objective if objective > 0 else 0.0
+
+
+def gap_of(problem: Problem, network: HomogeneousNetwork, largest_value: float, decay: float) -> float:
+    """:func:`relative_gap` of a network of one hidden layer whose largest NCF value is that."""
+    output = network.forward(problem.inputs).output
+    squares = sum(float(weight.square().sum()) for weight in network.weights)
+    objective = float(problem.loss.value(output, problem.targets)) + 0.5 * decay * squares
+    return relative_gap(problem, output, objective, 2 * largest_value, decay)

@@ -134,7 +134,8 @@ class NeuronPursuit(Engine):
         λ, the price on weights: minimizers, rays and the look-ahead lower :attr:`objective` ``= 𝓛 + ½λ‖W‖²``. Neurons
         that vanish are removed. The pursuit ends as ``"optimal"`` when no neuron and no path is worth its weights; with
         one hidden layer and p = 1, where a neuron is if the largest value of the NCF is above λ/2, ``finished.gap``
-        says how far that is from the best network of any width. ``target_loss`` is one of 𝓛.
+        says how far that is from the best network of any width; with ``minimizer="auto"`` neurons are added until that
+        is at most 3·10⁻⁵ of the objective, unless there are too many samples and weights. ``target_loss`` is one of 𝓛.
 
     Attributes
     ----------

@@ -20,12 +20,11 @@ Losses = Callable[[Floats], Floats]
 _DECADES_DOWN, _DECADES_UP, _PER_DECADE = 3, 5, 5
 _FURTHEST = 140  # decades from 1 that are looked at, whatever the scale of the data
 _REFINEMENTS, _FINER = 3, 17
-_LEAST_DECREASE = 1e-7
 # Entries of one layer's outputs for all scales that are tried together: 16 MiB in float64.
 _BLOCK_ENTRIES = 2**21
 
 
-def lowest_on_ray(losses_at: Losses, scale: float) -> tuple[float, float] | None:
+def lowest_on_ray(losses_at: Losses, scale: float, least_decrease: float = 1e-7) -> tuple[float, float] | None:
     """The scale that minimizes the loss along a ray, and the loss there.
 
     Gradient flow spends almost all of its time leaving a saddle along the ray of a KKT point; minimizing along the ray
@@ -37,11 +36,13 @@ def lowest_on_ray(losses_at: Losses, scale: float) -> tuple[float, float] | None
         The losses at some scales, 0 among them.
     scale
         Where to look first: from a thousandth to 10⁵ times of it, then further on while the loss falls at the edge.
+    least_decrease
+        As a share of the loss at zero; what falls by less does not count.
 
     Returns
     -------
     tuple of two floats, or None
-        The best scale found, and its loss; None if the loss falls nowhere along the ray by more than a 10⁻⁷th.
+        The best scale found, and its loss; None if the loss falls nowhere along the ray by more than that.
     """
     nothing = float(losses_at(np.zeros(1))[0])
     center = min(max(np.log10(scale), -_FURTHEST), _FURTHEST)
@@ -70,7 +71,7 @@ def lowest_on_ray(losses_at: Losses, scale: float) -> tuple[float, float] | None
             lowest, point = min((lowest, point), (losses[best], points[best]))
         vertex = _vertex(points, losses, best)
         lowest, point = min((lowest, point), (losses_of(np.array([vertex]))[0], vertex))
-    return (float(10**point), float(lowest)) if lowest < nothing * (1 - _LEAST_DECREASE) else None
+    return (float(10**point), float(lowest)) if lowest < nothing * (1 - least_decrease) else None
 
 
 def _vertex(points: Floats, losses: Floats, best: int) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import Path
-from np_widgets.learning.duality import relative_gap
+from np_widgets.learning.duality import gap_of
 from np_widgets.learning.growth import Finish, GrowthRecord, best_on_test, named_layers
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -166,10 +166,7 @@ def certified(
         return finish
     if network is None:
         network = HomogeneousNetwork.empty(problem, 1, Activation(settings.power, settings.leak))
-    output = network.forward(problem.inputs).output
-    squares = sum(float(weight.square().sum()) for weight in network.weights)
-    objective = float(problem.loss.value(output, problem.targets)) + 0.5 * settings.weight_decay * squares
-    gap = relative_gap(problem, output, objective, 2 * largest_value, settings.weight_decay)
+    gap = gap_of(problem, network, largest_value, settings.weight_decay)
     message = (
         f"{finish.message} No network of one hidden layer, however wide, has a penalized loss that is lower by more "
         f"than {gap:.1e} of itself, if the search has found the largest NCF value."

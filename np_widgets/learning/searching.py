@@ -12,7 +12,9 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import KKTPoint, Path, PathSearch, all_paths
 from np_widgets.learning.correlation.points import one_sided_correlation
+from np_widgets.learning.duality import gap_of
 from np_widgets.learning.growth import Candidate
+from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.ray import losses_of_path, lowest_on_ray
@@ -30,6 +32,10 @@ MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
 # the NCF near a gradient g is uncertain by about ‖g‖/‖W‖^p.
 _ENOUGH = {"fast": 1e-2, "paper": 1e-4}
 _UNCERTAINTIES = 2.0
+# Where a certificate can be had, neurons are added until the penalized loss is within such a share of the best.
+_SMALL_GAP = 3e-5
+_LEAST_DECREASE, _LEAST_CERTIFIED = 1e-7, 1e-13
+_MORE_STARTS = 16  # for the search on which a certificate rests
 
 Maxima = tuple[float | None, ...] | None
 SearchOptions = tuple[tuple[Path, ...], bool, bool]
@@ -120,11 +126,18 @@ class Searching:
         self.paths, self.upper, self.exact = tuple(paths), upper, exact or not fast
         self._forward = network.forward(problem.inputs)
         self._loss = float(problem.loss.value(self._forward.output, problem.targets))
+        self._certifies = (
+            settings.hidden_layers == settings.power == 1
+            and settings.minimizer == "auto"
+            and fast
+            and Sliding.suits(Objective(problem, network, settings.weight_decay))
+        )
+        more = _MORE_STARTS if self._certifies and self.exact else 1
         self._search = PathSearch(
             network,
             problem,
             paths,
-            settings.starts,
+            more * settings.starts,
             seed,
             settings.value_tolerance,
             upper=upper,
@@ -183,6 +196,9 @@ class Searching:
     def outcome(self) -> list[NextNetwork]:
         """The grown networks that may be trained next, the most promising first; none if nothing is of use."""
         points, found = self.points, []
+        decay = self._settings.weight_decay
+        if self._certifies and gap_of(self._problem, self._network, self.largest_value, decay) <= _SMALL_GAP:
+            return []
         for path in self._tried(points):
             own = [index for index, point in enumerate(points) if (point.layer, point.last) == path]
             of_use = 0
@@ -255,7 +271,7 @@ class Searching:
     def _on_ray(self, point: KKTPoint) -> tuple[float, float] | None:
         settings = self._settings
         losses = losses_of_path(self._network, self._forward, point, self._problem, settings.weight_decay)
-        return lowest_on_ray(losses, settings.scale)
+        return lowest_on_ray(losses, settings.scale, _LEAST_CERTIFIED if self._certifies else _LEAST_DECREASE)
 
     def _lowest(self, point: KKTPoint) -> tuple[float, float] | None:
         """How far to go along the ray of a point, and the loss there; None if it is of no use."""

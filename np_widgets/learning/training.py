@@ -30,7 +30,7 @@ _OPERATIONS_PER_QUANTUM = 2e7
 _MOST_STEPS_PER_QUANTUM = 100
 _USELESS_DECREASE = 1e-6
 # Of the largest neuron's squared weights, and of the penalized loss.
-_VANISHED, _ROUNDING = 1e-6, 1e-9
+_VANISHED, _ROUNDING = 1e-5, 1e-9
 _ENTRIES = {
     "candidates": list[dict[str, Any]],
     "seed": states.whole,

@@ -64,12 +64,12 @@ class CrossEntropyLoss:
     name = "cross_entropy"
 
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        log_probabilities = outputs.log_softmax(dim=-1)
+        log_probabilities = outputs.mT.contiguous().log_softmax(dim=-2).mT
         index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
         return log_probabilities.gather(-1, index).mean(dim=(-2, -1)).abs()  # none is positive, and zero has no sign
 
     def residual(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
-        residual = torch.neg(outputs.softmax(dim=-1), out=out)
+        residual = torch.neg(_softmax(outputs), out=out)
         index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
         return residual.scatter_add_(-1, index, torch.ones_like(residual[..., :1]))
 
@@ -78,14 +78,19 @@ class CrossEntropyLoss:
         return self.value(outputs, targets)
 
     def second_derivative(self, change: Tensor, outputs: Tensor) -> Tensor:
-        q = outputs.softmax(dim=-1)
+        q = _softmax(outputs)
         return q * (change - (q * change).sum(dim=-1, keepdim=True))
 
     def whiten(self, jacobian: Tensor, outputs: Tensor) -> Tensor:
         # With q = softmax(H) and R = diag(√q) − q √qᵀ one has R Rᵀ = diag(q) − q qᵀ, the Hessian of ℓ.
-        q = outputs.softmax(dim=-1)
+        q = _softmax(outputs)
         mean = torch.einsum("...m,...mp->...p", q, jacobian)
         return q.sqrt().unsqueeze(-1) * (jacobian - mean.unsqueeze(-2))
+
+
+def _softmax(outputs: Tensor) -> Tensor:
+    """Over the last dimension; sample after sample takes twenty times as long as side by side."""
+    return outputs.mT.contiguous().softmax(dim=-2).mT
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquareLoss(), CrossEntropyLoss())}

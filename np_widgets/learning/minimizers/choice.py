@@ -6,13 +6,13 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.minimizers.adam import Adam
-from np_widgets.learning.minimizers.fixed_directions import FixedDirections
 from np_widgets.learning.minimizers.gradient_descent import GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.minibatch_adam import BATCH_SIZE, LEAST_STEPS, MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import Minimizer
+from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 from np_widgets.problems.losses import SquareLoss
@@ -20,7 +20,7 @@ from np_widgets.problems.losses import SquareLoss
 MINIMIZERS: dict[str, type[Minimizer]] = {
     kind.name: kind for kind in (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt, MinibatchAdam)
 }
-STAGES: dict[str, type[Minimizer]] = {**MINIMIZERS, FixedDirections.name: FixedDirections}
+STAGES: dict[str, type[Minimizer]] = {**MINIMIZERS, Sliding.name: Sliding}
 """The same with those that only come after others."""
 
 STEP_BUDGETS = {
@@ -33,7 +33,7 @@ STEP_BUDGETS = {
 }
 """How many steps one network gets unless the user says otherwise; see :func:`step_budget`."""
 
-_STEPS_WITH_FIXED_DIRECTIONS = 300
+_MOST_SLIDES = 30
 MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
 """Samples, and samples times weights, above both of which ``"auto"`` minimizes by mini-batches: they come as low as
 full batches of L-BFGS in a fraction of the time."""
@@ -43,7 +43,7 @@ def step_budget(minimizer: Minimizer) -> int:
     """How many steps a minimizer gets for one network; on mini-batches it has so many epochs to go."""
     if isinstance(minimizer, MinibatchAdam):
         return minimizer.duration
-    return _STEPS_WITH_FIXED_DIRECTIONS if isinstance(minimizer, FixedDirections) else STEP_BUDGETS[minimizer.name]
+    return _MOST_SLIDES if isinstance(minimizer, Sliding) else STEP_BUDGETS[minimizer.name]
 
 
 def automatic(method: str, objective: Objective, batch_size: int | None = None) -> tuple[str, ...]:
@@ -52,22 +52,22 @@ def automatic(method: str, objective: Objective, batch_size: int | None = None) 
     In the paper's method that is gradient descent. Otherwise it is Adam on mini-batches if a batch size is asked for,
     or if there are more than 10⁵ samples and more than 10⁸ samples times weights. Else it is Levenberg–Marquardt, for
     the square loss with L-BFGS after it where the activation has kinks, on which only the latter settles; and L-BFGS
-    alone where the former is too large.
+    alone where the former is too large. With a price on weights, the neurons of the last hidden layer at last slide to
+    the kinks on which the minimum sits.
     """
     if method == "paper":
         return (GradientDescent.name,)
     samples = objective.problem.samples
     if batch_size is not None or (samples > MANY_SAMPLES and samples * objective.size > MUCH_WORK):
         return (MinibatchAdam.name,)
+    slides = (Sliding.name,) if Sliding.suits(objective) else ()
     if not LevenbergMarquardt.suits(objective.problem, objective.size):
-        return (LBFGS.name,)
+        return LBFGS.name, *slides
     # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
     has_minimum = objective.problem.loss.name == SquareLoss.name or objective.weight_decay > 0
     if not (objective.activation.has_kink and has_minimum):
         return (LevenbergMarquardt.name,)
-    if objective.weight_decay == 0:
-        return LevenbergMarquardt.name, LBFGS.name
-    return LevenbergMarquardt.name, LBFGS.name, FixedDirections.name
+    return LevenbergMarquardt.name, LBFGS.name, *slides
 
 
 def brief_rule(name: str, activation: Activation) -> StoppingRule | None:
