@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import np_widgets as npw
-from np_widgets.learning.minimizers.adam import Adam
+from np_widgets.learning.minimizers.first_order import Adam
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.objective import Objective
 

@@ -16,10 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from np_widgets.learning.minimizers.adam import Adam, Moments
-from np_widgets.learning.minimizers.gradient_descent import GradientDescent
-from np_widgets.learning.minimizers.hybrid import _DecayingAdam
-from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
+from np_widgets.learning.minimizers.first_order import Adam, FirstOrderMinimizer, GradientDescent, Moments
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -284,7 +281,7 @@ def test_steps_must_be_a_number_of_steps(kind, steps):
 def test_only_a_gpu_takes_steps_in_batches():
     objective = _objective()
     minimizers: list[FirstOrderMinimizer] = [kind(objective, objective.initial) for kind, _ in PAIRS]
-    minimizers.append(_DecayingAdam(objective, objective.initial, 1e-2, 10))
+    minimizers.append(Adam(objective, objective.initial, duration=10))
     for minimizer in minimizers:
         minimizer.advance(3)
         assert minimizer.steps == 3

@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from np_widgets.learning.minimizers.adam import Adam
 from np_widgets.learning.minimizers.choice import MINIMIZERS
-from np_widgets.learning.minimizers.gradient_descent import GradientDescent
+from np_widgets.learning.minimizers.first_order import Adam, GradientDescent
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.minimizer import Minimizer

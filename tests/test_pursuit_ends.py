@@ -10,7 +10,7 @@ import pytest
 import np_widgets as npw
 from np_widgets.learning import rules
 from np_widgets.learning.growth import GrowthRecord
-from np_widgets.learning.minimizers.gradient_descent import GradientDescent
+from np_widgets.learning.minimizers.first_order import GradientDescent
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.settings import MINIMIZER_NAMES
 from np_widgets.learning.side_by_side import STEPS

@@ -11,7 +11,7 @@ import np_widgets as npw
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS
-from np_widgets.learning.minimizers.minimizer import FirstOrderMinimizer
+from np_widgets.learning.minimizers.first_order import FirstOrderMinimizer
 from np_widgets.learning.objective import Objective
 
 

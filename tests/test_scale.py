@@ -20,8 +20,8 @@ from np_widgets.learning import blocks, searching
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.growth import GrowthRecord
 from np_widgets.learning.minimizers import choice
-from np_widgets.learning.minimizers.adam import Adam
 from np_widgets.learning.minimizers.choice import automatic
+from np_widgets.learning.minimizers.first_order import Adam
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.searching import NextNetwork

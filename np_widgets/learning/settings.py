@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
+from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 
 METHODS = ("fast", "paper")
 _DECADES = 125  # what a first network may compute on either side of one; its square is to be represented, too
-MINIMIZER_NAMES = ("auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam")
+MINIMIZER_NAMES = ("auto", *MINIMIZERS)
 
 
 @dataclass(frozen=True)

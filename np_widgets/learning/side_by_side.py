@@ -12,7 +12,7 @@ from torch import Tensor
 
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.minimizers.adam import Moments
+from np_widgets.learning.minimizers.first_order import Moments
 from np_widgets.learning.passes import Passes
 from np_widgets.problems.losses import Loss
 

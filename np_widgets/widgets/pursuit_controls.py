@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.settings import MINIMIZER_NAMES
+from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.controls import Controls, OnRefusal
@@ -166,10 +166,4 @@ def _minimizer(frame: PursuitFrame) -> str:
 
 
 def _minimizers() -> list[tuple[str, str]]:
-    names = {
-        "lbfgs": "L-BFGS",
-        "levenberg_marquardt": "Levenberg–Marquardt",
-        "adam": "Adam",
-        "minibatch_adam": "mini-batch Adam",
-    }
-    return [(names.get(name, name.replace("_", " ")), name) for name in MINIMIZER_NAMES]
+    return [("auto", "auto"), *((kind.title, name) for name, kind in MINIMIZERS.items())]

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from np_widgets.learning.minimizers.adam import Adam
-from np_widgets.learning.minimizers.gradient_descent import GradientDescent
+from np_widgets.learning.minimizers.first_order import Adam, GradientDescent
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.network import HomogeneousNetwork

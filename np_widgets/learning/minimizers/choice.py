@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.minimizers.adam import Adam
-from np_widgets.learning.minimizers.gradient_descent import GradientDescent
+from np_widgets.learning.minimizers.first_order import Adam, GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
-from np_widgets.learning.minimizers.minibatch_adam import BATCH_SIZE, LEAST_STEPS, MinibatchAdam
+from np_widgets.learning.minimizers.minibatch_adam import LEAST_STEPS, MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 from np_widgets.problems.losses import SquareLoss
 
-MINIMIZERS: dict[str, type[Minimizer]] = {
-    kind.name: kind for kind in (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt, MinibatchAdam)
+_BUDGETS: dict[type[Minimizer], int] = {
+    Hybrid: 6000,
+    GradientDescent: 30_000,
+    Adam: 20_000,
+    LBFGS: 6000,
+    LevenbergMarquardt: 1000,
+    MinibatchAdam: LEAST_STEPS,
 }
-STAGES: dict[str, type[Minimizer]] = {**MINIMIZERS, Sliding.name: Sliding}
-"""The same with those that only come after others."""
-
-STEP_BUDGETS = {
-    Hybrid.name: 6000,
-    GradientDescent.name: 30_000,
-    Adam.name: 20_000,
-    LBFGS.name: 6000,
-    LevenbergMarquardt.name: 1000,
-    MinibatchAdam.name: LEAST_STEPS,
-}
+MINIMIZERS: dict[str, type[Minimizer]] = {kind.name: kind for kind in _BUDGETS}
+"""Those that a user may choose, by name."""
+STEP_BUDGETS = {kind.name: budget for kind, budget in _BUDGETS.items()}
 """How many steps one network gets unless the user says otherwise; see :func:`step_budget`."""
+STAGES: dict[str, type[Minimizer]] = {**MINIMIZERS, Sliding.name: Sliding}
+"""The minimizers with those that only come after others."""
 
 _MOST_SLIDES = 30
 MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
@@ -100,31 +100,19 @@ def make_minimizer(
     duration: int | None = None,
     seed: int = 0,
 ) -> Minimizer:
-    """A minimizer by its name.
+    """A minimizer by its name, with those of the options that it takes; None for its own.
 
-    ``learning_rate`` is for those that have one, None for their default. ``brief`` lets those that ``"auto"`` stands
-    for stop early: as is fit after a look-ahead. The others are for mini-batches, None for their default.
+    ``brief`` lets those that ``"auto"`` stands for stop early: as is fit after a look-ahead.
     """
-    kind = STAGES[name]
-    if kind is MinibatchAdam:
-        return MinibatchAdam(
-            objective,
-            theta,
-            batch_size=batch_size or BATCH_SIZE,
-            learning_rate=learning_rate,
-            duration=duration,
-            seed=seed,
-        )
     # Where weights have a price and nothing has kinks, the minimum can be reached to rounding, and an end certified.
     brief = brief and (objective.weight_decay == 0 or objective.activation.has_kink)
-    rule = brief_rule(name, objective.activation) if brief else None
-    if rule is not None:
-        return kind(objective, theta, stopping=rule)
-    if kind is GradientDescent:
-        # Near a saddle the gradient is as small as at a minimum: only the loss can tell, and it takes its time.
-        return GradientDescent(
-            objective, theta, learning_rate=learning_rate or 0.02, stopping=StoppingRule(gradient_tolerance=0.0)
-        )
-    if learning_rate is not None and issubclass(kind, (Adam, Hybrid)):
-        return kind(objective, theta, learning_rate=learning_rate)
-    return kind(objective, theta)
+    options = {
+        "stopping": brief_rule(name, objective.activation) if brief else None,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "duration": duration,
+        "seed": seed,
+    }
+    kind = STAGES[name]
+    given: dict[str, Any] = {key: options[key] for key in kind.takes if options[key] is not None}
+    return kind(objective, theta, **given)

@@ -11,26 +11,15 @@ from torch import Tensor
 
 from np_widgets.learning.objective import Objective
 
+# Writes the next weights to the first tensor; the second, of shape ``()``, is the number of the step, from 1.
 Propose = Callable[[Tensor, Tensor], None]
-"""Writes the next weights to the first tensor; the second, of shape ``()``, is the number of the step, from 1."""
 
 _WARM_UPS = 3
 _idle_streams: dict[torch.device, list[torch.cuda.Stream]] = {}
 
 
 class Batch(NamedTuple):
-    """How a batch of steps went.
-
-    Attributes
-    ----------
-    loss
-        After its last step.
-    lowest_loss
-        Of all points so far.
-    is_taken
-        Whether it has been; else all its steps have been undone, as the loss of one of them was not finite or, before
-        the last one, at most the target.
-    """
+    """How a batch of steps went: the loss after it, the lowest one so far, and whether it has not been undone."""
 
     loss: float
     lowest_loss: float
@@ -44,21 +33,8 @@ class DeviceSteps:
     long as the GPU needs to run them. Elsewhere the same step is simply called. All tensors keep their places.
 
     A step does not ask whether its loss is finite. The highest and the lowest loss of the batch tell, as neither
-    minimum nor maximum forgets a NaN; a batch in which a loss was not finite is undone.
-
-    Parameters
-    ----------
-    objective
-        The training loss. Nothing else may use it during a batch.
-    theta, gradient, lowest_theta
-        The current weights, their gradient, and the weights of the lowest loss, each of shape ``(P,)``. Steps write to
-        them.
-    means
-        What else steps write to: the running means of Adam.
-    lowest_loss
-        The loss at ``lowest_theta``; finite.
-    steps
-        How many steps have been taken.
+    minimum nor maximum forgets a NaN; a batch in which a loss was not finite is undone. Steps write to the tensors that
+    are given, and nothing else may use the objective during a batch.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning import states
-from np_widgets.learning.minimizers.adam import Adam
+from np_widgets.learning.minimizers.first_order import Adam
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
@@ -29,24 +29,14 @@ class Hybrid(Minimizer):
     where it ended. When ``patience`` excursions in a row led to nothing better, the lowest point seen is descended from
     once more, thoroughly: first by L-BFGS, which of all these settles on kinks, then by Levenberg–Marquardt.
 
-    Parameters
-    ----------
-    learning_rate
-        Of the excursions, at their beginning.
-    excursion
-        How many steps of Adam an excursion takes.
-    patience, least_decrease
-        Finish when ``patience`` cycles in a row lowered the loss by less than ``least_decrease`` of itself.
-
-    Notes
-    -----
-    The loss rises during an excursion; :attr:`theta` is the lowest point seen once :attr:`finished` is set.
-
-    See :class:`~np_widgets.learning.minimizers.minimizer.Minimizer` for the attributes.
+    The loss rises during an excursion; ``theta`` is the lowest point seen once ``finished`` is set. An excursion is so
+    many steps of Adam, of this ``learning_rate`` at its beginning. It finishes when ``patience`` cycles in a row
+    lowered the loss by less than ``least_decrease`` of itself.
     """
 
     name: ClassVar[str] = "hybrid"
     title: ClassVar[str] = "hybrid"
+    takes: ClassVar[tuple[str, ...]] = ("learning_rate",)
 
     def __init__(
         self,
@@ -106,7 +96,7 @@ class Hybrid(Minimizer):
     def _begin(self, kind: type[Minimizer], theta: Tensor) -> Minimizer:
         theta = self.objective.balanced(theta)
         if issubclass(kind, Adam):
-            return _DecayingAdam(self.objective, theta, self._learning_rate, self._excursion)
+            return kind(self.objective, theta, learning_rate=self._learning_rate, duration=self._excursion)
         return kind(self.objective, theta, stopping=_LAST_DESCENT if self._is_last else _DESCENT)
 
     def _step(self) -> None:
@@ -137,20 +127,3 @@ class Hybrid(Minimizer):
             self._inner = self._begin(first, self.lowest_theta)
         else:
             self._inner = self._begin(Adam, self._inner.theta)
-
-
-class _DecayingAdam(Adam):
-    """Adam whose step size falls to zero along a cosine."""
-
-    def __init__(self, objective: Objective, theta: Tensor, learning_rate: float, duration: int) -> None:
-        super().__init__(objective, theta, learning_rate=learning_rate)
-        self._first_rate, self._duration = learning_rate, duration
-
-    @property
-    def _in_batches(self) -> bool:
-        # Its step size changes, and the hybrid looks at each of its steps anyway.
-        return False
-
-    def _step(self) -> None:
-        self._learning_rate = self._first_rate * 0.5 * (1 + math.cos(math.pi * self.steps / self._duration))
-        super()._step()

@@ -23,22 +23,12 @@ _RULE = StoppingRule(patience=300, least_decrease=1e-8)
 class LBFGS(Minimizer):
     """Limited-memory BFGS with a line search for the weak Wolfe conditions.
 
-    One step is one iteration: a direction, and one to some evaluations along it.
-
-    Parameters
-    ----------
-    memory
-        How many pairs (displacement, change of the gradient) the curvature is estimated from.
-
-    Notes
-    -----
+    One step is one iteration; the curvature is estimated from ``memory`` pairs (displacement, change of the gradient).
     The line search brackets and bisects, which needs no smoothness, only a finite starting value (Lewis & Overton,
     *Nonsmooth optimization via quasi-Newton methods*, 2013); a loss that is not finite counts as too long a step. The
     direction comes from the compact form of the inverse Hessian (Byrd, Nocedal & Schnabel, 1994): a handful of products
     with the ``memory × P`` matrices instead of two loops over their rows. If nothing is lower along it, the memory is
     forgotten; if nothing is lower along the gradient either, there is no further decrease.
-
-    See :class:`~np_widgets.learning.minimizers.minimizer.Minimizer` for the other parameters and the attributes.
     """
 
     name: ClassVar[str] = "lbfgs"

@@ -12,7 +12,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.correlation.field import root_mean_square
-from np_widgets.learning.minimizers.adam import Moments
+from np_widgets.learning.minimizers.first_order import Moments, cosine
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
@@ -35,28 +35,14 @@ class MinibatchAdam(Minimizer):
     than every hundred steps (after every step if one batch holds all samples), and :attr:`theta`, :attr:`loss` and
     :attr:`lowest_theta` are of the points that were measured.
 
-    Parameters
-    ----------
-    batch_size
-        The most samples of a batch; all of them if there are no more.
-    learning_rate
-        The step size at the beginning; None for ``0.02 (rms(y) / rms(x)^(p^(L−1)))^(1/D) / √k``, in proportion to the
-        weights of a balanced network of degree D whose widest hidden layer has k neurons.
-    duration
-        After how many steps the step size is zero and the minimizer has finished; None for ten epochs, yet at least
-        3,000 steps.
-    seed
-        Of the orders.
-
-    Notes
-    -----
-    Beside the data it holds one batch, and what the objective holds.
-
-    See :class:`~np_widgets.learning.minimizers.minimizer.Minimizer` for the other parameters and the attributes.
+    ``duration`` is after how many steps the step size is zero: ten epochs, yet at least 3,000 steps, if it is None. The
+    first ``learning_rate`` is ``0.02 (rms(y) / rms(x)^(p^(L−1)))^(1/D) / √k`` if it is None, in proportion to the
+    weights of a balanced network of degree D whose widest hidden layer has k neurons.
     """
 
     name: ClassVar[str] = "minibatch_adam"
     title: ClassVar[str] = "mini-batch Adam"
+    takes: ClassVar[tuple[str, ...]] = ("learning_rate", "batch_size", "duration", "seed")
 
     def __init__(
         self,
@@ -109,7 +95,7 @@ class MinibatchAdam(Minimizer):
         return 6.0 * self._batch_size * self.objective.size
 
     def measure(self) -> None:
-        """Let :attr:`theta` and :attr:`loss` be of where it is now."""
+        """Let ``theta`` and ``loss`` be of where it is now."""
         if self._measured != self.steps:
             self._measure(self.steps)
 
@@ -162,8 +148,7 @@ class MinibatchAdam(Minimizer):
 
     def _step(self) -> None:
         gradient = self.gradient if self._batch is None else self._batch.gradient(self._walker, self._samples())
-        rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps / self.duration))
-        number = self.steps + 1
+        rate, number = self._learning_rate * cosine(self.steps, self.duration), self.steps + 1
         self._moments.step(self._walker, gradient, number, rate, out=self._walker)
         if number % self._steps_between == 0 or number == self.duration:
             self._measure(number)
