@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import sys
 from collections.abc import Callable
@@ -16,9 +17,8 @@ from torch import Tensor
 
 from np_widgets import problems
 from np_widgets.problems import Problem
-from np_widgets.problems.index_models import MULTI_INDEX_LINKS, SINGLE_INDEX_LINKS, IndexFunction
-from np_widgets.problems.low_dimensional import CURVES
 from np_widgets.problems.random_network import TeacherNetwork
+from np_widgets.problems.ready_made import CURVES, MULTI_INDEX_LINKS, SINGLE_INDEX_LINKS, IndexFunction
 
 pytestmark = pytest.mark.exact_data(reason="inputs and targets are compared with formulas")
 
@@ -62,6 +62,13 @@ def test_a_seed_gives_the_same_problem_again_and_another_seed_another(make: Call
     assert not torch.equal(first.inputs, other.inputs)
     assert not torch.equal(test_sets(first)[0], test_sets(other)[0])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("make", [*DRAWN.values(), *REAL.values()], ids=[*DRAWN, *REAL])
+def test_every_argument_is_described_once_and_no_other(make: Callable[..., Problem]):
+    section = str(make.__doc__).split("Parameters\n----------\n")[1].split("\n\nRaises\n------\n")[0]
+    described = [name for line in section.splitlines() if not line.startswith(" ") for name in line.split(", ")]
+    assert sorted(described) == sorted(inspect.signature(make).parameters)
 
 
 @pytest.mark.parametrize("name", DRAWN)

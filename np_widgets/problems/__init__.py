@@ -1,11 +1,9 @@
 """What is learned: :class:`Problem`, and ready-made ones."""
 
-from np_widgets.problems.boolean import kumar_haupt, sparse_parity
 from np_widgets.problems.hypercube import hypercube_error, hypercube_vertices
-from np_widgets.problems.index_models import multi_index, single_index
-from np_widgets.problems.low_dimensional import curve, two_moons
 from np_widgets.problems.problem import Display, Problem
 from np_widgets.problems.random_network import random_teacher
+from np_widgets.problems.ready_made import curve, kumar_haupt, multi_index, single_index, sparse_parity, two_moons
 from np_widgets.problems.real_data import diabetes, digits
 
 __all__ = [

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import DISTRIBUTIONS, draw, sampled_problem, stream
+from np_widgets.problems.sampling import DISTRIBUTIONS, draw, ready_made, sampled_problem, stream
 
 _REFERENCE_SAMPLES = 4096
 # A neuron that is positive less often than this would hardly be seen in the data.
 _LEAST_ACTIVE = 0.05
 
 
+@ready_made
 def random_teacher(
     inputs: int = 10,
     widths: Sequence[int] = (3, 2),
@@ -35,7 +36,8 @@ def random_teacher(
 
     The rows of the weight matrices have Gaussian directions, and such lengths that every neuron and every output has a
     mean square of one over the distribution of the inputs (up to 4096 draws). Neurons that would hardly ever be
-    positive get the opposite sign, so that none is dead.
+    positive get the opposite sign, so that none is dead. The ``truth`` of the problem is a :class:`TeacherNetwork`,
+    which has the weights.
 
     Parameters
     ----------
@@ -47,24 +49,6 @@ def random_teacher(
         The number of outputs m.
     power, leak
         p and α of the activation ``σ(z) = max(z, αz)^p``.
-    distribution
-        Of the inputs: ``"gaussian"`` (standard normal) or ``"hypercube"`` (uniform on {−1, +1}^d).
-    noise
-        Standard deviation of the noise on the training targets; test targets have none.
-    samples, test_samples
-        How many training and test inputs to draw, independently; without test samples there is no test set.
-    seed
-        Determines the network and the data.
-
-    Returns
-    -------
-    Problem
-        Its ``truth`` is a :class:`TeacherNetwork`, which has the weights.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type or is out of range; the message names it.
     """
     sizes = [arguments.whole("inputs", inputs, 1), *arguments.wholes("widths", widths, 1)]
     outputs = arguments.whole("outputs", outputs, 1)
@@ -87,15 +71,7 @@ def random_teacher(
 
 @dataclass(frozen=True)
 class TeacherNetwork:
-    """``W_L σ(… σ(W_1 x))`` with ``σ(z) = max(z, αz)^p``.
-
-    Attributes
-    ----------
-    weights
-        ``W_1 … W_L``, of shape ``(k_l, k_{l-1})``.
-    power, leak
-        p and α.
-    """
+    """``W_L σ(… σ(W_1 x))`` with ``σ(z) = max(z, αz)^p`` and ``W_l`` of shape ``(k_l, k_{l-1})``."""
 
     weights: tuple[Tensor, ...]
     power: int

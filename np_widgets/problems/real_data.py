@@ -9,54 +9,30 @@ import numpy as np
 
 from np_widgets import arguments
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import stream
+from np_widgets.problems.sampling import ready_made, stream
 
 _Data = tuple[Any, Any]
 
 
+@ready_made
 def digits(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
     """1797 handwritten digits of 8 × 8 pixels, to be told apart: 10 classes, 65 inputs.
 
     The inputs are standardized over the training set and have a constant appended. Source: E. Alpaydin & C. Kaynak,
-    Optical Recognition of Handwritten Digits (UCI, 1998; its test part), as carried by scikit-learn.
-
-    Parameters
-    ----------
-    test_fraction
-        How much of the data to hold out, 0 … 0.9; 0 means no test set.
-    seed
-        Determines which.
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn is not installed.
-    TypeError, ValueError
-        If an argument has the wrong type or is out of range; the message names it.
+    Optical Recognition of Handwritten Digits (UCI, 1998; its test part), as carried by scikit-learn. It raises an
+    ImportError if scikit-learn is not installed.
     """
     train, test = _split("digits", test_fraction, seed)
     return Problem(*train, "cross_entropy", test, classes=10, name="digits").standardized()
 
 
+@ready_made
 def diabetes(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
     """Ten measurements of 442 diabetes patients, and how the disease had progressed one year later: 11 inputs.
 
     Inputs and targets are standardized over the training set, and the inputs have a constant appended. Source: Efron,
     Hastie, Johnstone & Tibshirani, *Least angle regression* (Annals of Statistics, 2004), as carried by scikit-learn.
-
-    Parameters
-    ----------
-    test_fraction
-        How much of the data to hold out, 0 … 0.9; 0 means no test set.
-    seed
-        Determines which.
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn is not installed.
-    TypeError, ValueError
-        If an argument has the wrong type or is out of range; the message names it.
+    It raises an ImportError if scikit-learn is not installed.
     """
     train, test = _split("diabetes", test_fraction, seed, scaled=False)
     return Problem(*train, "square", test, name="diabetes").standardized(targets=True)
