@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,7 @@ _LARGEST_EXACT_INTEGER = 2**53
 
 def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """An integer within ``[least, most]``; booleans and floats are refused."""
-    accepted = f"an integer{_range(least, most)}"
-    try:
-        if _is_boolean(value):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be {accepted}, got {shown(value)}") from None
-    if (least is not None and number < least) or (most is not None and number > most):
-        raise ValueError(f"{name} must be {accepted}, got {shown(number)}")
-    return number
+    return int(_number(name, value, "an integer", operator.index, least=least, most=most))
 
 
 def seed(value: Any, name: str = "seed") -> int:
@@ -37,33 +28,45 @@ def seed(value: Any, name: str = "seed") -> int:
 
 
 def real(
+    name: str, value: Any, *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> float:
+    """A finite real number, greater than ``above`` and within ``[least, most]``."""
+    return float(_number(name, value, "a finite number", _finite, above=above, least=least, most=most))
+
+
+def _number(
     name: str,
     value: Any,
+    kind: str,
+    convert: Callable[[Any], float],
     *,
     above: float | None = None,
     least: float | None = None,
     most: float | None = None,
 ) -> float:
-    """A finite real number, greater than ``above`` and within ``[least, most]``."""
-    wanted = "a finite number"
-    if above is not None:
-        wanted += f" greater than {above:g}"
-    wanted += _range(least, most)
-    if _is_boolean(value) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+    wanted = kind + ("" if above is None else f" greater than {above:g}") + _range(least, most)
+    try:
+        if _is_boolean(value):
+            raise TypeError
+        number = convert(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {wanted}, got {shown(value)}") from None
+    inside = (
+        (above is None or number > above) and (least is None or number >= least) and (most is None or number <= most)
+    )
+    if not inside or number in (math.inf, -math.inf) or number != number:
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
+    return number
+
+
+def _finite(value: Any) -> float:
+    if not isinstance(value, numbers.Real):
+        raise TypeError
     try:
         number = float(value)
     except OverflowError:
-        number = math.inf
-    inside = (
-        math.isfinite(number)
-        and (above is None or number > above)
-        and (least is None or number >= least)
-        and (most is None or number <= most)
-    )
-    if not inside:
-        raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
-    return number
+        return math.inf
+    return number if math.isfinite(number) else math.inf  # so that no comparison lets a NaN through
 
 
 def flag(name: str, value: Any) -> bool:
@@ -86,21 +89,23 @@ def choice(name: str, value: Any, options: Iterable[str]) -> str:
 
 def wholes(name: str, value: Any, least: int | None = None, *, empty: bool = False) -> tuple[int, ...]:
     """A sequence of integers, each at least ``least``; not an empty one unless ``empty``."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
-        raise TypeError(f"{name} must be a sequence of integers{_range(least, None)}, got {shown(value)}")
-    if len(value) == 0 and not empty:
+    items = _items(name, value, f"integers{_range(least, None)}")
+    if len(items) == 0 and not empty:
         raise ValueError(f"{name} must hold at least one integer, got none")
-    return tuple(whole(f"{name}[{index}]", item, least) for index, item in enumerate(value))
+    return tuple(whole(f"{name}[{index}]", item, least) for index, item in enumerate(items))
 
 
 def reals(name: str, value: Any) -> tuple[float, ...]:
     """A sequence of finite numbers, perhaps an empty one."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray, Tensor)):
-        raise TypeError(f"{name} must be a sequence of numbers, got {shown(value)}")
-    items = value.detach().tolist() if isinstance(value, Tensor) else value
-    if not hasattr(items, "__len__"):
-        raise TypeError(f"{name} must be a sequence of numbers, got {shown(value)}")
+    items = _items(name, value.detach().tolist() if isinstance(value, Tensor) else value, "numbers")
     return tuple(real(f"{name}[{index}]", item) for index, item in enumerate(items))
+
+
+def _items(name: str, value: Any, kind: str) -> Any:
+    is_sequence = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    if isinstance(value, (str, bytes)) or not is_sequence:
+        raise TypeError(f"{name} must be a sequence of {kind}, got {shown(value)}")
+    return value
 
 
 def all_finite(values: torch.Tensor) -> bool:
@@ -116,15 +121,9 @@ def floats(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """A finite, non-empty floating-point tensor made from numbers, an array or a tensor: always a copy.
+    """A finite, non-empty tensor of ``dimensions`` made from numbers, an array or a tensor: always a copy.
 
-    Raises
-    ------
-    TypeError
-        If the value does not hold real numbers.
-    ValueError
-        If the number of dimensions is not among ``dimensions``, or the value is empty, not finite, or too large for
-        ``dtype``, or holds integers that floating point would round.
+    Refused are integers that floating point would round, and numbers too large for ``dtype``, too.
     """
     array = _numbers(name, value)
     if array.ndim not in dimensions:

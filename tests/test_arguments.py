@@ -85,6 +85,8 @@ def test_wholes_accepts_sequences(value):
         (3, TypeError, "widths must be a sequence of integers of at least 1, got 3"),
         ("32", TypeError, "widths must be a sequence"),
         ({3, 2}, TypeError, "widths must be a sequence"),
+        (np.array(3), TypeError, "widths must be a sequence"),
+        ([3, [2]], TypeError, r"widths\[1\] must be an integer"),
         ([3, 2.5], TypeError, r"widths\[1\] must be an integer"),
         ([0], ValueError, r"widths\[0\] must be an integer of at least 1, got 0"),
         ([], ValueError, "widths must hold at least one integer"),
