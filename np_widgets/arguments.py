@@ -51,10 +51,8 @@ def _number(
         number = convert(value)
     except TypeError:
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}") from None
-    inside = (
-        (above is None or number > above) and (least is None or number >= least) and (most is None or number <= most)
-    )
-    if not inside or number in (math.inf, -math.inf) or number != number:
+    inside = (above is None or number > above) and (least is None or number >= least)
+    if not inside or number == math.inf or (most is not None and number > most):
         raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
     return number
 
