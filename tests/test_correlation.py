@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from scipy.optimize import lsq_linear, minimize_scalar
 
 import np_widgets as npw
-from np_widgets.learning.correlation.field import DirectionalCorrelation, Profile
+from np_widgets.learning.activation import Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.correlation.polish import polish
 
 pytestmark = pytest.mark.rounding

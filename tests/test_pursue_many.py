@@ -16,10 +16,10 @@ from torch import Tensor
 
 import np_widgets as npw
 from np_widgets import arguments
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.columns import forward, signals
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
-from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import np_widgets as npw
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.correlation.ascent import Ascent
-from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation
 from np_widgets.learning.correlation.paths import PathSearch
 from np_widgets.learning.correlation.search import DirectionSearch
 

@@ -1,13 +1,27 @@
-"""The positively homogeneous activation σ(z) = max(z, αz)^p."""
+"""The positively homogeneous activation σ(z) = max(z, αz)^p: all that is known of it stands here.
+
+Others take its values, its derivatives and its slopes at the kink from this file, in torch and, where vectors of a few
+entries are at stake, in NumPy.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets import arguments
+
+Floats = NDArray[np.float64]
+
+# Operations with a place to write to, which the public functions lack: leaky_relu, its gradient, and that of a
+# rectifier, the weight where the argument is positive and else zero.
+_rectify = torch.ops.aten.leaky_relu.out
+_rectify_backward = torch.ops.aten.leaky_relu_backward.grad_input
+_weight_where_positive = torch.ops.aten.threshold_backward.grad_input
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,16 @@ class Activation:
         return self.power == 1 and self.leak != 1
 
     @property
+    def is_relu(self) -> bool:
+        """Whether σ(z) = max(z, 0)."""
+        return self.power == 1 and self.leak == 0
+
+    @property
+    def kink_slopes(self) -> tuple[float, float]:
+        """The least and the largest slope that Clarke's derivative has at the kink."""
+        return self.leak, 1.0
+
+    @property
     def name(self) -> str:
         """What the field calls it, for example ``"ReLU"`` or ``"squared leaky ReLU (α = 0.1)"``."""
         if self.leak == 1:
@@ -50,7 +74,7 @@ class Activation:
 
     def __call__(self, z: Tensor) -> Tensor:
         """σ(z), elementwise."""
-        if self.power == 1 and self.leak == 0:
+        if self.is_relu:
             return torch.relu(z)
         rectified = torch.where(z > 0, z, self.leak * z)
         return rectified if self.power == 1 else rectified**self.power
@@ -81,3 +105,74 @@ class Activation:
         if self.power == 1:
             return sloped
         return sloped * torch.nn.functional.leaky_relu(z, self.leak).pow(self.power - 1).mul_(self.power)
+
+    def write(self, z: Tensor, rectified: Tensor, value: Tensor) -> None:
+        """Write max(z, αz) and σ(z) to places that are one and the same for p = 1."""
+        _rectify(z, self.leak, out=rectified)
+        if self.power > 1:
+            torch.pow(rectified, self.power, out=value)
+
+    def pull_back_(self, signal: Tensor, z: Tensor, rectified: Tensor, spare: Tensor) -> None:
+        """:meth:`pull_back` in place, given max(z, αz) and, for p > 1, a place to write to."""
+        if self.power > 1:
+            factor = torch.pow(rectified, self.power - 1, out=spare)
+            signal.mul_(factor).mul_(self.power)
+        _rectify_backward(signal, z, self.leak, False, grad_input=signal)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """``g(z) = positive · max(z, 0)^power + negative · max(−z, 0)^power``: σ, or a chain of σ with weights between."""
+
+    power: int
+    positive: float
+    negative: float
+
+    @classmethod
+    def of(cls, activation: Activation) -> Profile:
+        """The profile that equals σ."""
+        return cls(activation.power, 1.0, (-activation.leak) ** activation.power)
+
+    @property
+    def has_kink(self) -> bool:
+        """Whether ``g`` has a kink at zero."""
+        return self.power == 1 and self.positive != -self.negative
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether ``g`` is odd or even: directions ``b`` and ``−b`` are one neuron then."""
+        return abs(self.positive) == abs(self.negative)
+
+    def value(self, z: Tensor) -> Tensor:
+        """``g(z)``, elementwise."""
+        value = z.clamp(min=0) ** self.power
+        if self.positive != 1:
+            value.mul_(self.positive)
+        if self.negative:
+            value.add_((-z).clamp_(min=0) ** self.power, alpha=self.negative)
+        return value
+
+    def weighted_derivative(self, z: Tensor, weights: Tensor) -> Tensor:
+        """``weights · g'(z)``, elementwise; zero at a kink."""
+        if self.power > 1:
+            weights = self.power * weights * z.abs() ** (self.power - 1)
+        result = torch.empty_like(z)
+        if not self.negative:
+            _weight_where_positive(weights, z, 0, grad_input=result)
+            return result if self.positive == 1 else result.mul_(self.positive)
+        _weight_where_positive(weights, -z, 0, grad_input=result)
+        return result.mul_(-self.negative).add_(torch.where(z > 0, weights, 0.0), alpha=self.positive)
+
+    def values(self, z: Floats) -> Floats:
+        """``g(z)`` in NumPy."""
+        return np.where(z > 0, self.positive, self.negative) * np.abs(z) ** self.power
+
+    def slopes(self, z: Floats) -> Floats:
+        """``g'(z)`` in NumPy; at a kink that of the negative side."""
+        slopes = np.where(z > 0, self.positive, -self.negative)
+        return slopes if self.power == 1 else self.power * slopes * np.abs(z) ** (self.power - 1)
+
+    def curvatures(self, z: Floats) -> Floats:
+        """``g''(z)`` in NumPy; zero without a kink for a power of 1."""
+        coefficients = self.power * (self.power - 1) * np.where(z > 0, self.positive, self.negative)
+        return coefficients * np.abs(z) ** max(self.power - 2, 0)

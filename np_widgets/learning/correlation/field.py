@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,59 +21,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Profile
 from np_widgets.learning.arrays import to_array
 
 # Entries of one (starts × samples) product: 1 MiB in float64, which a processor's cache holds. A GPU wants larger ones.
 _BLOCK_ENTRIES = 2**17
 _BLOCKS_ON_GPU = 2**7
-
-# The weight where the argument is positive, else zero: the gradient of a rectifier, with a place to write to.
-_weight_where_positive = torch.ops.aten.threshold_backward.grad_input
-
-
-@dataclass(frozen=True)
-class Profile:
-    """``g(z) = positive · max(z, 0)^power + negative · max(−z, 0)^power``."""
-
-    power: int
-    positive: float
-    negative: float
-
-    @classmethod
-    def of(cls, activation: Activation) -> Profile:
-        """The profile that equals σ."""
-        return cls(activation.power, 1.0, (-activation.leak) ** activation.power)
-
-    @property
-    def has_kink(self) -> bool:
-        """Whether ``g`` has a kink at zero."""
-        return self.power == 1 and self.positive != -self.negative
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether ``g`` is odd or even: directions ``b`` and ``−b`` are one neuron then."""
-        return abs(self.positive) == abs(self.negative)
-
-    def value(self, z: Tensor) -> Tensor:
-        """``g(z)``, elementwise."""
-        value = z.clamp(min=0) ** self.power
-        if self.positive != 1:
-            value.mul_(self.positive)
-        if self.negative:
-            value.add_((-z).clamp_(min=0) ** self.power, alpha=self.negative)
-        return value
-
-    def weighted_derivative(self, z: Tensor, weights: Tensor) -> Tensor:
-        """``weights · g'(z)``, elementwise; zero at a kink."""
-        if self.power > 1:
-            weights = self.power * weights * z.abs() ** (self.power - 1)
-        result = torch.empty_like(z)
-        if not self.negative:
-            _weight_where_positive(weights, z, 0, grad_input=result)
-            return result if self.positive == 1 else result.mul_(self.positive)
-        _weight_where_positive(weights, -z, 0, grad_input=result)
-        return result.mul_(-self.negative).add_(torch.where(z > 0, weights, 0.0), alpha=self.positive)
 
 
 class DirectionalCorrelation:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from np_widgets.learning.activation import Activation
-from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, Profile, root_mean_square
+from np_widgets.learning.activation import Activation, Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, root_mean_square
 from np_widgets.learning.correlation.search import DirectionSearch, FoundDirection, Key
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.problems import Problem
@@ -236,8 +236,7 @@ def counts_unseen(activation: Activation, last: int, hidden_layers: int) -> bool
     linear in the outgoing weights, not even piece by piece in each of them. In the last layer, and without kinks, there
     is no difference.
     """
-    relu = activation.power == 1 and activation.leak == 0
-    return not activation.has_kink or last == hidden_layers or (relu and last == hidden_layers - 1)
+    return not activation.has_kink or last == hidden_layers or (activation.is_relu and last == hidden_layers - 1)
 
 
 def chain_norms(power: int, factors: int) -> tuple[list[float], float]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation.field import DirectionalCorrelation, Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 
 Floats = NDArray[np.float64]
 
@@ -142,9 +142,9 @@ class _Newton:
 
     def _value_and_tangent(self, direction: Floats) -> tuple[float, Floats]:
         z = self.samples.along(direction)
-        vector = _response(self.profile, z) @ self.samples.signals
+        vector = self.profile.values(z) @ self.samples.signals
         value = _norm(vector)
-        weights = (self.samples.signals @ (vector / max(value, 1e-300))) * _slopes(self.profile, z)
+        weights = (self.samples.signals @ (vector / max(value, 1e-300))) * self.profile.slopes(z)
         gradient = self.samples.weighted(weights)
         return value, gradient - (gradient @ direction) * direction
 
@@ -162,12 +162,12 @@ class _Newton:
         """A truncated Newton step on the sphere by conjugate gradients; stops at directions of positive curvature."""
         samples, profile = self.samples, self.profile
         z = samples.along(direction)
-        slope = _slopes(profile, z)
-        vector = _response(profile, z) @ samples.signals
+        slope = profile.slopes(z)
+        vector = profile.values(z) @ samples.signals
         value = _norm(vector)
         outgoing = vector / value
         coefficient = samples.signals @ outgoing
-        curvature = coefficient * _curvatures(profile, z)
+        curvature = coefficient * profile.curvatures(z)
         radial = samples.weighted(coefficient * slope) @ direction
 
         def negative_hessian(v: Floats) -> Floats:
@@ -195,24 +195,6 @@ class _Newton:
             search = residual + (new_norm / norm) * search
             norm = new_norm
         return step
-
-
-def _response(profile: Profile, z: Floats) -> Floats:
-    """``g(z)``."""
-    return np.where(z > 0, profile.positive, profile.negative) * np.abs(z) ** profile.power
-
-
-def _slopes(profile: Profile, z: Floats) -> Floats:
-    """``g'(z)``."""
-    slopes = np.where(z > 0, profile.positive, -profile.negative)
-    return slopes if profile.power == 1 else profile.power * slopes * np.abs(z) ** (profile.power - 1)
-
-
-def _curvatures(profile: Profile, z: Floats) -> Floats:
-    """``g''(z)``; zero without a kink for a power of 1."""
-    power = profile.power
-    coefficients = power * (power - 1) * np.where(z > 0, profile.positive, profile.negative)
-    return coefficients * np.abs(z) ** max(power - 2, 0)
 
 
 # ----------------------------------------------------------------------------------------------- kinks: face walk
@@ -320,7 +302,7 @@ class _FaceWalk:
         z[kinked] = 0.0
         if 0 < len(span) < len(direction):
             direction = _unit(direction - (span @ direction) @ span)
-        slopes = _slopes(self.profile, z)
+        slopes = self.profile.slopes(z)
         slopes[kinked] = 0.0
         jacobian = self.samples.total(slopes)
         vector = jacobian @ direction
@@ -354,7 +336,7 @@ class _FaceWalk:
         if len(kinked):
             leaving = dz[kinked]
             leaving[np.abs(leaving) <= self.kink_tolerance[kinked]] = 0.0
-            sine = sine + (_slopes(self.profile, leaving) * leaving) @ signals[kinked]
+            sine = sine + (self.profile.slopes(leaving) * leaving) @ signals[kinked]
         crossing = np.flatnonzero((z * dz < 0) & (np.abs(z) < math.tan(furthest) * np.abs(dz)))
         angle = np.arctan(-z[crossing] / dz[crossing])
         order = np.argsort(angle)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.columns import Forward, forward, signals
-from np_widgets.learning.correlation.field import Profile
 from np_widgets.learning.correlation.paths import chain_norms, chains, counts_unseen, key_of
 from np_widgets.learning.correlation.search import Key, stream
 from np_widgets.learning.ensemble.batch import Data

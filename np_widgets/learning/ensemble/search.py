@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from np_widgets.learning.activation import Profile
 from np_widgets.learning.correlation.ascent import SUFFICIENT_INCREASE
-from np_widgets.learning.correlation.field import Profile
 from np_widgets.learning.correlation.search import ROUGHLY_SAME
 
 _SWEEPS_OF_ALL, _SWEEPS_OF_SOME, _SOME = 8, 16, 12

@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from np_widgets.learning.correlation.field import DirectionalCorrelation, Profile
+from np_widgets.learning.activation import Profile
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.correlation.polish import polish
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.minimizer import Minimizer
