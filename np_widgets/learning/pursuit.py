@@ -93,7 +93,8 @@ class NeuronPursuit(Engine):
         - Of more than 2^18 samples it searches a random choice of so many, another for each search; of fewer, if they
           would have more than 2^26 inputs, hidden outputs and outputs together. The loss on all samples still never
           rises. ``"paper"`` searches all of them.
-        - Paths compete with single neurons wherever none of these lowers the loss along its ray by a hundredth.
+        - Paths compete with single neurons wherever none of these lowers the loss along its ray by a hundredth (three
+          tenths for p > 1).
         - Where no KKT point is of use and samples sit on kinks of the trained network, it searches once more with the
           other one-sided signals.
     minimizer

@@ -30,7 +30,9 @@ MOST_SAMPLES, MOST_ENTRIES = 2**18, 2**26
 # By which share of itself a single neuron has to lower the loss along its ray, or paths are searched as well. By the
 # paper's method it need not if its value is more than what is left of the way to a minimum accounts for: the value of
 # the NCF near a gradient g is uncertain by about ‖g‖/‖W‖^p.
+# With p > 1 paths are worth a look sooner: they are about as strong, and save many single neurons.
 _ENOUGH = {"fast": 1e-2, "paper": 1e-4}
+_ENOUGH_OF_POWERS = 0.3
 _UNCERTAINTIES = 2.0
 # Where a certificate can be had, neurons are added until the penalized loss is within such a share of the best.
 _SMALL_GAP = 3e-5
@@ -260,9 +262,11 @@ class Searching:
 
     def _is_enough(self, point: KKTPoint, lowest: tuple[float, float] | None) -> bool:
         """Whether a single neuron is taken without a look at longer paths."""
-        if lowest is not None and lowest[1] <= (1 - _ENOUGH[self._settings.method]) * self._loss:
+        fast = self._settings.method != "paper"
+        enough = _ENOUGH_OF_POWERS if fast and self._settings.power > 1 else _ENOUGH[self._settings.method]
+        if lowest is not None and lowest[1] <= (1 - enough) * self._loss:
             return True
-        if self._settings.method != "paper":
+        if fast:
             return False
         objective = Objective(self._problem, self._network)
         norm = clarke_gradient_norm(objective, objective.initial)

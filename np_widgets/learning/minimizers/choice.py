@@ -76,8 +76,8 @@ def brief_rule(name: str, activation: Activation) -> StoppingRule | None:
     None for others. Where kinks hold up Levenberg–Marquardt it is left soon, for L-BFGS.
     """
     if name == LevenbergMarquardt.name:
-        least = 1e-2 if activation.has_kink else 1e-5
-        return StoppingRule(gradient_tolerance=1e-12, patience=5, least_decrease=least)
+        patience, least = (5, 1e-2) if activation.has_kink else (20, 1e-5)
+        return StoppingRule(gradient_tolerance=1e-12, patience=patience, least_decrease=least)
     if name == LBFGS.name:
         return StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4)
     return None
