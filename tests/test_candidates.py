@@ -62,8 +62,8 @@ def test_the_picture_marks_the_candidate_that_the_record_tells_of(name):
     for frame, following in pairwise(frames):
         if len(following.growth) > len(frame.growth) and frame.phase == "minimizing":
             record, picture = following.growth[-1], candidates(frame)
-            assert picture.values[picture.chosen] == record.value
-            assert picture.places[picture.owners[picture.chosen]] == PLACES[record.layer, record.last]
+            assert picture["taken"].y.tolist() == [record.value]
+            assert picture.x.ticks[round(picture["taken"].x[0])][1] == PLACES[record.layer, record.last]
             marked += 1
     assert marked > 0
 
@@ -113,7 +113,7 @@ def test_nothing_is_taken_while_it_is_not_decided():
     assert undecided
     for frame in undecided:
         assert any(each.loss is not None for each in frame.candidates)
-        assert candidates(frame).chosen is None
+        assert "taken" not in candidates(frame)
         assert "look-ahead tries" in candidates(frame).notes[0]
 
 
@@ -125,7 +125,7 @@ def test_an_end_without_addition_took_nothing():
     pursuit = npw.NeuronPursuit(npw.Problem(x, 2 * x), 1, leak=1.0, target_loss=0.0)
     assert pursuit.run().kind == "no_point"
     assert pursuit.frame().taken is None
-    assert candidates(pursuit.frame()).chosen is None
+    assert "taken" not in candidates(pursuit.frame())
 
 
 def test_without_a_look_ahead_the_largest_value_is_taken():
@@ -199,4 +199,4 @@ def test_without_a_point_the_maxima_are_those_of_the_network_as_it_stands(hidden
     assert frame.taken is None
     assert all(each.value <= max(finish.layer_maxima) * (1 + 1e-9) for each in frame.candidates)
     assert all(each.loss is None for each in frame.candidates)
-    assert candidates(frame).nothing == ("" if frame.candidates else "None: no KKT point has a positive value.")
+    assert candidates(frame).empty == ("" if frame.candidates else "None: no KKT point has a positive value.")

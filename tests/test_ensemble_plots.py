@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 import np_widgets as npw
 from np_widgets.learning.ensemble.results import PursuitEnsemble, PursuitResult
 from np_widgets.learning.growth import Finish, GrowthRecord
 from np_widgets.pictures.ladder import MOST_LINES, MOST_ROWS, NO_NETWORK, endings, ladder
-from np_widgets.pictures.loss import SMALLEST
+from np_widgets.pictures.scene import Mark, Scene
+from np_widgets.pictures.ticks import SMALLEST
 
 PROBLEM = npw.problems.sparse_parity(4, 2, samples=20)
 NAN, INFINITE = float("nan"), float("inf")
@@ -70,6 +70,19 @@ def said(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
+def rows(mark: Mark) -> list[list[float]]:
+    ends = [-1, *np.flatnonzero(np.isnan(mark.y)).tolist(), len(mark.y)]
+    return [mark.y[a + 1 : b].tolist() for a, b in pairwise(ends)]
+
+
+def bars(picture: Scene) -> tuple[list[str], list[float]]:
+    """The labels and lengths of the bars, from the top."""
+    found = [mark for mark in picture.marks if mark.role in ("bar", "other bar")]
+    assert picture.y.ticks is not None
+    assert picture.y.reverse
+    return [text for _, text in picture.y.ticks], [float(x.max()) for mark in found for x in mark.x]
+
+
 class TestLadder:
     losses = st.floats(0, 1e6) | st.sampled_from([0.0, 1e-300, 1e-16, INFINITE, NAN])
 
@@ -79,49 +92,55 @@ class TestLadder:
         source = ensemble(*losses)
         picture = ladder(source)
         table = source.ladder
-        assert picture.pursuits == len(picture.losses) == np.isfinite(table).any(axis=1).sum()
-        assert picture.neurons.tolist() == list(range(table.shape[1]))
-        for column, found in enumerate(table.T):
-            finite = found[np.isfinite(found)]
-            if len(finite) == 0:
-                assert np.isnan(picture.median[column])
-                continue
-            assert picture.median[column] == pytest.approx(max(np.median(finite), SMALLEST))
-            if picture.pursuits > 1:
-                assert picture.lower[column] == pytest.approx(max(np.quantile(finite, 0.25), SMALLEST))
-                assert picture.upper[column] == pytest.approx(max(np.quantile(finite, 0.75), SMALLEST))
+        finite = [found[np.isfinite(found)] for found in table.T]
+        if not any(map(len, finite)):
+            assert picture.empty
+            return
+        bands = [
+            [max(np.quantile(found, share), SMALLEST) if len(found) else np.nan for share in (0.25, 0.5, 0.75)]
+            for found in finite
+        ]
+        lower, median, upper = np.array(bands).T if len(bands) > 1 else np.repeat(np.array(bands).T, 2, axis=1)
+        np.testing.assert_allclose(picture["main"].y, median)
+        if (many := int(np.isfinite(table).any(axis=1).sum())) > 1:
+            known = np.isfinite(median)
+            around = picture["quartiles"].y[0]
+            np.testing.assert_allclose(around[: len(around) // 2], lower[known])
+            np.testing.assert_allclose(around[len(around) // 2 :], upper[known][::-1])
+        assert picture.title.startswith(f"Loss of {many} ")
 
     @settings(max_examples=60)
     @given(st.lists(st.lists(losses, max_size=5), max_size=9))
     def test_everything_can_be_drawn_on_its_log_axis(self, losses: list[list[float]]):
         picture = ladder(ensemble(*losses))
-        assert 0 < picture.low < picture.high < INFINITE
-        for values in (picture.losses, picture.median, picture.lower, picture.upper):
-            assert not np.isinf(values).any()
-            drawn = values[~np.isnan(values)]
-            assert np.all((picture.low < drawn) & (drawn < picture.high))
+        assert picture.empty or 0 < picture.y.low < picture.y.high < INFINITE
+        for mark in picture.marks:
+            assert not np.isinf(mark.y).any()
+            drawn = mark.y[~np.isnan(mark.y)]
+            assert np.all((picture.y.low < drawn) & (drawn < picture.y.high))
 
     def test_a_pursuit_that_stopped_earlier_keeps_its_last_loss(self):
         picture = ladder(THREE)
-        assert picture.losses.tolist() == [[1, 0.1, 0.01], [2, 0.5, 0.5], [4, 0.4, SMALLEST]]
-        assert picture.median.tolist() == [2, 0.4, 0.01]
+        assert rows(picture["each"]) == [[1, 0.1, 0.01], [2, 0.5, 0.5], [4, 0.4, SMALLEST]]
+        assert picture["main"].y.tolist() == [2, 0.4, 0.01]
+        assert "from 2 to 0.01" in picture.says
 
     def test_one_pursuit_has_no_quartiles(self):
         picture = ladder(ensemble([1, 0.1], []))
-        assert picture.median.tolist() == [1, 0.1]
-        assert len(picture.lower) == len(picture.upper) == 0
+        assert [mark.role for mark in picture.marks] == ["main"]
+        assert picture["main"].y.tolist() == [1, 0.1]
 
     def test_of_very_many_some_are_lines_and_all_count(self):
         picture = ladder(MANY)
-        assert picture.pursuits == len(MANY)
-        assert len(picture.losses) == MOST_LINES
-        np.testing.assert_array_equal(picture.losses[[0, -1]], MANY.ladder[[0, -1]])
-        np.testing.assert_allclose(picture.median, np.median(MANY.ladder, axis=0))
-        assert picture.note == "200 of the pursuits are drawn as lines."
+        drawn = rows(picture["each"])
+        assert len(drawn) == MOST_LINES
+        np.testing.assert_array_equal([drawn[0], drawn[-1]], MANY.ladder[[0, -1]])
+        np.testing.assert_allclose(picture["main"].y, np.median(MANY.ladder, axis=0))
+        assert picture.notes == ("200 of the pursuits are drawn as lines.",)
 
     def test_it_says_where_losses_are_drawn_higher_than_they_are(self):
-        assert ladder(ensemble([1, 1e-20])).note == "Losses below 1e−16 are drawn there."
-        assert ladder(ensemble([1, 1e-10])).note == ""
+        assert ladder(ensemble([1, 1e-20])).notes == ("Losses below 1e−16 are drawn there.",)
+        assert ladder(ensemble([1, 1e-10])).notes == ()
 
     def test_it_says_why_it_is_empty(self):
         assert ladder(ensemble()).empty == ladder(ensemble([], [])).empty == NO_NETWORK
@@ -137,76 +156,48 @@ class TestEndings:
     def test_every_network_is_counted_once_the_most_frequent_first(self, widths: list[tuple[int, ...]]):
         picture = endings(ending_with(*widths))
         networks = [each for each in widths if each]
-        assert picture.counts.sum() == picture.pursuits == len(networks)
-        assert len(picture.labels) == len(picture.counts) <= MOST_ROWS
-        named = len(picture.counts) - bool(picture.others)
-        assert named + picture.others == len(set(networks))
-        assert picture.others != 1
-        assert sorted(picture.counts[:named], reverse=True) == picture.counts[:named].tolist()
-        for label, times in zip(picture.labels[:named], picture.counts[:named], strict=True):
+        if not networks:
+            assert picture.empty == NO_NETWORK
+            return
+        labels, counts = bars(picture)
+        others = counts[-1] if "other bar" in picture else 0
+        assert sum(counts) == len(networks)
+        assert len(labels) == len(counts) <= MOST_ROWS
+        named = len(counts) - bool(others)
+        assert sorted(counts[:named], reverse=True) == counts[:named]
+        for label, times in zip(labels[:named], counts[:named], strict=True):
             assert [str(each) for each in networks].count(label) == times
+        if others:
+            assert labels[-1] == f"{len(set(networks)) - named} others"
 
     def test_of_equally_frequent_ones_the_smaller_network_is_first(self):
         picture = endings(ending_with((4, 2), (1, 9), (2, 3), (4, 2), (3, 2)))
-        assert picture.labels == ("(4, 2)", "(2, 3)", "(3, 2)", "(1, 9)")
+        assert bars(picture)[0] == ["(4, 2)", "(2, 3)", "(3, 2)", "(1, 9)"]
 
     def test_the_rarest_are_one_row(self):
         picture = endings(ending_with(*((width,) for width in range(1, 11)), (10,)))
-        assert picture.labels == ("(10)", "(1)", "(2)", "(3)", "(4)", "(5)", "(6)", "3 others")
-        assert picture.counts.tolist() == [2, 1, 1, 1, 1, 1, 1, 3]
-        assert picture.others == 3
+        assert bars(picture) == (
+            ["(10)", "(1)", "(2)", "(3)", "(4)", "(5)", "(6)", "3 others"],
+            [2, 1, 1, 1, 1, 1, 1, 3],
+        )
+        assert picture["other bar"].label == "others together"
 
     def test_pursuits_without_a_network_are_told_of(self):
-        assert endings(ending_with((1,), (), ())).note == "2 pursuits without a network."
-        assert endings(ending_with((1,))).note == ""
+        assert endings(ending_with((1,), (), ())).notes == ("2 pursuits without a network.",)
+        assert endings(ending_with((1,))).notes == ()
         assert endings(ending_with((), ())).empty == NO_NETWORK
 
 
 class TestFigure:
-    def test_lines_median_and_band_are_those_of_the_picture(self):
-        axes, _ = npw.plots.ensemble(THREE).axes
-        picture = ladder(THREE)
-        assert axes.get_yscale() == "log"
-        (lines,) = (c for c in axes.collections if isinstance(c, LineCollection))
-        np.testing.assert_array_equal([np.asarray(each)[:, 1] for each in lines.get_segments()], picture.losses)
-        (median,) = axes.get_lines()
-        np.testing.assert_array_equal(median.get_ydata(), picture.median)
-        (band,) = (c for c in axes.collections if isinstance(c, PolyCollection) and not isinstance(c, LineCollection))
-        corners = {tuple(point) for point in np.asarray(band.get_paths()[0].vertices).tolist()}
-        assert corners >= set(zip(picture.neurons, picture.lower, strict=True))
-        assert corners >= set(zip(picture.neurons, picture.upper, strict=True))
-        low, high = axes.get_ylim()
-        assert low < picture.low < picture.high < high
-
-    def test_bars_are_the_counts_with_the_most_frequent_on_top(self):
-        _, axes = npw.plots.ensemble(THREE).axes
-        bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
-        assert [bar.get_width() for bar in bars] == [2, 1]
-        assert [text.get_text() for text in axes.texts] == ["2", "1"]
-        assert [label.get_text() for label in axes.get_yticklabels()] == ["(3, 2)", "(2, 2)"]
-        top = axes.transData.transform([(0, bar.get_y()) for bar in bars])[:, 1]
-        assert top[0] > top[1]
-
     def test_it_is_labeled(self):
         falling, ending = npw.plots.ensemble(THREE).axes
         assert falling.get_title(loc="left") == "Loss of 3 pursuits"
         assert legend_of(falling) == ["median", "between the quartiles", "each pursuit"]
         assert falling.get_ylabel() == "training loss"
-        assert falling.get_xlabel() == "neurons added to the first network\nLosses below 1e−16 are drawn there."
         assert ending.get_title(loc="left") == "Final hidden widths"
-        assert legend_of(ending) == ["ended with these widths"]
-        assert ending.get_xlabel() == "pursuits"
-
-    def test_others_have_an_entry_of_their_own(self):
-        _, ending = npw.plots.ensemble(MANY).axes
-        assert legend_of(ending) == ["ended with these widths", "others together"]
-
-    def test_one_pursuit_is_one_line_without_a_band(self):
-        axes = npw.plots.ensemble(CASES["one"]).axes[0]
-        assert len(axes.get_lines()) == 1
-        assert not axes.collections
-        assert axes.get_title(loc="left") == "Loss of 1 pursuit"
-        assert legend_of(axes) == ["the only pursuit"]
+        assert [label.get_text() for label in ending.get_yticklabels()] == ["(3, 2)", "(2, 2)"]
+        assert [text.get_text() for text in ending.texts] == ["2", "1"]
+        assert legend_of(npw.plots.ensemble(CASES["one"]).axes[0]) == ["the only pursuit"]
 
     def test_without_networks_it_says_so(self):
         for name in ("no network", "no pursuit"):
@@ -245,11 +236,3 @@ class TestFigure:
     def test_anything_else_is_refused(self, wrong: Any):
         with pytest.raises(TypeError, match=r"^ensemble must be a PursuitEnsemble, as pursue_many returns, got "):
             npw.plots.ensemble(wrong)
-
-
-def test_a_computed_ensemble_is_drawn():
-    source = npw.pursue_many([0, 1, 2], PROBLEM, hidden_layers=1, starts=5, max_additions=2, threads=1)
-    falling, ending = npw.plots.ensemble(source).axes
-    (median,) = falling.get_lines()
-    np.testing.assert_allclose(np.asarray(median.get_ydata()), np.maximum(np.median(source.ladder, axis=0), SMALLEST))
-    assert sum(int(text.get_text()) for text in ending.texts) == 3

@@ -263,11 +263,11 @@ def test_a_path_that_was_asked_for_is_added(grown_by_a_path):
 
 def test_pictures_show_a_path_as_one(grown_by_a_path):
     _, frames = grown_by_a_path
-    assert loss_picture(frames[-1]).addition_labels == ("2–3",)
+    assert loss_picture(frames[-1])["words"].texts == ("2–3",)
     picture = candidates(next(frame for frame in frames if frame.taken is not None))
-    assert picture.places == ("layer 1", "layer 2", "layer 3", "layers 2–3")
-    assert set(picture.owners) == {3}
-    assert picture.owners[picture.chosen] == 3
+    assert [text for _, text in picture.x.ticks] == ["layer 1", "layer 2", "layer 3", "layers 2–3"]
+    assert set(np.round(picture["stem"].x)) == {3}
+    assert np.round(picture["taken"].x).tolist() == [3]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import np_widgets as npw
-from np_widgets.widgets.panels.architecture import ArchitecturePanel
+from np_widgets.pictures.architecture import ADDED, architecture
 from np_widgets.widgets.status import StatusLines
 from np_widgets.widgets.tree import close_tree
 
@@ -83,28 +83,16 @@ def test_progress_is_shown_only_of_what_is_under_way(status, progress, shown):
 
 def test_without_a_network_the_architecture_says_the_truth():
     pursuit = npw.NeuronPursuit(npw.Problem(PROBLEM.inputs, 0.0 * PROBLEM.targets))
-    panel = ArchitecturePanel()
-    try:
-        panel.show(pursuit.frame())
-        assert "press Play" in panel.box.children[3].value
-        pursuit.advance()
-        panel.show(pursuit.frame())
-        assert "under way" in panel.box.children[3].value
-        pursuit.run()
-        panel.show(pursuit.frame())
-        assert "led to none" in panel.box.children[3].value
-    finally:
-        close_tree(panel.box)
+    assert "press Play" in architecture(pursuit.frame()).empty
+    pursuit.advance()
+    assert "under way" in architecture(pursuit.frame()).empty
+    pursuit.run()
+    assert "led to none" in architecture(pursuit.frame()).empty
 
 
 @pytest.mark.parametrize("additions", [0, 1])
 def test_only_what_an_iteration_added_is_called_added(additions):
     pursuit = npw.NeuronPursuit(PROBLEM, hidden_layers=1, target_loss=0.0)
     pursuit.run(max_additions=additions)
-    panel = ArchitecturePanel()
-    try:
-        panel.show(pursuit.frame())
-        assert ("added by this iteration" in panel.box.children[1].value) == (additions > 0)
-        assert len(pursuit.frame().added) == additions
-    finally:
-        close_tree(panel.box)
+    assert (ADDED in dict(architecture(pursuit.frame()).legend)) == (additions > 0)
+    assert len(pursuit.frame().added) == additions

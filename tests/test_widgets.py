@@ -22,11 +22,11 @@ from ipywidgets.widgets.widget import _instances
 
 from np_widgets import problems
 from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.pictures.ticks import linear_ticks, log_ticks, round_limits, round_ticks, snapped
 from np_widgets.problems import Display, Problem
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.pacer import Pacer
-from np_widgets.widgets.panels.limits import LOG_TICK_LABELS, log_ticks, round_limits, round_ticks, snapped
 from np_widgets.widgets.publisher import LARGEST_SHARE, LARGEST_SHARE_OF_BROWSER, Publisher
 from np_widgets.widgets.pursuit import PANELS, PursuitWidget
 from np_widgets.widgets.tree import close_tree
@@ -328,9 +328,7 @@ class TestTrouble:
         def fail(self, frame):
             raise ZeroDivisionError("no such picture")
 
-        from np_widgets.widgets.panels.architecture import ArchitecturePanel
-
-        monkeypatch.setattr(ArchitecturePanel, "show", fail)
+        monkeypatch.setattr("np_widgets.widgets.pursuit.architecture", lambda frame: fail(None, frame))
         before = shown(widget)
         to_first_network(widget)
         assert widget.loss == widget.session.frame.loss
@@ -762,10 +760,18 @@ class TestLimits:
         low = factor * 10.0**exponent
         ticks = log_ticks(low, low * 10.0**decades)
         assert 2 <= len(ticks) <= 7
-        assert all(later > earlier for earlier, later in pairwise(ticks))
-        for tick in ticks.tolist():
-            written = str(int(tick)) if tick == int(tick) else repr(tick)
-            assert written in LOG_TICK_LABELS
+        assert all(later > earlier for (earlier, _), (later, _) in pairwise(ticks))
+        superscripts = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+        for place, written in ticks:
+            small = any(letter in written for letter in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+            factor, _, power = written.rpartition("10") if small else (written, "", "")
+            value = float(factor.strip("·").replace(",", "") or 1) * 10.0 ** float(power.translate(superscripts) or 0)
+            assert value == pytest.approx(10**place, rel=1e-6)
+
+    @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
+    def test_ticks_are_told_apart(self, low, spread):
+        ticks = linear_ticks(*round_limits(low, low + max(spread, 1e-6 * abs(low))))
+        assert len({text for _, text in ticks}) == len(ticks) >= 2
 
 
 def test_panels_have_a_title_and_a_legend_outside_the_figure(widget):

@@ -63,8 +63,8 @@ def shown(widget: Any) -> dict[str, Any]:
     widget.catch_up()
     marks = [mark for figure in figures(widget) for mark in figure.marks]
     return {
-        f"{i}.{name}": np.array(getattr(mark, name))
-        for i, mark in enumerate(marks)
+        f"{mark.model_id}.{name}": np.array(getattr(mark, name))
+        for mark in marks
         for name in ("x", "y", "color")
         if mark.visible and getattr(mark, name, None) is not None
     }

@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.pictures.labels import count
-from np_widgets.pictures.stages import NOTHING_YET, point, spread, stages
-
-Floats = NDArray[np.float64]
+from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.scene import Axis, Curve, Floats, Mark, Scene, joined, upright
+from np_widgets.pictures.stages import NOTHING_YET, cursor, events, point, spread, stages, time_axis
 
 MOST_NEURONS = 40
 ALIGNED = 0.999
+_TITLE = "Directions: cosine to the KKT point"
+_LOW, _HIGH = -1.06, 1.06
 
 
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """Cosines on a plain scale from −1 to 1: 1 is aligned, 0 a right angle.
+def alignment(frame: SaddleFrame, index: int | None = None) -> Scene:
+    """The cosine between each neuron and the KKT point it is going to, on a plain scale: 1 is aligned, 0 a right angle.
 
-    The logarithm of ``1 − cos`` would show the last digits of the convergence; the cosine itself says which way a
-    neuron points, and that it has come near, to everybody.
-
-    Attributes
-    ----------
-    time
-        Shape ``(q,)``: at most 400 times of the record.
-    cosines
-        Shape ``(j, q)``: between each neuron and the KKT point that it is going to; NaN, a gap in the line, where it
-        has none, from when it is active on, and at the first time of every further saddle.
-    neurons
-        ``(layer, index)`` of each row: those that have a KKT point at some time, the ``MOST_NEURONS`` that grow
-        largest.
-    leader
-        The row of the neuron that is largest at ``now`` among the dormant ones, or None; where a saddle was just
-        reached, of those that were dormant before.
-    aligned
-        The times at which the largest dormant neuron came to a cosine of :data:`ALIGNED`.
-    starts
-        When each saddle after the first was reached: from there on the KKT points are others.
-    now
-        The time at which the time slider stands, or None.
-    left, right
-        The limits of time; ``right > left``.
-    note
-        What is left out, in words; empty if nothing is.
-    empty
-        Why there is nothing to see, in words; empty if there is.
-    """
-
-    time: Floats
-    cosines: Floats
-    neurons: tuple[tuple[int, int], ...]
-    leader: int | None
-    aligned: tuple[float, ...]
-    starts: tuple[float, ...]
-    now: float | None
-    left: float
-    right: float
-    note: str
-    empty: str
-
-
-def alignment(frame: SaddleFrame, index: int | None = None) -> Alignment:
-    """The cosines of a frame.
-
-    Parameters
-    ----------
-    frame
-        The whole of its record is drawn.
-    index
-        The point of the record at which the time slider stands; by default the newest.
+    A line has a gap where a neuron has no such point, from when it is active on, and where a saddle was just reached:
+    from there on the KKT points are others. ``index``, a point of the record, is where the time slider stands.
     """
     record = frame.record
     here = point(frame, index)
@@ -84,28 +31,45 @@ def alignment(frame: SaddleFrame, index: int | None = None) -> Alignment:
             dormant[stage.first : stage.first + 1] = False
     cosines = np.where(dormant & np.isfinite(record.neuron_cosine), record.neuron_cosine, np.nan)
     going = np.flatnonzero(np.isfinite(cosines).any(axis=0))
+    if not len(going):
+        return Scene(_TITLE, empty=_empty(frame))
     peaks = np.nan_to_num(record.neuron_norm).max(axis=0, initial=0.0)
     rows = np.sort(going[np.argsort(-peaks[going], kind="stable")[:MOST_NEURONS]])
+    leader = _leader(record.neuron_norm[:, rows], cosines[:, rows], here)
     chosen = spread(0, len(record.time))
-    left = float(record.time[0]) if len(record.time) else 0.0
-    right = float(record.time[-1]) if len(record.time) else left
+    time, lines = record.time[chosen], np.clip(cosines[np.ix_(chosen, rows)].T, -1.0, 1.0)
+    leads = np.arange(len(rows)) == (-1 if leader is None else leader)
+    marks: list[Mark] = []
+    says = f"{count(len(rows), 'neuron')} turning to KKT points"
+    if leader is not None:
+        layer, own = record.neurons[rows[leader]]
+        name = f"neuron {own + 1} of layer {layer}"
+        marks.append(Curve("main", *joined((time, line) for line in lines[leads]), f"largest: {name}"))
+        known = record.neuron_cosine[: here + 1, rows[leader]]
+        known = known[np.isfinite(known)]
+        says += f"; the largest, {name}, at a cosine of {number(float(known[-1]))}" if len(known) else ""
+    others = "each other neuron" if leader is not None else "each neuron"
+    starts = [stage.start for stage in parts[1:]]
+    marks += [
+        Curve("each", *joined((time, line) for line in lines[~leads]), others),
+        Curve("threshold", *upright(starts, _LOW, _HIGH), "next saddle"),
+        *cursor(frame, index, _LOW, _HIGH),
+        *events((event.kind, event.time, ALIGNED, event.message) for event in frame.events if event.kind == "aligned"),
+    ]
     hidden = len(going) - len(rows)
-    return Alignment(
-        time=record.time[chosen],
-        cosines=np.clip(cosines[np.ix_(chosen, rows)].T, -1.0, 1.0),
-        neurons=tuple(record.neurons[row] for row in rows),
-        leader=_leader(record.neuron_norm[:, rows], cosines[:, rows], here),
-        aligned=tuple(event.time for event in frame.events if event.kind == "aligned"),
-        starts=tuple(stage.start for stage in parts[1:]),
-        now=float(record.time[here]) if here >= 0 else None,
-        left=left,
-        right=right if right > left else left + 1.0,
-        note=f"Not shown: {count(hidden, 'smaller neuron')}" if hidden else "",
-        empty=_empty(frame) if len(rows) == 0 else "",
+    ticks = tuple((place, f"{place:g}".replace("-", "−")) for place in (-1.0, -0.5, 0.0, 0.5, 1.0))
+    return Scene(
+        _TITLE,
+        tuple(marks),
+        time_axis(float(record.time[0]), float(record.time[-1])),
+        Axis("cosine", _LOW, _HIGH, ticks=ticks),
+        notes=(f"Not shown: {count(hidden, 'smaller neuron')}" if hidden else "",),
+        says=says,
     )
 
 
 def _leader(size: Floats, cosines: Floats, here: int) -> int | None:
+    """Which is largest among the dormant ones; where a saddle was just reached, of those that were dormant before."""
     for moment in (here, here - 1):
         known = np.isfinite(size[moment]) & np.isfinite(cosines[moment]) if moment >= 0 else np.zeros(0, dtype=bool)
         if known.any():

@@ -9,67 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.labels import output_name, subscript
+from np_widgets.pictures.labels import count, number, output_name, subscript, widths
+from np_widgets.pictures.scene import Axis, Dots, Edges, Floats, Mark, Scene, Texts
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 MOST_INPUTS = 24
 MOST_NEURONS = 12
 # Below this share of the largest weight of its layer an edge would be thinner than a pixel.
 FAINTEST = 0.02
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Nodes and edges in the unit square: inputs at x = 0, outputs at x = 1, y upwards.
-
-    Attributes
-    ----------
-    node_x, node_y
-        Shape ``(k,)``.
-    node_labels
-        ``"x₃"`` for an input, ``"2"`` for the second neuron of its layer, ``"y"`` for the output, ``"+976"`` for a node
-        that stands for all that are left out of its column.
-    node_columns
-        The column of each node: 0 for inputs, l for hidden layer l, L for outputs.
-    node_added
-        Whether the current iteration added the neuron.
-    edge_x, edge_y
-        Shape ``(e, 2)``: from where to where.
-    edge_weights
-        Shape ``(e,)``: the signed weight. For edges of a node that stands for many it is the norm of all their weights.
-    edge_signs
-        Shape ``(e,)``: −1, +1, or 0 for an edge that stands for many.
-    edge_strengths
-        Shape ``(e,)``: the magnitude relative to the largest weight of the same matrix, 0 … 1.
-    edge_added
-        Whether the edge belongs to a neuron that the current iteration added.
-    column_x
-        Shape ``(L + 1,)``; empty before the first network.
-    column_labels
-        What stands under each column, for example ``"layer 1"``.
-    column_sizes
-        How many nodes each column has, those left out included.
-    note
-        What is left out, in words; empty if nothing is.
-    """
-
-    node_x: Floats
-    node_y: Floats
-    node_labels: tuple[str, ...]
-    node_columns: NDArray[np.int64]
-    node_added: Flags
-    edge_x: Floats
-    edge_y: Floats
-    edge_weights: Floats
-    edge_signs: Floats
-    edge_strengths: Floats
-    edge_added: Flags
-    column_x: Floats
-    column_labels: tuple[str, ...]
-    column_sizes: tuple[int, ...]
-    note: str
+ADDED = "added by this iteration"
+# How far along its edge the dot of a negative weight stands, and how strong the edge must be to get one.
+_DOT_AT = 0.84
+_DOT_FROM = 0.2
+_MOST_DOTS = 60
+_NO_NETWORK = {
+    "ready": "No network yet: press Play or Step.",
+    "finished": "No network: the search at the origin led to none.",
+}
+_UNDER_WAY = "No network yet: its search at the origin is under way."
 
 
 @dataclass(frozen=True)
@@ -79,93 +37,109 @@ class _Column:
     size: int
     shown: NDArray[np.int64]
     labels: tuple[str, ...]
+    reads: tuple[str, ...]
     added: Flags
 
     @property
     def heights(self) -> Floats:
         # Few neurons stay close together instead of being torn to the edges of the picture.
-        count = len(self.labels)
-        spacing = min(0.22, 1 / max(count - 1, 1))
-        return 0.5 + spacing * ((count - 1) / 2 - np.arange(count, dtype=np.float64))
+        nodes = len(self.labels)
+        spacing = min(0.22, 1 / max(nodes - 1, 1))
+        return 0.5 + spacing * ((nodes - 1) / 2 - np.arange(nodes, dtype=np.float64))
 
 
-def architecture(frame: PursuitFrame) -> Architecture:
-    """The architecture of the frame's network; no nodes at all before the first network.
+def architecture(frame: PursuitFrame) -> Scene:
+    """The architecture of the frame's network: inputs at x = 0, hidden layer l at x = l, outputs at x = L.
 
     At most ``MOST_INPUTS`` inputs and outputs and ``MOST_NEURONS`` neurons of a layer are drawn, those with the
-    largest weights and those just added; one more node stands for the rest. Edges weaker than ``FAINTEST`` of the
-    largest weight of their matrix are left out, unless they were just added.
+    largest weights and those just added; one more node stands for the rest, and its edges for the norm of all their
+    weights. Edges weaker than ``FAINTEST`` of the largest weight of their matrix are left out, unless just added.
     """
     weights = [np.asarray(weight, dtype=np.float64) for weight in frame.weights]
     if not weights:
-        return _nothing()
-    columns = _columns(weights, set(frame.added), frame.classes)
-    x = np.linspace(0.0, 1.0, len(columns))
-    edges = [_edges(w, below, above) for w, (below, above) in zip(weights, pairwise(columns), strict=True)]
-    ends_x = [np.tile(pair, (len(edge.weights), 1)) for pair, edge in zip(pairwise(x), edges, strict=True)]
-    return Architecture(
-        node_x=np.repeat(x, [len(column.labels) for column in columns]),
-        node_y=np.concatenate([column.heights for column in columns]),
-        node_labels=tuple(label for column in columns for label in column.labels),
-        node_columns=np.repeat(np.arange(len(columns)), [len(column.labels) for column in columns]),
-        node_added=np.concatenate([column.added for column in columns]),
-        edge_x=np.concatenate(ends_x).reshape(-1, 2),
-        edge_y=np.concatenate([edge.y for edge in edges]),
-        edge_weights=np.concatenate([edge.weights for edge in edges]),
-        edge_signs=np.concatenate([edge.signs for edge in edges]),
-        edge_strengths=np.concatenate([edge.strengths for edge in edges]),
-        edge_added=np.concatenate([edge.added for edge in edges]),
-        column_x=x,
-        column_labels=(
-            "inputs",
-            *(f"layer {layer}" for layer in range(1, len(weights))),
-            "classes" if frame.classes else "output" if columns[-1].size == 1 else "outputs",
+        return Scene("Architecture", empty=_NO_NETWORK.get(frame.phase, _UNDER_WAY))
+    columns, last = _columns(weights, set(frame.added), frame.classes), len(weights)
+    heights = np.concatenate([column.heights for column in columns])
+    names = [_column_name(layer, last, column.size, frame.classes) for layer, column in enumerate(columns)]
+    below = np.full(last + 1, heights.min() - 0.08)
+    new = [f"neuron {index + 1} of layer {layer}" for layer, index in frame.added]
+    return Scene(
+        "Architecture",
+        (
+            *_edges(weights, columns),
+            *_nodes(columns),
+            Texts("aside", np.arange(last + 1), below, texts=tuple(names), place="below"),
         ),
-        column_sizes=tuple(column.size for column in columns),
-        note=_note(columns),
+        Axis(low=-0.11 * last, high=1.11 * last, hidden=True),
+        Axis(low=float(heights.min()) - 0.18, high=float(heights.max()) + 0.05, hidden=True),
+        notes=(_note(columns),),
+        says=f"A network of {count(columns[0].size, 'input')}, hidden widths {widths(frame.widths)} and "
+        f"{count(columns[-1].size, 'output')}" + (f"; just added: {', '.join(new)}" if new else ""),
     )
 
 
 def _columns(weights: list[Floats], added: set[tuple[int, int]], classes: bool) -> list[_Column]:
     norms_in = [np.linalg.norm(weight, axis=1) for weight in weights]
     norms_out = [np.linalg.norm(weight, axis=0) for weight in weights]
-    inputs = weights[0].shape[1]
-    columns = [
-        _column(norms_out[0], [subscript("x", j + 1) for j in range(inputs)], MOST_INPUTS, np.zeros(inputs, bool))
-    ]
-    for layer in range(1, len(weights)):
-        width = weights[layer].shape[1]
-        fresh = np.array([(layer, index) in added for index in range(width)], dtype=bool)
+    inputs, outputs = weights[0].shape[1], weights[-1].shape[0]
+    names = [subscript("x", j + 1) for j in range(inputs)]
+    columns = [_column(norms_out[0], names, MOST_INPUTS, np.zeros(inputs, bool), names)]
+    for layer, (into, out) in enumerate(zip(norms_in[:-1], norms_out[1:], strict=True), start=1):
+        fresh = np.array([(layer, index) in added for index in range(len(into))], dtype=bool)
+        reads = [
+            f"neuron {index + 1} of layer {layer}: norm in {number(float(a))}, out {number(float(b))}"
+            for index, (a, b) in enumerate(zip(into, out, strict=True))
+        ]
         # What a neuron can contribute is the product of what comes in and what goes out.
-        score = norms_in[layer - 1] * norms_out[layer]
-        columns.append(_column(score, [str(index + 1) for index in range(width)], MOST_NEURONS, fresh))
-    outputs = weights[-1].shape[0]
+        columns.append(_column(into * out, [str(index + 1) for index in range(len(into))], MOST_NEURONS, fresh, reads))
+    names = [output_name(index, outputs, classes) for index in range(outputs)]
     # A node has room for the number of a class only.
-    names = [output_name(index, outputs, classes).removeprefix("class ") for index in range(outputs)]
-    columns.append(_column(norms_in[-1], names, MOST_INPUTS, np.zeros(outputs, bool)))
+    short = [name.removeprefix("class ") for name in names]
+    columns.append(_column(norms_in[-1], short, MOST_INPUTS, np.zeros(outputs, bool), names))
     return columns
 
 
-def _column(score: Floats, names: list[str], most: int, added: Flags) -> _Column:
+def _column(score: Floats, names: list[str], most: int, added: Flags, reads: list[str]) -> _Column:
     size = len(names)
     if size <= most:
-        return _Column(size, np.arange(size), tuple(names), added)
+        return _Column(size, np.arange(size), tuple(names), tuple(reads), added)
     ranked = np.lexsort((np.arange(size), -score, ~added))
     shown = np.sort(ranked[: most - 1])
-    labels = (*(names[index] for index in shown), f"+{size - len(shown):,}")
-    return _Column(size, shown, labels, np.append(added[shown], False))
+    rest = f"{size - len(shown):,}"
+    return _Column(
+        size,
+        shown,
+        (*(names[index] for index in shown), f"+{rest}"),
+        (*(reads[index] for index in shown), f"{rest} more, with smaller weights"),
+        np.append(added[shown], False),
+    )
 
 
-@dataclass(frozen=True)
-class _Edges:
-    y: Floats
-    weights: Floats
-    signs: Floats
-    strengths: Floats
-    added: Flags
+def _edges(weights: list[Floats], columns: list[_Column]) -> list[Mark]:
+    parts = [
+        _edges_between(weight, layer, below, above)
+        for layer, (weight, (below, above)) in enumerate(zip(weights, pairwise(columns), strict=True))
+    ]
+    x, y, signs, strengths, added = (np.concatenate(each) for each in zip(*parts, strict=True))
+    # Strong edges last, so that faint ones do not cross them out.
+    order = np.argsort(strengths, kind="stable")
+    x, y, signs, strengths, added = x[order], y[order], signs[order], strengths[order], added[order]
+    marks: list[Mark] = []
+    for new in (False, True):
+        for sign, name in ((1, "positive"), (-1, "negative"), (0, "many")):
+            chosen = (signs == sign) & (added == new)
+            role = f"new {name}" if new and sign else name
+            label = ADDED if new else name if sign else ""
+            marks.append(Edges(role, x[chosen], y[chosen], label, strengths=strengths[chosen]))
+    dotted = np.flatnonzero((signs < 0) & ((strengths >= _DOT_FROM) | added))[-_MOST_DOTS:]
+    dots = (ends[dotted, 0] + _DOT_AT * (ends[dotted, 1] - ends[dotted, 0]) for ends in (x, y))
+    return [*marks, Dots("minus", *dots)]
 
 
-def _edges(weight: Floats, below: _Column, above: _Column) -> _Edges:
+def _edges_between(
+    weight: Floats, layer: int, below: _Column, above: _Column
+) -> tuple[Floats, Floats, Floats, Floats, Flags]:
+    """Places, signs (0 for an edge that stands for many), strengths and newness of the edges into one column."""
     blocks = _with_rest(_with_rest(weight, below).T, above).T
     lone = np.zeros(blocks.shape, dtype=bool)
     lone[: len(above.shown), : len(below.shown)] = True
@@ -173,13 +147,12 @@ def _edges(weight: Floats, below: _Column, above: _Column) -> _Edges:
     strengths = np.abs(blocks) / largest if largest > 0 else np.zeros_like(blocks)
     added = above.added[:, None] | below.added[None, :]
     to, fro = np.nonzero((strengths >= FAINTEST) | (added & (blocks != 0)))
-    values = blocks[to, fro]
-    return _Edges(
-        y=np.stack([below.heights[fro], above.heights[to]], axis=1),
-        weights=values,
-        signs=np.where(lone[to, fro], np.sign(values), 0.0),
-        strengths=strengths[to, fro],
-        added=added[to, fro],
+    return (
+        np.tile([layer, layer + 1.0], (len(to), 1)),
+        np.stack([below.heights[fro], above.heights[to]], axis=1),
+        np.where(lone[to, fro], np.sign(blocks[to, fro]), 0.0),
+        strengths[to, fro],
+        added[to, fro],
     )
 
 
@@ -191,6 +164,33 @@ def _with_rest(weight: Floats, column: _Column) -> Floats:
     return np.concatenate([weight[:, column.shown], np.linalg.norm(rest, axis=1, keepdims=True)], axis=1)
 
 
+def _nodes(columns: list[_Column]) -> list[Mark]:
+    last = len(columns) - 1
+    x = np.repeat(np.arange(last + 1.0), [len(column.labels) for column in columns])
+    y = np.concatenate([column.heights for column in columns])
+    added = np.concatenate([column.added for column in columns])
+    labels, reads = ([text for column in columns for text in getattr(column, name)] for name in ("labels", "reads"))
+    inner = (x > 0) & (x < last)
+
+    def of(texts: list[str], chosen: Flags) -> tuple[str, ...]:
+        return tuple(texts[index] for index in np.flatnonzero(chosen))
+
+    dots = (("neuron", inner & ~added), ("new neuron", inner & added), ("end", ~inner))
+    names = (("left", x == 0), ("middle", inner), ("right", x == last))
+    return [
+        *(Dots(role, x[chosen], y[chosen], reads=of(reads, chosen)) for role, chosen in dots),
+        *(Texts("words", x[chosen], y[chosen], texts=of(labels, chosen), place=place) for place, chosen in names),
+    ]
+
+
+def _column_name(layer: int, last: int, size: int, classes: bool) -> str:
+    if 0 < layer < last:
+        return f"layer {layer}: {size:,}"
+    if layer == 0:
+        return count(size, "input")
+    return count(size, "class") if classes else "output" if size == 1 else count(size, "output")
+
+
 def _note(columns: list[_Column]) -> str:
     names = ["inputs", *(f"neurons of layer {layer}" for layer in range(1, len(columns) - 1)), "outputs"]
     parts = [
@@ -199,24 +199,3 @@ def _note(columns: list[_Column]) -> str:
         if len(column.shown) < column.size
     ]
     return f"Shown: {', '.join(parts)} (largest weights)" if parts else ""
-
-
-def _nothing() -> Architecture:
-    none, pairs, no = np.zeros(0), np.zeros((0, 2)), np.zeros(0, dtype=bool)
-    return Architecture(
-        node_x=none,
-        node_y=none,
-        node_labels=(),
-        node_columns=np.zeros(0, dtype=np.int64),
-        node_added=no,
-        edge_x=pairs,
-        edge_y=pairs,
-        edge_weights=none,
-        edge_signs=none,
-        edge_strengths=none,
-        edge_added=no,
-        column_x=none,
-        column_labels=(),
-        column_sizes=(),
-        note="",
-    )

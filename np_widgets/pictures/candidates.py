@@ -1,130 +1,108 @@
-"""The candidates: what the last search found, by layer, which was taken, and what decided."""
+"""The candidates: what the last search found, by layer or path, where the look-ahead took each, and which was taken."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from np_widgets.learning.growth import Candidate, PursuitFrame
 from np_widgets.pictures.labels import count, number, span
-from np_widgets.pictures.limits import round_above, round_below
-from np_widgets.pictures.loss import SMALLEST
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, upright
+from np_widgets.pictures.ticks import SMALLEST, log_limits, round_limits
 
 MOST_A_PLACE = 30
 LOSS_LABEL = "loss after the look-ahead"
 _HALF_WIDTH = 0.36
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Candidates side by side: each layer, and each path through several, has a place of width one.
+def candidates(frame: PursuitFrame) -> Scene:
+    """The candidates of the frame's last search, at most ``MOST_A_PLACE`` of each layer or path.
 
-    Attributes
-    ----------
-    x
-        Shape ``(c,)``: within its place, around the place's index, from left to right by falling value.
-    values
-        Shape ``(c,)``: the value of the neural correlation function, N.
-    losses
-        Shape ``(c,)``: the training loss where the look-ahead left each; NaN where it was not tried, or where its steps
-        led out of the range of numbers. Zeros are drawn at :data:`~np_widgets.pictures.loss.SMALLEST`.
-    kkt
-        Shape ``(c,)``: which are KKT points; the others are directions near one.
-    owners
-        For each candidate the index of its place.
-    chosen
-        The index of the candidate that the current network got, or None.
-    low, high
-        The ends of the axis of losses, round numbers.
-    points_label, directions_label, chosen_label, losses_label
-        What stands beside each marker in a legend; empty where there is nothing of the kind.
-    places
-        The names of the places: ``"origin"``, or each layer and then the paths that have candidates.
-    nothing
-        Why there is none; empty if there are some.
-    notes
-        What decided, and what is left out or missing, in words.
+    Each layer, and each path through several, has a place of width one, where they stand by falling NCF value; on the
+    axis on the right, the loss where the look-ahead left each.
     """
-
-    x: Floats
-    values: Floats
-    losses: Floats
-    kkt: Flags
-    owners: tuple[int, ...]
-    chosen: int | None
-    low: float
-    high: float
-    points_label: str
-    directions_label: str
-    chosen_label: str
-    losses_label: str
-    places: tuple[str, ...]
-    nothing: str
-    notes: tuple[str, ...]
-
-
-def candidates(frame: PursuitFrame) -> Candidates:
-    """The candidates of the frame's last search, at most ``MOST_A_PLACE`` of each layer or path, best first."""
-    at_origin = any(candidate.layer == 0 for candidate in frame.candidates) or frame.iteration == 0
-    paths = [(0, frame.hidden_layers)] if at_origin else [(layer, layer) for layer in range(1, frame.hidden_layers + 1)]
-    longer = {(each.layer, each.last) for each in frame.candidates} - set(paths)
-    paths += sorted(longer, key=lambda path: (path[1] - path[0], path))
-    x: list[float] = []
-    shown: list[int] = []
-    owners: list[int] = []
+    if not frame.candidates:
+        ended = frame.finished is not None and frame.finished.kind == "no_point"
+        why = "None: no KKT point has a positive value." if ended else "None yet: a search finds them."
+        return Scene("Candidates", empty=why)
+    paths = _paths(frame)
+    x, shown, owners = [], [], []
     for place, path in enumerate(paths):
         own = _shown_of(path, frame)
         x += (place + _spread(len(own))).tolist()
         shown += own
         owners += [place] * len(own)
     found = [frame.candidates[index] for index in shown]
-    points = sum(each.is_kkt_point for each in found)
-    losses = _drawable(found)
-    drawn = losses[np.isfinite(losses)]
     notes = _decision(frame)
     if left_out := len(frame.candidates) - len(shown):
         notes.append(f"not shown: {count(left_out, 'weaker candidate')}")
-    if owners and (empty := [str(path[0]) for place, path in enumerate(paths) if place not in owners]):
+    if empty := [str(path[0]) for place, path in enumerate(paths) if place not in owners]:
         notes.append(f"no candidate in layer {', '.join(empty)}")
     if len({len(each.layers) for each in found}) > 1:
         notes.append("N of neurons and of paths of different length do not compare")
-    return Candidates(
-        x=np.array(x, dtype=np.float64),
-        values=np.array([each.value for each in found], dtype=np.float64),
-        losses=losses,
-        kkt=np.array([each.is_kkt_point for each in found], dtype=bool),
-        owners=tuple(owners),
-        chosen=None if frame.taken is None else shown.index(frame.taken),
-        points_label=count(points, "KKT point") if points else "",
-        directions_label=_directions(found),
-        chosen_label="" if frame.taken is None else _taken(frame.candidates[frame.taken]),
-        low=round_below(float(drawn.min()) / 1.1) if len(drawn) else 0.1,
-        high=round_above(float(drawn.max()) * 1.1) if len(drawn) else 1.0,
-        losses_label=LOSS_LABEL if len(drawn) else "",
-        places=("origin",) if at_origin else tuple(_name(*path) for path in paths),
-        nothing="" if found else _nothing(frame),
+    values = np.array([each.value for each in found])
+    low = round_limits(float(values.min()), float(values.max()))[0] if values.min() < 0 else 0.0
+    high = round_limits(0.0, float(values.max()))[1] if values.max() > 0 else 1.0
+    losses = _drawable(found)
+    tried = bool(np.isfinite(losses).any())
+    names = [_name(*path) for path in paths]
+    taken = None if frame.taken is None else frame.candidates[frame.taken]
+    return Scene(
+        "Candidates",
+        tuple(_marks(frame, found, np.array(x), values, losses)),
+        Axis("hidden layers that would get a neuron", -0.5, len(paths) - 0.5, ticks=tuple(enumerate(names))),
+        Axis("NCF value", low, high),
+        Axis(LOSS_LABEL, *log_limits(losses), log=True) if tried else None,
         notes=tuple(notes),
+        says=f"{count(len(frame.candidates), 'candidate')} in {', '.join(names)}; "
+        + ("none is taken yet" if taken is None else f"{_taken(taken)}{_where(taken)}"),
     )
 
 
+def _marks(frame: PursuitFrame, found: list[Candidate], x: Floats, values: Floats, losses: Floats) -> list[Mark]:
+    taken = None if frame.taken is None else frame.candidates[frame.taken]
+    is_taken = np.array([each is taken for each in found])
+    kkt = np.array([each.is_kkt_point for each in found])
+    tried = np.isfinite(losses)
+    reads = [_read(each) for each in found]
+
+    def dots(role: str, heights: Floats, chosen: Floats, label: str, right: bool = False) -> Dots:
+        texts = tuple(reads[index] for index in np.flatnonzero(chosen))
+        return Dots(role, x[chosen], heights[chosen], label, right, reads=texts)
+
+    points, others = int(kkt.sum()), int((~kkt).sum())
+    return [
+        Curve("stem", *upright(x, 0.0, values)),
+        dots("point", values, kkt & ~is_taken, count(points, "KKT point")),
+        dots("direction", values, ~kkt & ~is_taken, _directions(found, others)),
+        dots("taken", values, is_taken, "" if taken is None else _taken(taken)),
+        dots("look-ahead", losses, tried, LOSS_LABEL, True),
+    ]
+
+
+def _paths(frame: PursuitFrame) -> list[tuple[int, int]]:
+    if any(candidate.layer == 0 for candidate in frame.candidates) or frame.iteration == 0:
+        return [(0, frame.hidden_layers)]
+    layers = [(layer, layer) for layer in range(1, frame.hidden_layers + 1)]
+    longer = {(each.layer, each.last) for each in frame.candidates} - set(layers)
+    return layers + sorted(longer, key=lambda path: (path[1] - path[0], path))
+
+
 def _name(first: int, last: int) -> str:
-    return f"layer{'s' * (first < last)} {span(first, last)}"
+    return f"layer{'s' * (first < last)} {span(first, last)}" if first else "origin"
 
 
 def _shown_of(path: tuple[int, int], frame: PursuitFrame) -> list[int]:
     """The indices of a path's candidates of largest value; the one taken is always among them."""
     own = [index for index, each in enumerate(frame.candidates) if (each.layer, each.last) == path]
+    if path[0] == 0:
+        own = [index for index, each in enumerate(frame.candidates) if each.layer == 0]
     own.sort(key=lambda index: -frame.candidates[index].value)
-    shown = own[:MOST_A_PLACE]
+    kept = own[:MOST_A_PLACE]
     if frame.taken in own[MOST_A_PLACE:]:
-        shown[-1] = frame.taken
-    return shown
+        kept[-1] = frame.taken
+    return kept
 
 
 def _drawable(found: list[Candidate]) -> Floats:
@@ -138,17 +116,16 @@ def _spread(count: int) -> Floats:
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(count)
 
 
-def _nothing(frame: PursuitFrame) -> str:
-    ended = frame.finished is not None and frame.finished.kind == "no_point"
-    return "None: no KKT point has a positive value." if ended else "None yet: a search finds them."
+def _directions(found: list[Candidate], others: int) -> str:
+    worst = max((each.residual for each in found if not each.is_kkt_point), default=0.0)
+    named = count(others, "candidate direction")
+    return f"{named}, residual up to {number(worst)}" if math.isfinite(worst) else named
 
 
-def _directions(found: list[Candidate]) -> str:
-    residuals = [each.residual for each in found if not each.is_kkt_point]
-    if not residuals:
-        return ""
-    named = count(len(residuals), "candidate direction")
-    return f"{named}, residual up to {number(max(residuals))}" if math.isfinite(max(residuals)) else named
+def _read(each: Candidate) -> str:
+    kind = "KKT point" if each.is_kkt_point else "direction"
+    after = "" if each.loss is None else f", look-ahead {_loss(each)}"
+    return f"{_name(each.layer, each.last)}: {kind}, N = {number(each.value)}, residual {number(each.residual)}{after}"
 
 
 def _taken(taken: Candidate) -> str:

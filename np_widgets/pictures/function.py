@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import contourpy
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,144 +12,23 @@ from np_widgets import arguments
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.looks import VALUES, class_colors, class_role
 from np_widgets.pictures.probe import Probe
-
-Floats = NDArray[np.float64]
+from np_widgets.pictures.scene import Axis, Cells, Curve, Dots, Floats, Mark, Scene, Shades, joined
+from np_widgets.pictures.ticks import round_limits, round_limits_of, round_ticks, snapped
 
 MOST_CLASSES = 20
+# In a larger confusion matrix numbers would be too small to read.
+_MOST_WRITTEN = 10
 
 
-@dataclass(frozen=True)
-class Lines:
-    """One output over the vertices of the hypercube (``kind="hypercube"``) or over one input (``kind="curve"``).
-
-    Attributes
-    ----------
-    kind
-        ``"hypercube"`` or ``"curve"``.
-    x
-        Shape ``(k,)``; for vertices the position 0 … 1 in lexicographic order.
-    learned, truth
-        Shape ``(k,)``; None before the first network, or where the truth is not known.
-    data_x, data_y
-        Shape ``(c,)``: training data; none for vertices.
-    x_label, y_label
-        What the axes show.
-    summary
-        How close the two are, in words; empty if that cannot be said.
-    """
-
-    kind: str
-    x: Floats
-    learned: Floats | None
-    truth: Floats | None
-    data_x: Floats
-    data_y: Floats
-    x_label: str
-    y_label: str
-    summary: str
-
-
-@dataclass(frozen=True)
-class Regions:
-    """A map over two inputs, with the data on it.
-
-    Attributes
-    ----------
-    x, y
-        Shape ``(g,)`` each: the sides of the grid.
-    learned
-        Shape ``(g, g)``, row by row of ``y``: the output, the probability of class 1 of two, or the index of the most
-        probable of more classes (``discrete``). None before the first network.
-    truth
-        The same of the truth, if it is known.
-    data_x, data_y, data_values
-        Shape ``(c,)``: training data and, on the scale of ``learned``, their targets.
-    low, high
-        The ends of the color scale.
-    discrete
-        Whether the values are indices of classes.
-    x_label, y_label, value_label
-        What axes and colors show.
-    summary
-        How well the data are met, in words.
-    """
-
-    x: Floats
-    y: Floats
-    learned: Floats | None
-    truth: Floats | None
-    data_x: Floats
-    data_y: Floats
-    data_values: Floats
-    low: float
-    high: float
-    discrete: bool
-    x_label: str
-    y_label: str
-    value_label: str
-    summary: str
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """Prediction against target, for one output.
-
-    Attributes
-    ----------
-    targets, predictions
-        Shape ``(c,)``; ``predictions`` is None before the first network.
-    is_test
-        Shape ``(c,)``: which points come from the test set.
-    low, high
-        The ends of the diagonal, and of the axes unless predictions lie outside.
-    x_label, y_label
-        What the axes show.
-    summary
-        The share of the variance explained, in words.
-    """
-
-    targets: Floats
-    predictions: Floats | None
-    is_test: NDArray[np.bool_]
-    low: float
-    high: float
-    x_label: str
-    y_label: str
-    summary: str
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often each class is taken for each other.
-
-    Attributes
-    ----------
-    classes
-        The labels that are shown, at most ``MOST_CLASSES`` (the most frequent).
-    shares
-        Shape ``(c, c)``: of the samples of the class of a row, the share that is taken for the class of a column. None
-        before the first network.
-    x_label, y_label
-        What the axes show.
-    summary
-        The accuracy, on the test set if there is one, in words.
-    """
-
-    classes: tuple[int, ...]
-    shares: Floats | None
-    x_label: str
-    y_label: str
-    summary: str
-
-
-def function(frame: PursuitFrame, probe: Probe, output: int | None = None) -> Lines | Regions | Scatter | Confusion:
-    """The picture of what the frame's network computes at the points of a probe.
+def function(frame: PursuitFrame, probe: Probe, output: int | None = None) -> Scene:
+    """What the frame's network computes at the points of a probe; without a network only the truth and the data.
 
     Parameters
     ----------
     frame
-        Its network may be missing: then only the truth and the data are shown.
+        Its network may be missing.
     probe
         ``probe(problem)`` from :mod:`np_widgets.pictures.probe`: make it once for a problem.
     output
@@ -162,14 +40,10 @@ def function(frame: PursuitFrame, probe: Probe, output: int | None = None) -> Li
     output = arguments.whole("output", output, 0, probe.outputs - 1)
     learned = _learned(frame, probe, probe.points)
     if probe.kind in ("hypercube", "curve"):
-        # How far it is from the data says less than how far it is from the truth.
-        at_data = _learned(frame, probe, probe.data_points) if probe.truth is None else None
-        return _lines(probe, learned, at_data, output)
+        return _lines(frame, probe, learned, output)
     if probe.kind == "regions":
-        return _regions(probe, learned, _learned(frame, probe, probe.data_points), output)
-    if probe.kind == "scatter":
-        return _scatter(probe, learned, output)
-    return _confusion(probe, learned)
+        return _regions(frame, probe, learned, output)
+    return _scatter(probe, learned, output) if probe.kind == "scatter" else _confusion(probe, learned)
 
 
 def _learned(frame: PursuitFrame, probe: Probe, points: Tensor) -> Floats | None:
@@ -181,85 +55,127 @@ def _learned(frame: PursuitFrame, probe: Probe, points: Tensor) -> Floats | None
         return probe.values(network.forward(points).output)
 
 
-def _lines(probe: Probe, learned: Floats | None, at_data: Floats | None, output: int) -> Lines:
+def _lines(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: int) -> Scene:
     curve = probe.kind == "curve"
+    x = probe.axes[0]
     mine = None if learned is None else learned[:, output]
     truth = None if probe.truth is None else probe.truth[:, output]
-    summary = ""
+    data = (probe.data_inputs[:, 0], probe.data_values[:, output]) if curve else (np.zeros(0), np.zeros(0))
+    low, high = round_limits_of(mine, truth, data[1])
+    note = ""
     if mine is not None and truth is not None:
-        where = "vertices" if not curve else "points"
-        summary = f"largest error on {len(mine)} {where}: {number(float(np.abs(mine - truth).max()))}"
-    elif at_data is not None:
-        summary = _agreement(probe, at_data, output)
-    return Lines(
-        kind=probe.kind,
-        x=probe.axes[0],
-        learned=mine,
-        truth=truth,
-        data_x=probe.data_inputs[:, 0] if curve else np.zeros(0),
-        data_y=probe.data_values[:, output] if curve else np.zeros(0),
-        x_label=probe.axis_labels[0] if curve else "vertices from (1, …, 1) to (−1, …, −1)",
-        y_label=probe.output_name(output),
-        summary=summary,
+        error = number(float(np.abs(mine - truth).max()))
+        note = f"Largest error on {count(len(mine), 'point') if curve else f'{len(mine):,} vertices'}: {error}"
+    elif mine is not None:
+        # How far it is from the data says less than how far it is from the truth.
+        note = _agreement(frame, probe, output)
+    marks: list[Mark] = []
+    if mine is not None:
+        marks.append(Curve("learned" if curve else "thin", x, snapped(mine, low, high), "learned"))
+    if truth is not None:
+        marks.append(Curve("truth", x, truth, "true"))
+    marks.append(Dots("data", *data, "training data"))
+    where = probe.axis_labels[0] if curve else "vertices from (1, …, 1) to (−1, …, −1)"
+    name = probe.output_name(output)
+    return Scene(
+        "Function: learned and true" if truth is not None else "Function: learned, and the data",
+        tuple(marks),
+        # Where a vertex stands has no meaning beyond the order.
+        Axis(where, float(x[0]), float(x[-1]), ticks=None if curve else ()),
+        Axis(name, low, high),
+        notes=(note,),
+        says=f"{name[0].upper()}{name[1:]} over {where}" + ("" if mine is not None else ", not learned yet"),
     )
 
 
-def _regions(probe: Probe, learned: Floats | None, at_data: Floats | None, output: int) -> Regions:
+def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: int) -> Scene:
     discrete = probe.classes and probe.outputs > 2
-    grid = (len(probe.axes[1]), len(probe.axes[0]))
+    x, y = probe.axes
 
-    def shown(values: Floats) -> Floats:
+    def drawn(values: Floats) -> Floats:
         return values.argmax(axis=1).astype(np.float64) if discrete else values[:, output]
 
-    data = shown(probe.data_values)
-    if discrete:
-        low, high = 0.0, float(probe.outputs - 1)
-    elif probe.classes:
-        low, high = 0.0, 1.0
+    targets = drawn(probe.data_values)
+    name = "class" if discrete else probe.output_name(output)
+    low, high = (-0.5, probe.outputs - 0.5) if discrete else (0.0, 1.0) if probe.classes else _range(targets)
+    ends = (number(low), number(high))
+    colors = class_colors(probe.outputs) if probe.classes else VALUES
+    shades = Shades(colors, low, high, "" if discrete else name, ends)
+    marks: list[Mark] = []
+    for role, values, label in (("boundary", learned, "learned"), ("true boundary", probe.truth, "true")):
+        if values is None:
+            continue
+        grid = drawn(values).reshape(len(y), len(x))
+        if role == "boundary":
+            shown = np.clip(grid, low, high)
+            shown = shown if discrete else snapped(shown, low, high)
+            marks.append(Cells("cells", x, y, values=shown, shades=shades, smooth=not discrete))
+        kind = "boundary" if probe.classes else "levels"
+        marks.append(
+            Curve(role, *_outlines(x, y, grid, probe.outputs if discrete else 0, probe.classes), f"{label} {kind}")
+        )
+    data = (probe.data_inputs[:, 0], probe.data_inputs[:, 1])
+    if probe.classes:
+        labels = probe.data_values.argmax(axis=1)
+        for group in range(probe.outputs):
+            chosen = labels == group
+            marks.append(Dots(class_role(group), data[0][chosen], data[1][chosen], f"class {group}"))
     else:
-        low, high = _range(data)
-    return Regions(
-        x=probe.axes[0],
-        y=probe.axes[1],
-        learned=None if learned is None else shown(learned).reshape(grid),
-        truth=None if probe.truth is None else shown(probe.truth).reshape(grid),
-        data_x=probe.data_inputs[:, 0],
-        data_y=probe.data_inputs[:, 1],
-        data_values=data,
-        low=low,
-        high=high,
-        discrete=discrete,
-        x_label=probe.axis_labels[0],
-        y_label=probe.axis_labels[1],
-        value_label="class" if discrete else probe.output_name(output),
-        summary="" if at_data is None else _agreement(probe, at_data, output),
+        marks.append(Dots("valued", *data, "data", values=targets, shades=shades))
+    return Scene(
+        "Function: learned, and the data",
+        tuple(marks),
+        Axis(probe.axis_labels[0], float(x[0]), float(x[-1])),
+        Axis(probe.axis_labels[1], float(y[0]), float(y[-1])),
+        notes=(_agreement(frame, probe, output),),
+        says=f"{name[0].upper()}{name[1:]} over {probe.axis_labels[0]} and {probe.axis_labels[1]}",
     )
 
 
-def _agreement(probe: Probe, at_data: Floats, output: int) -> str:
+def _outlines(x: Floats, y: Floats, values: Floats, groups: int, classes: bool) -> tuple[Floats, Floats]:
+    """Level lines; of classes the boundary of each of the ``groups``, as their numbers have no order."""
+    maps = [(values == group).astype(np.float64) for group in range(groups)] if groups else [values]
+    levels = [0.5] if classes else round_ticks(*_range(values)).tolist()
+    found = []
+    for heights in maps:
+        generator = contourpy.contour_generator(x, y, np.where(np.isfinite(heights), heights, 0.0))
+        found += [np.asarray(line) for level in levels for line in generator.lines(level)]
+    return joined((line[:, 0], line[:, 1]) for line in found)
+
+
+def _agreement(frame: PursuitFrame, probe: Probe, output: int) -> str:
+    at_data = _learned(frame, probe, probe.data_points)
+    if at_data is None:
+        return ""
     data = count(len(at_data), "training sample")
     if probe.classes:
         right = float((at_data.argmax(axis=1) == probe.data_values.argmax(axis=1)).mean())
         return f"{right:.1%} right on {data}"
     errors = at_data[:, output] - probe.data_values[:, output]
-    return f"rms error on {data}: {number(float(np.sqrt(np.square(errors).mean())))}"
+    return f"Rms error on {data}: {number(float(np.sqrt(np.square(errors).mean())))}"
 
 
-def _scatter(probe: Probe, learned: Floats | None, output: int) -> Scatter:
+def _scatter(probe: Probe, learned: Floats | None, output: int) -> Scene:
     assert probe.truth is not None  # a scatter is made of targets
-    targets = probe.truth[:, output]
+    targets, is_test = probe.truth[:, output], probe.data_is_test
     predictions = None if learned is None else learned[:, output]
-    low, high = _range(targets)
+    ends = _range(targets)
+    marks: list[Mark] = [Curve("diagonal", ends, ends, "learned = target")]
+    low, high = round_limits_of(np.array(ends), predictions)
+    note = ""
+    if predictions is not None:
+        shown = snapped(predictions, low, high)
+        for role, chosen, label in (("training", ~is_test, "training"), ("testing", is_test, "test")):
+            marks.append(Dots(role, targets[chosen], shown[chosen], label))
+        note = _explained(targets, predictions, is_test)
     name = probe.output_name(output)
-    return Scatter(
-        targets=targets,
-        predictions=predictions,
-        is_test=probe.data_is_test,
-        low=low,
-        high=high,
-        x_label=f"target {name}",
-        y_label=f"learned {name}",
-        summary="" if predictions is None else _explained(targets, predictions, probe.data_is_test),
+    return Scene(
+        "Function: predictions and targets",
+        tuple(marks),
+        Axis(f"target {name}", *round_limits(*ends)),
+        Axis(f"learned {name}", low, high),
+        notes=(note,),
+        says=f"Learned against wanted values of {name} at {count(len(targets), 'sample')}",
     )
 
 
@@ -273,32 +189,42 @@ def _explained(targets: Floats, predictions: Floats, is_test: NDArray[np.bool_])
     return f"R² = {', '.join(parts)}" if parts else ""
 
 
-def _confusion(probe: Probe, learned: Floats | None) -> Confusion:
+def _confusion(probe: Probe, learned: Floats | None) -> Scene:
     assert probe.truth is not None  # a confusion matrix is made of labels
-    chosen = probe.data_is_test if probe.data_is_test.any() else ~probe.data_is_test
+    tested = bool(probe.data_is_test.any())
+    chosen = probe.data_is_test if tested else ~probe.data_is_test
     labels = probe.truth.argmax(axis=1)[chosen]
     frequent = np.argsort(-np.bincount(labels, minlength=probe.outputs), kind="stable")[:MOST_CLASSES]
     classes = np.sort(frequent)
-    shares, summary = None, ""
+    places = np.arange(len(classes), dtype=np.float64)
+    marks, notes = [], []
     if learned is not None:
         predicted = learned.argmax(axis=1)[chosen]
         counts = np.zeros((probe.outputs, probe.outputs))
         np.add.at(counts, (labels, predicted), 1.0)
         shares = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))[np.ix_(classes, classes)]
-        data = "test" if probe.data_is_test.any() else "training"
+        texts: tuple[tuple[str, ...], ...] = ()
+        if len(classes) <= _MOST_WRITTEN:
+            texts = tuple(tuple(f"{100 * share:.0f}" if share else "" for share in row) for row in shares.tolist())
+        shades = Shades(VALUES, 0.0, 1.0, "share of the true class", ("0 %", "100 %"))
+        marks.append(Cells("cells", places, places, values=shares, shades=shades, texts=texts))
         right = float((predicted == labels).mean())
-        summary = f"{right:.1%} right on {count(len(labels), f'{data} sample')}"
+        data = "test" if tested else "training"
+        notes.append(f"{right:.1%} right on {count(len(labels), f'{data} sample')}")
         if len(classes) < probe.outputs:
-            summary += f"; the {len(classes)} most frequent of {probe.outputs:,} classes are shown"
-    return Confusion(
-        classes=tuple(int(label) for label in classes),
-        shares=shares,
-        x_label="predicted class",
-        y_label="true class",
-        summary=summary,
+            notes.append(f"the {len(classes)} most frequent of {probe.outputs:,} classes are shown")
+    ticks = tuple(zip(places.tolist(), map(str, classes.tolist()), strict=True))
+    ends = (-0.5, len(classes) - 0.5)
+    return Scene(
+        "Function: predicted and true classes",
+        tuple(marks),
+        Axis("predicted class", *ends, ticks=ticks),
+        Axis("true class", *ends, ticks=ticks, reverse=True),
+        notes=tuple(notes),
+        says="How often each class is taken for each other, in percent of the true class",
     )
 
 
 def _range(values: Floats) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return (low, high) if high > low else (low - 1.0, high + 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -18,8 +20,8 @@ def output_name(index: int, outputs: int, classes: bool) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """``count(1, "neuron")`` is ``"1 neuron"``, ``count(1200, "neuron")`` is ``"1,200 neurons"``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """``count(1, "neuron")`` is ``"1 neuron"``, ``count(1200, "class")`` is ``"1,200 classes"``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def number(value: float) -> str:
@@ -35,3 +37,14 @@ def number(value: float) -> str:
 def span(first: int, last: int) -> str:
     """Consecutive hidden layers as short as can be: ``"2"`` or ``"1–3"``."""
     return str(first) if first == last else f"{first}–{last}"
+
+
+def widths(sizes: Iterable[int]) -> str:
+    """``"(4, 2)"``."""
+    return f"({', '.join(str(size) for size in sizes)})"
+
+
+def shown(parts: Iterable[str]) -> str:
+    """A note on what is left out; empty if nothing is."""
+    text = ", ".join(part for part in parts if part)
+    return f"Shown: {text}" if text else ""

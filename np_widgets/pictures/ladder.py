@@ -3,136 +3,98 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from np_widgets.learning.ensemble.results import PursuitEnsemble
-from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.limits import round_above, round_below
-from np_widgets.pictures.loss import SMALLEST
-
-Floats = NDArray[np.float64]
+from np_widgets.pictures.labels import count, number, widths
+from np_widgets.pictures.scene import Area, Axis, Curve, Floats, Mark, Scene, Texts, boxes, joined
+from np_widgets.pictures.ticks import SMALLEST, log_limits
 
 # More lines would be one gray area, and slow to draw; the median and the quartiles are of all pursuits.
 MOST_LINES = 200
 MOST_ROWS = 8
 NO_NETWORK = "No pursuit has a network"
+_BAR = 0.62
 
 
-@dataclass(frozen=True, eq=False)
-class Ladder:
-    """The losses of all pursuits. What is finite is at least :data:`~np_widgets.pictures.loss.SMALLEST`.
-
-    Attributes
-    ----------
-    neurons
-        Shape ``(a,)``: how many neurons were added to the first network, 0, 1, …
-    losses
-        Shape ``(g, a)``: one row for each pursuit that is drawn as a line; NaN where its loss is not finite.
-    median
-        Shape ``(a,)``: of the finite losses of all pursuits; NaN where there is none.
-    lower, upper
-        Shape ``(a,)``: their quartiles; empty if there is only one pursuit.
-    pursuits
-        How many pursuits have a finite loss.
-    low, high
-        The limits of the log axis, 1, 2 or 5 times a power of ten, with all points between them.
-    note
-        What the picture leaves out, in words.
-    empty
-        Why there is nothing to see, in words; empty if there is.
-    """
-
-    neurons: Floats
-    losses: Floats
-    median: Floats
-    lower: Floats
-    upper: Floats
-    pursuits: int
-    low: float
-    high: float
-    note: str
-    empty: str
-
-
-@dataclass(frozen=True, eq=False)
-class Endings:
-    """How many pursuits ended with which architecture, the most frequent first.
-
-    Attributes
-    ----------
-    labels
-        The hidden widths of each row, in words. The last row may be all others together.
-    counts
-        Shape ``(r,)``: how many pursuits ended there.
-    others
-        How many architectures the last row stands for; 0 if it is one like the rest.
-    pursuits
-        How many pursuits have a network: the sum of ``counts``.
-    note
-        How many pursuits have none, in words.
-    empty
-        Why there is nothing to see, in words; empty if there is.
-    """
-
-    labels: tuple[str, ...]
-    counts: NDArray[np.int64]
-    others: int
-    pursuits: int
-    note: str
-    empty: str
-
-
-def ladder(ensemble: PursuitEnsemble) -> Ladder:
+def ladder(ensemble: PursuitEnsemble) -> Scene:
     """The losses of an ensemble; those that are not finite are left out, tiny ones drawn at the smallest."""
     table = ensemble.ladder
     finite = np.isfinite(table)
     table = np.where(finite, table, np.nan)[finite.any(axis=1)]
-    lines = np.unique(np.linspace(0, len(table) - 1, min(len(table), MOST_LINES)).round().astype(np.int64))
+    title = f"Loss of {count(len(table), 'pursuit')}"
+    if not len(table):
+        return Scene("Loss", empty="No finite loss" if any(result.widths for result in ensemble) else NO_NETWORK)
+    drawn = np.maximum(
+        table[np.unique(np.linspace(0, len(table) - 1, min(len(table), MOST_LINES)).round().astype(int))], SMALLEST
+    )
     lower, median, upper = _quartiles(table)
-    values = np.maximum(table[np.isfinite(table)], SMALLEST)
-    notes = []
-    if len(lines) < len(table):
-        notes.append(f"{len(lines):,} of the pursuits are drawn as lines.")
+    added = np.arange(table.shape[1], dtype=np.float64)
+    if len(added) == 1:
+        # A single column is as wide as a bar: a line of one point could not be seen.
+        added = np.array([-_BAR / 2, _BAR / 2])
+        drawn, lower, median, upper = (np.repeat(each, 2, axis=-1) for each in (drawn, lower, median, upper))
+    known = np.isfinite(median)
+    many = len(table) > 1
+    marks: list[Mark] = [Curve("main", added, median, "median" if many else "the only pursuit")]
+    if many:
+        around = np.concatenate([added[known], added[known][::-1]])
+        between = np.concatenate([lower[known], upper[known][::-1]])
+        marks.append(Area("quartiles", around[None], between[None], "between the quartiles"))
+        marks.append(Curve("each", *joined((added, row) for row in drawn), "each pursuit"))
+    notes = [f"{len(drawn):,} of the pursuits are drawn as lines."] if len(drawn) < len(table) else []
     if np.any(table < SMALLEST):
         notes.append(f"Losses below {number(SMALLEST)} are drawn there.")
-    return Ladder(
-        neurons=np.arange(table.shape[1], dtype=np.float64),
-        losses=np.maximum(table[lines], SMALLEST),
-        median=median,
-        lower=lower if len(table) > 1 else np.zeros(0),
-        upper=upper if len(table) > 1 else np.zeros(0),
-        pursuits=len(table),
-        low=round_below(float(values.min()) / 1.1) if len(values) else 0.1,
-        high=round_above(float(values.max()) * 1.1) if len(values) else 1.0,
-        note=" ".join(notes),
-        empty="" if len(table) else "No finite loss" if any(result.widths for result in ensemble) else NO_NETWORK,
+    low, high = log_limits(np.maximum(table, SMALLEST))
+    room = max(0.02 * float(np.ptp(added)), 0.05)
+    ends = _BAR if table.shape[1] == 1 else room
+    ticks = tuple((float(each), str(each)) for each in range(0, table.shape[1], -(-table.shape[1] // 8)))
+    return Scene(
+        title,
+        tuple(marks),
+        Axis("neurons added to the first network", float(added[0]) - ends, float(added[-1]) + ends, ticks=ticks),
+        Axis("training loss", low / (high / low) ** 0.03, high * (high / low) ** 0.03, log=True),
+        notes=(" ".join(notes),),
+        says=f"The median loss goes from {number(float(median[0]))} to {number(float(median[known][-1]))}",
     )
 
 
-def endings(ensemble: PursuitEnsemble) -> Endings:
-    """The architectures of an ensemble; the rarest are one row if there are more than :data:`MOST_ROWS`."""
-    widths = [result.widths for result in ensemble if result.widths]
+def endings(ensemble: PursuitEnsemble) -> Scene:
+    """How many pursuits ended with which hidden widths, the most frequent on top; the rarest are one bar together."""
+    title, sizes = "Final hidden widths", [result.widths for result in ensemble if result.widths]
+    if not sizes:
+        return Scene(title, empty=NO_NETWORK)
     # Of equally frequent ones the smaller network first.
-    found = sorted(Counter(widths).items(), key=lambda item: (-item[1], sum(item[0]), item[0]))
-    shown = found if len(found) <= MOST_ROWS else found[: MOST_ROWS - 1]
-    rest = found[len(shown) :]
-    labels = [f"({', '.join(str(width) for width in each)})" for each, _ in shown]
-    counts = [times for _, times in shown]
+    found = sorted(Counter(sizes).items(), key=lambda item: (-item[1], sum(item[0]), item[0]))
+    kept = found if len(found) <= MOST_ROWS else found[: MOST_ROWS - 1]
+    rest = found[len(kept) :]
+    names, counts = [widths(each) for each, _ in kept], [times for _, times in kept]
+    marks = _bars("bar", counts, 0, "ended with these widths")
     if rest:
-        labels.append(f"{len(rest):,} others")
+        names.append(count(len(rest), "other"))
         counts.append(sum(times for _, times in rest))
-    without = len(ensemble) - len(widths)
-    return Endings(
-        labels=tuple(labels),
-        counts=np.array(counts, dtype=np.int64),
-        others=len(rest),
-        pursuits=len(widths),
-        note=f"{count(without, 'pursuit')} without a network." if without else "",
-        empty="" if widths else NO_NETWORK,
+        marks += _bars("other bar", counts[-1:], len(kept), "others together")
+    without = len(ensemble) - len(sizes)
+    return Scene(
+        title,
+        tuple(marks),
+        # Room for the number at the end of the longest.
+        Axis("pursuits", 0.0, 1.12 * max(counts)),
+        # A few bars keep the thickness of many, and stand on top.
+        Axis("", -0.5, max(len(names), MOST_ROWS // 2) - 0.5, ticks=tuple(enumerate(names)), reverse=True),
+        notes=(f"{count(without, 'pursuit')} without a network." if without else "",),
+        says=f"Most often {names[0]}: {counts[0]:,} of {count(len(sizes), 'pursuit')}",
     )
+
+
+def _bars(role: str, counts: list[int], first: int, label: str) -> list[Mark]:
+    rows = first + np.arange(len(counts), dtype=np.float64)
+    ends = np.array(counts, dtype=np.float64)
+    return [
+        Area(role, *boxes(0.0, ends, rows - _BAR / 2, rows + _BAR / 2), label),
+        Texts("words", ends, rows, texts=tuple(f"{times:,}" for times in counts), place="right"),
+    ]
 
 
 def _quartiles(table: Floats) -> Floats:

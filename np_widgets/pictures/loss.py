@@ -1,114 +1,167 @@
-"""The training loss over all steps, on a log scale, with each addition marked."""
+"""The loss as a staircase: one stair a network, its steps from left to right, on a log scale."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.labels import span
-from np_widgets.pictures.limits import round_above, round_below
+from np_widgets.pictures.labels import count, number, span, widths
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, upright
+from np_widgets.pictures.stages import spread
+from np_widgets.pictures.ticks import SMALLEST, log_limits, round_below
 
-Floats = NDArray[np.float64]
-
-MOST_POINTS = 400
-# Smaller losses are rounding errors in double precision; a log axis has to end somewhere above zero.
-SMALLEST = 1e-16
+# Labels nearer than this share of the axis would run into each other.
+_LEVELS_APART, _LAYERS_APART, _LETTERS = 0.1, 0.035, 70
+# Below the last level that missed the target the axis goes on for so much; what has met it is drawn at its end.
+_BELOW_THE_LEVELS = 20.0
 
 
 @dataclass(frozen=True)
-class Loss:
-    """All values are finite and at least :data:`SMALLEST`, ready for a log axis.
+class _Stair:
+    """One network: where its training began and how long it was, and what it came to."""
 
-    Attributes
-    ----------
-    steps, losses
-        Shape ``(p,)``: the training loss over the total number of minimizer steps.
-    addition_steps, addition_losses
-        Shape ``(a,)``: where each neuron was added, and the training loss there.
-    addition_labels
-        Which hidden layer it joined, ``"2"``, or layers for a path of neurons, ``"1–2"``.
-    test_steps, test_losses
-        Shape ``(t,)``: the test loss where each training ended, and now; empty without a test set.
-    best_steps, best_losses
-        Shape ``(1,)``: the lowest of the test losses where a training ended; empty with less than two of them.
-    low, high
-        The limits of the log axis, 1, 2 or 5 times a power of ten, with all points between them.
+    first: int
+    steps: int
+    widths: tuple[int, ...]
+    joined: str
+    loss: float
+    test_loss: float | None
+    over: bool
+
+    def place(self, steps: Floats, start: int) -> Floats:
+        """Where steps stand, in the stair that starts there."""
+        return start + np.clip((steps - self.first) / max(self.steps, 1), 0.0, 1.0)
+
+
+def loss(frame: PursuitFrame) -> Scene:
+    """The loss of a frame; losses that are not finite are left out, tiny ones drawn at :data:`SMALLEST`.
+
+    All networks have the same room, however many steps each took: else the slowest one would be all that is seen.
     """
-
-    steps: Floats
-    losses: Floats
-    addition_steps: Floats
-    addition_losses: Floats
-    addition_labels: tuple[str, ...]
-    test_steps: Floats
-    test_losses: Floats
-    best_steps: Floats
-    best_losses: Floats
-    low: float
-    high: float
-
-
-def loss(frame: PursuitFrame) -> Loss:
-    """The loss picture of a frame; losses that are not finite are left out, zeros drawn at :data:`SMALLEST`."""
-    trace_steps = np.asarray(frame.trace_steps, dtype=np.float64)
-    trace = np.asarray(frame.trace_losses, dtype=np.float64)
-    steps, losses = _drawable(trace_steps[_spread(len(trace))], trace[_spread(len(trace))])
-    additions = [(record.first_step, span(record.layer, record.last)) for record in frame.growth if record.layer > 0]
-    current = frame.total_steps - frame.step
-    in_growth = {record.first_step for record in frame.growth}
-    if frame.iteration > len(frame.growth) and frame.added and current not in in_growth:
-        additions.append((current, span(frame.added[0][0], frame.added[-1][0])))
-    marks = np.array([step for step, _ in additions], dtype=np.float64)
-    test_steps, test_losses = _drawable(*_test(frame))
-    best_steps, best_losses = _drawable(*_best(frame))
-    values = np.concatenate([losses, test_losses])
-    return Loss(
-        steps=steps,
-        losses=losses,
-        addition_steps=marks,
-        addition_losses=_at(marks, steps, losses),
-        addition_labels=tuple(label for _, label in additions),
-        test_steps=test_steps,
-        test_losses=test_losses,
-        best_steps=best_steps,
-        best_losses=best_losses,
-        low=round_below(float(values.min()) / 1.1) if len(values) else 0.1,
-        high=round_above(float(values.max()) * 1.1) if len(values) else 1.0,
+    stairs = _stairs(frame)
+    if not stairs or (not len(frame.trace_steps) and frame.loss is None):
+        return Scene("Loss", empty="No step taken yet")
+    x, losses = _trace(frame, stairs)
+    levels = np.array([stair.loss for stair in stairs])
+    tests = [(number + 1.0, stair.test_loss) for number, stair in enumerate(stairs) if stair.test_loss is not None]
+    test_x, test_losses = _drawable(*np.array(tests, dtype=np.float64).reshape(-1, 2).T)
+    low, high = log_limits(losses, test_losses)
+    met = frame.finished is not None and frame.finished.kind == "target"
+    if met:
+        before = levels[:-1] if len(levels) > 1 else losses[:1]
+        floor = round_below(float(np.nanmin(np.maximum(before, SMALLEST))) / _BELOW_THE_LEVELS)
+        low = max(low, floor) if floor < high else low
+    inside = np.maximum(losses, low)
+    marks: list[Mark] = [Curve("learned", x, inside, "training")]
+    marks += [Curve("test", test_x, np.maximum(test_losses, low), "test"), *_best(frame, low)]
+    marks += _additions(stairs, x, inside, low)
+    marks += _levels(stairs, low, met)
+    notes = (
+        [f"The target is met: losses below {number(low)} are drawn at the end of the axis"]
+        if met and low > losses.min()
+        else []
+    )
+    ends = f"from {number(float(losses[0]))} to {number(float(levels[-1]))}" if len(losses) else "not finite"
+    return Scene(
+        "Loss",
+        tuple(marks),
+        Axis("networks by hidden widths, each with its steps", 0.0, float(len(stairs)), ticks=_ticks(stairs)),
+        # Room for what stands over a marker, and under the lowest level.
+        Axis("loss", low / (high / low) ** 0.08, high * (high / low) ** 0.12, log=True),
+        notes=tuple(notes),
+        says=f"Training loss {ends} over {count(len(stairs), 'network')} and {count(frame.total_steps, 'step')}"
+        + (f"; lowest test loss {number(float(test_losses.min()))}" if len(test_losses) else ""),
     )
 
 
-def _spread(count: int) -> NDArray[np.int64]:
-    """At most ``MOST_POINTS`` indices, evenly spread, the first and the last among them."""
-    if count <= MOST_POINTS:
-        return np.arange(count)
-    return np.unique(np.linspace(0, count - 1, MOST_POINTS).round().astype(np.int64))
+def _stairs(frame: PursuitFrame) -> list[_Stair]:
+    stairs = [
+        _Stair(
+            first=record.first_step,
+            steps=record.steps,
+            widths=record.widths,
+            joined=span(record.layer, record.last) if record.layer else "",
+            loss=record.loss,
+            test_loss=record.test_loss,
+            over=True,
+        )
+        for record in frame.growth
+    ]
+    current = frame.total_steps - frame.step
+    known = {record.first_step for record in frame.growth}
+    if frame.iteration > len(frame.growth) and frame.loss is not None and (current not in known or not stairs):
+        new = span(frame.added[0][0], frame.added[-1][0]) if frame.added else ""
+        stairs.append(_Stair(current, frame.step, frame.widths, new, frame.loss, frame.test_loss, over=False))
+    return stairs
 
 
-def _drawable(steps: Floats, losses: Floats) -> tuple[Floats, Floats]:
-    finite = np.isfinite(steps) & np.isfinite(losses)
-    return steps[finite], np.maximum(losses[finite], SMALLEST)
+def _trace(frame: PursuitFrame, stairs: list[_Stair]) -> tuple[Floats, Floats]:
+    """Places and losses of the trace, with the level at the end of each stair."""
+    chosen = spread(0, len(frame.trace_steps))
+    steps = np.asarray(frame.trace_steps, dtype=np.float64)[chosen]
+    losses = np.asarray(frame.trace_losses, dtype=np.float64)[chosen]
+    starts = np.array([stair.first for stair in stairs[1:]], dtype=np.float64)
+    owners = np.searchsorted(starts, steps, side="left")
+    parts = []
+    for place, stair in enumerate(stairs):
+        own = owners == place
+        places = np.append(stair.place(steps[own], place), place + 1.0)
+        parts.append((places, np.append(losses[own], stair.loss)))
+    x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return _drawable(x, y)
 
 
-def _test(frame: PursuitFrame) -> tuple[Floats, Floats]:
-    points = [(r.first_step + r.steps, r.test_loss) for r in frame.growth if r.test_loss is not None]
-    if frame.test_loss is not None and all(step != frame.total_steps for step, _ in points):
-        points.append((frame.total_steps, frame.test_loss))
-    array = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return array[:, 0], array[:, 1]
+def _drawable(x: Floats, losses: Floats) -> tuple[Floats, Floats]:
+    finite = np.isfinite(losses)
+    return x[finite], np.maximum(losses[finite], SMALLEST)
 
 
-def _best(frame: PursuitFrame) -> tuple[Floats, Floats]:
+def _best(frame: PursuitFrame, low: float) -> list[Mark]:
     best = frame.best_on_test
-    record = None if best is None or len(frame.growth) < 2 else frame.growth[best]
-    if record is None or record.test_loss is None:
-        return np.zeros(0), np.zeros(0)
-    return np.array([float(record.first_step + record.steps)]), np.array([record.test_loss])
+    if best is None or len(frame.growth) < 2:
+        return []
+    record = frame.growth[best]
+    assert record.test_loss is not None
+    reads = (f"lowest test loss {number(record.test_loss)}, at widths {widths(record.widths)}",)
+    return [Dots("best", [best + 1.0], [max(record.test_loss, low)], "best on test", reads=reads)]
 
 
-def _at(marks: Floats, steps: Floats, losses: Floats) -> Floats:
-    if len(steps) == 0:
-        return np.full(len(marks), 1.0)
-    return np.exp(np.interp(marks, steps, np.log(losses)))
+def _additions(stairs: list[_Stair], x: Floats, losses: Floats, low: float) -> list[Mark]:
+    new = [number for number, stair in enumerate(stairs) if stair.joined]
+    if not new:
+        return []
+    places = np.array(new, dtype=np.float64)
+    heights = np.array([np.exp(np.interp(place, x, np.log(losses))) for place in places]) if len(x) else places + low
+    reads = tuple(
+        f"network {number + 1}: {count(sum(stairs[number].widths) - sum(stairs[number - 1].widths), 'neuron')} more in "
+        f"layer {stairs[number].joined}, after {count(stairs[number].first, 'step')}"
+        for number in new
+    )
+    shown = apart(places.tolist(), _LAYERS_APART * len(stairs))
+    return [
+        Curve("drop", *upright(places, low, heights)),
+        Dots("addition", places, heights, "a neuron joined this layer", reads=reads),
+        Texts("words", places[shown], heights[shown], texts=tuple(stairs[new[index]].joined for index in shown)),
+    ]
+
+
+def _levels(stairs: list[_Stair], low: float, met: bool) -> list[Mark]:
+    """What each training came to, written under its end; what has met the target above the end of the axis."""
+    over = [number for number, stair in enumerate(stairs) if stair.over and np.isfinite(stair.loss)]
+    places = np.array(over, dtype=np.float64) + 0.5
+    shown = apart(places.tolist(), _LEVELS_APART * len(stairs))
+    above = [index for index in shown if met and stairs[over[index]].loss < low]
+    marks: list[Mark] = []
+    for place, indices in (("below", [index for index in shown if index not in above]), ("above", above)):
+        heights = [max(stairs[over[index]].loss, low) for index in indices]
+        texts = tuple(number(stairs[over[index]].loss) for index in indices)
+        marks.append(Texts("aside", places[indices], heights, texts=texts, place=place))
+    return marks
+
+
+def _ticks(stairs: list[_Stair]) -> tuple[tuple[float, str], ...]:
+    names = [widths(stair.widths) for stair in stairs]
+    every = max(1, -(-sum(len(name) + 1 for name in names) // _LETTERS))
+    return tuple((index + 0.5, names[index]) for index in range(len(names) - 1, -1, -every))[::-1]

@@ -10,38 +10,19 @@ from numpy.typing import NDArray
 
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.limits import round_above, round_below
-from np_widgets.pictures.stages import NOTHING_YET, Mark, Stage, point, spread, stages
-
-Floats = NDArray[np.float64]
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, joined, upright
+from np_widgets.pictures.stages import NOTHING_YET, Stage, cursor, events, point, spread, stages, time_axis
+from np_widgets.pictures.ticks import SMALLEST, round_above, round_below
 
 MOST_NEURONS = 40
-# Smaller norms are rounding errors in double precision; a log axis has to end somewhere above zero.
-SMALLEST = 1e-16
 # After this many steps it is clear whether a predicted escape is within reach: in a thousand times the time so far.
 _STEPS_TO_JUDGE = 100
 _FARTHEST = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
-class Growth:
-    """The dormant weights from one saddle to the next, and the flow of the NCF alone beside them.
-
-    Attributes
-    ----------
-    time, norm
-        Shape ``(q,)``: ``‖w_z‖`` of all weights into and out of the neurons that are dormant at this saddle.
-    predicted_time, predicted_norm
-        Shape ``(s,)``: the same of the flow of the NCF alone; empty while it is not known.
-    start, end
-        The times between which ``escape_norm`` holds: up to the next saddle, or to ``right``.
-    escape_norm
-        The norm that counts as escaped, or None.
-    predicted_escape
-        The predicted time of the escape, or None.
-    escape
-        When the flow escaped, or None.
-    """
+class _Growth:
+    """The dormant weights from one saddle to the next, the flow of the NCF alone beside them, and both escapes."""
 
     time: Floats
     norm: Floats
@@ -54,75 +35,19 @@ class Growth:
     escape: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class Norms:
-    """All norms are positive and lie from ``low`` to ``high``, ready for a log axis.
+def norms(frame: SaddleFrame, index: int | None = None) -> Scene:
+    """The norms of a frame; ``index``, a point of its record, is where the time slider stands.
 
-    Attributes
-    ----------
-    growths
-        One for each saddle so far, the current one last.
-    time
-        Shape ``(q,)``: at most 400 times of the record.
-    neurons
-        Shape ``(j, q)``: the norm of each neuron's incoming and outgoing weights together, of the ``MOST_NEURONS``
-        that grow largest.
-    neuron_names
-        ``(layer, index)`` of each row.
-    neuron_awake
-        Shape ``(j,)``: which of them have woken up by the newest time.
-    shift_time, shift
-        Shape ``(r,)``: ``‖w_n − w̄_n‖`` where it is at least ``low``; empty at the origin, which has no active weights.
-    marks
-        The events, on the curve of ``‖w_z‖``.
-    now
-        The time at which the time slider stands, or None.
-    left, right
-        The limits of time; ``right > left``. A predicted escape lies between them unless it is out of reach.
-    low, high
-        The limits of the log axis, 1, 2 or 5 times a power of ten.
-    summary
-        The predicted and the actual escape from the saddle at ``now``, in words; where a saddle was just reached and no
-        escape from it is predicted yet, from the one before.
-    note
-        What is left out, in words; empty if nothing is.
-    empty
-        Why there is nothing to see, in words; empty if there is.
-    """
-
-    growths: tuple[Growth, ...]
-    time: Floats
-    neurons: Floats
-    neuron_names: tuple[tuple[int, int], ...]
-    neuron_awake: NDArray[np.bool_]
-    shift_time: Floats
-    shift: Floats
-    marks: tuple[Mark, ...]
-    now: float | None
-    left: float
-    right: float
-    low: float
-    high: float
-    summary: str
-    note: str
-    empty: str
-
-
-def norms(frame: SaddleFrame, index: int | None = None) -> Norms:
-    """The norms of a frame.
-
-    Parameters
-    ----------
-    frame
-        The whole of its record is drawn.
-    index
-        The point of the record at which the time slider stands; by default the newest.
+    ``‖w_z‖`` is of all weights into and out of the neurons that are dormant at each saddle. All norms lie on a log axis
+    that ends far below the order at which the dormant weights and the shift start.
     """
     record = frame.record
     here = point(frame, index)
-    parts = stages(frame)
-    raw = [_growth(frame, stage) for stage in parts]
+    if here < 0:
+        return Scene("Norms: dormant weights grow", empty=NOTHING_YET)
+    raw = [_growth(frame, stage) for stage in stages(frame)]
     chosen = spread(0, len(record.time))
+    time = record.time[chosen]
     rows = _largest(record.neuron_norm)
     shift = record.active_shift[chosen]
     moved = np.isfinite(shift) & (shift > 0)
@@ -130,31 +55,52 @@ def norms(frame: SaddleFrame, index: int | None = None) -> Norms:
     moved[moved] = shift[moved] >= low  # at the limit of the axis it would look as if it did not grow
     left, right = _times(frame, raw[-1].predicted_escape)
     growths = tuple(_within(growth, low, high, right) for growth in raw)
-    now = float(record.time[here]) if here >= 0 else None
     awake = {neuron for awakening in frame.awakenings for neuron in awakening.awake}
-    names = tuple(record.neurons[row] for row in rows)
+    of_neurons = _inside(record.neuron_norm[np.ix_(chosen, rows)].T, low, high)
+    woken = np.array([record.neurons[row] in awake for row in rows], dtype=bool)
     hidden = len(record.neurons) - len(rows)
-    return Norms(
-        growths=growths,
-        time=record.time[chosen],
-        neurons=_inside(record.neuron_norm[np.ix_(chosen, rows)].T, low, high),
-        neuron_names=names,
-        neuron_awake=np.array([name in awake for name in names], dtype=bool),
-        shift_time=record.time[chosen][moved],
-        shift=_inside(shift[moved], low, high),
-        marks=tuple(_marks(frame, growths)),
-        now=now,
-        left=left,
-        right=right,
-        low=low,
-        high=high,
-        summary=_summary(growths, now),
-        note=f"Not shown: {count(hidden, 'smaller neuron')}" if hidden else "",
-        empty="" if len(record.time) else NOTHING_YET,
+    only_start = len(record.time) == 1 and frame.finished is None
+    marks: list[Mark] = [
+        Curve("main", *joined((each.time, each.norm) for each in growths), "dormant weights"),
+        *_predictions(growths, low, high, right),
+        Curve("each", *joined((time, norm) for norm in of_neurons[~woken]), "each neuron"),
+        Curve("awake", *joined((time, norm) for norm in of_neurons[woken]), "woke up"),
+        Curve("shift", time[moved], _inside(shift[moved], low, high), "how far active weights moved"),
+        *cursor(frame, index, low, high),
+        *events(_events(frame, growths)),
+    ]
+    return Scene(
+        "Norms: dormant weights grow",
+        tuple(marks),
+        time_axis(left, right),
+        Axis("norm", low, high, log=True),
+        notes=(
+            _summary(growths, float(record.time[here])),
+            f"Not shown: {count(hidden, 'smaller neuron')}" if hidden else "",
+            "Only the start is known yet: press Play, Step or To escape." if only_start else "",
+        ),
+        says=f"The norm of the dormant weights, {number(float(record.dormant_norm[here]))} at time "
+        f"{number(float(record.time[here]))}",
     )
 
 
-def _growth(frame: SaddleFrame, stage: Stage) -> Growth:
+def _predictions(growths: tuple[_Growth, ...], low: float, high: float, right: float) -> list[Mark]:
+    known = [(growth, growth.escape_norm) for growth in growths if growth.escape_norm is not None]
+    expected = [(growth.predicted_escape, norm) for growth, norm in known if growth.predicted_escape is not None]
+    expected = [(time, norm) for time, norm in expected if time <= right]
+    times = [time for time, _ in expected]
+    reads = tuple(f"predicted escape at time {number(time)}" for time in times)
+    return [
+        Curve("predicted", *joined((each.predicted_time, each.predicted_norm) for each in growths), "predicted"),
+        Curve("drop", *upright(times, low, high)),
+        Dots("predicted escape", times, [norm for _, norm in expected], "predicted escape", reads=reads),
+        Curve(
+            "threshold", *joined(([each.start, each.end], [norm, norm]) for each, norm in known), "counts as escaped"
+        ),
+    ]
+
+
+def _growth(frame: SaddleFrame, stage: Stage) -> _Growth:
     chosen = spread(stage.first, stage.last)
     norm = frame.record.dormant_norm[chosen] if stage.number == 0 else _dormant_norm(frame, stage, chosen)
     known = np.isfinite(norm) & (norm > 0)
@@ -165,7 +111,7 @@ def _growth(frame: SaddleFrame, stage: Stage) -> Growth:
         predicted_time, predicted_norm = prediction.time[some], prediction.dormant_norm[some]
     sound = np.isfinite(predicted_norm) & (predicted_norm > 0)
     escapes = [event.time for event in frame.events if event.kind == "escaped" and stage.start <= event.time]
-    return Growth(
+    return _Growth(
         time=frame.record.time[chosen][known],
         norm=norm[known],
         predicted_time=predicted_time[sound],
@@ -196,7 +142,7 @@ def _largest(neuron_norm: Floats) -> NDArray[np.int64]:
     return np.sort(np.argsort(-peaks, kind="stable")[:MOST_NEURONS])
 
 
-def _limits(frame: SaddleFrame, growths: list[Growth], shift: Floats) -> tuple[float, float]:
+def _limits(frame: SaddleFrame, growths: list[_Growth], shift: Floats) -> tuple[float, float]:
     """All norms, but for those far below the order that the dormant weights and the shift start with."""
     curves = [curve for growth in growths for curve in (growth.norm, growth.predicted_norm)]
     each = frame.record.neuron_norm.ravel()
@@ -215,11 +161,12 @@ def _inside(values: Floats, low: float, high: float) -> Floats:
     return np.clip(np.nan_to_num(values, nan=low), low, high)
 
 
-def _within(growth: Growth, low: float, high: float, right: float) -> Growth:
+def _within(growth: _Growth, low: float, high: float, right: float) -> _Growth:
     return dataclasses.replace(
         growth,
         norm=_inside(growth.norm, low, high),
-        predicted_norm=_inside(growth.predicted_norm, low, high),
+        predicted_time=growth.predicted_time[growth.predicted_time <= right],
+        predicted_norm=_inside(growth.predicted_norm[growth.predicted_time <= right], low, high),
         end=min(growth.end, right),
     )
 
@@ -238,8 +185,8 @@ def _times(frame: SaddleFrame, escape: float | None) -> tuple[float, float]:
     return left, right + 0.03 * (right - left) if right > left else left + 1.0
 
 
-def _marks(frame: SaddleFrame, growths: tuple[Growth, ...]) -> list[Mark]:
-    marks = []
+def _events(frame: SaddleFrame, growths: tuple[_Growth, ...]) -> list[tuple[str, float, float, str]]:
+    found = []
     for event in frame.events:
         # The end of a stage is the beginning of the next, and a saddle is the end of the way to it.
         around = [growth for growth in growths if growth.start <= event.time and len(growth.time)]
@@ -247,12 +194,12 @@ def _marks(frame: SaddleFrame, growths: tuple[Growth, ...]) -> list[Mark]:
             around = [growth for growth in around if growth.start < event.time] or around
         if around:
             value = float(np.exp(np.interp(event.time, around[-1].time, np.log(around[-1].norm))))
-            marks.append(Mark(event.kind, event.time, value, event.message))
-    return marks
+            found.append((event.kind, event.time, value, event.message))
+    return found
 
 
-def _summary(growths: tuple[Growth, ...], now: float | None) -> str:
-    before = [growth for growth in growths if now is None or growth.start <= now]
+def _summary(growths: tuple[_Growth, ...], now: float) -> str:
+    before = [growth for growth in growths if growth.start <= now]
     if len(before) > 1 and before[-1].start == now and before[-1].predicted_escape is None:
         del before[-1]
     parts = []

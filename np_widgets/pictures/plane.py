@@ -2,140 +2,77 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.saddles.frames import Destination, SaddleFrame
 from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, joined
 from np_widgets.pictures.stages import NOTHING_YET, Stage, point, spread, stage_at, stages
-
-Floats = NDArray[np.float64]
 
 MOST_NEURONS = 40
 MOST_KKT_POINTS = 12
 _MOST_STEPS = 200
 # Two directions with a smaller sine between them span no plane that shows anything.
 _FLAT = 0.1
+_LIMIT = 1.12
+_AROUND = np.linspace(0.0, 2 * np.pi, 121)
+_TITLE = "Directions in a plane"
 
 
-@dataclass(frozen=True, eq=False)
-class Trail:
-    """The way of one neuron's unit direction since the saddle was reached.
-
-    Attributes
-    ----------
-    neuron
-        ``(layer, index)``.
-    x, y
-        Shape ``(q,)``: its coordinates in the plane; the last is where it points at the time shown.
-    goal
-        The row of the KKT point that it is predicted to go to, or None.
-    """
-
-    neuron: tuple[int, int]
-    x: Floats
-    y: Floats
-    goal: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """Unit directions projected to a plane: on the unit circle lies what is in the plane, inside it what is not.
+def plane(frame: SaddleFrame, index: int | None = None, layer: int | None = None) -> Scene:
+    """The directions of one hidden layer at the saddle that belongs to the time of point ``index`` of the record.
 
     A neuron's direction are its incoming weights from the inputs or the active neurons below and its outgoing weights
     to the outputs or the active neurons above, together of norm one. Near the origin of a network with more than one
     hidden layer there are no active neurons: its first layer shows incoming weights only, its last one outgoing only.
-
-    Attributes
-    ----------
-    layer
-        The hidden layer shown, from 1 to L−1; 0 if none can be.
-    layers
-        Those that can be: with dormant neurons, and something active or given below or above.
-    trails
-        One for each dormant neuron, at most the ``MOST_NEURONS`` largest.
-    leader
-        The row of the largest of them at the time shown, or None.
-    points_x, points_y
-        Shape ``(d,)``: the KKT points of the layer; the first lies at (1, 0).
-    point_values
-        Shape ``(d,)``: their values N*.
-    point_visited
-        Shape ``(d,)``: whether a neuron is predicted to go there.
-    x_label, y_label
-        What the axes are.
-    note
-        What is left out, in words; empty if nothing is.
-    empty
-        Why there is nothing to see, in words; empty if there is.
-    """
-
-    layer: int
-    layers: tuple[int, ...]
-    trails: tuple[Trail, ...]
-    leader: int | None
-    points_x: Floats
-    points_y: Floats
-    point_values: Floats
-    point_visited: NDArray[np.bool_]
-    x_label: str
-    y_label: str
-    note: str
-    empty: str
-
-
-def plane(frame: SaddleFrame, index: int | None = None, layer: int | None = None) -> Plane:
-    """The directions of one hidden layer at the saddle that belongs to the time of point ``index`` of the record.
-
-    Where a saddle was just reached and its KKT points are not known yet, the way to it is shown.
+    On the unit circle lies what is in the plane, inside it what is not.
 
     The first axis is the KKT point of largest value that a neuron of the layer is predicted to go to (without such a
     prediction, the one of largest value), the second the next such point that is not parallel to it, made orthogonal.
     With only one, the second axis is the main component of the neurons' directions at the start that is orthogonal to
-    the first.
+    the first. Where a saddle was just reached and its KKT points are not known yet, the way to it is shown.
 
-    Parameters
-    ----------
-    frame
-        Needs its history of weights.
-    index
-        The point of the record at which the time slider stands; by default the newest.
-    layer
-        From 1 to L−1; by default the layer of the best KKT point among those that can be shown.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such layer or index.
+    ``layer`` is from 1 to L−1; by default the layer of the best KKT point among those that can be shown.
     """
     hidden = len(frame.weights) - 1
     if layer is not None:
         layer = arguments.whole("layer", layer, 1, hidden)
     here = point(frame, index)
     if here < 0:
-        return _nothing(layer or 0, (), NOTHING_YET)
+        return Scene(_TITLE, empty=NOTHING_YET, equal=True)
     stage = _shown_stage(frame, here)
     layers = tuple(own for own in range(1, hidden + 1) if _rows(frame, stage, own).size and any(_sizes(stage, own)))
-    destinations = () if stage.prediction is None else stage.prediction.destinations
-    if layer is None:
-        wanted = [_home(destination) for destination in destinations]
-        layer = next((own for own in [*wanted, *layers] if own in layers), 0)
+    layer = best_layer(frame, index) if layer is None else layer
     if layer not in layers:
-        return _nothing(layer, layers, _why_not(frame, stage, layer))
+        return Scene(_TITLE, empty=_why_not(frame, stage, layer), equal=True)
     if stage.prediction is None:
-        return _nothing(layer, layers, "KKT points are not known yet: a search finds them")
+        return Scene(_TITLE, empty="KKT points are not known yet: a search finds them", equal=True)
     rows = _rows(frame, stage, layer)
     goals = np.full(len(frame.record.neurons), -1)
     goals[: len(stage.prediction.neuron_destination)] = stage.prediction.neuron_destination
+    destinations = stage.prediction.destinations
     owners = [index for index, found in enumerate(destinations) if _direction(found, layer, hidden) is not None]
     # Where neurons go to comes first; the search has put the best in front.
     owners.sort(key=lambda owner: owner not in goals[rows])
     if not owners:
-        return _nothing(layer, layers, f"No KKT point in layer {layer}: its neurons have no direction to go to")
-    return _drawn(frame, stage, here, layer, layers, rows, goals, owners)
+        why = f"No KKT point in layer {layer}: its neurons have no direction to go to"
+        return Scene(_TITLE, empty=why, equal=True)
+    return _drawn(frame, stage, here, layer, rows, goals, owners)
+
+
+def best_layer(frame: SaddleFrame, index: int | None = None) -> int:
+    """The hidden layer of the best KKT point among those that can be shown; 0 if none can be."""
+    here = point(frame, index)
+    if here < 0:
+        return 0
+    stage = _shown_stage(frame, here)
+    hidden = range(1, len(frame.weights))
+    layers = [own for own in hidden if _rows(frame, stage, own).size and any(_sizes(stage, own))]
+    # A point at the origin has a neuron in every layer; the first is the one with all inputs.
+    wanted = [] if stage.prediction is None else [found.layer or 1 for found in stage.prediction.destinations]
+    return next((own for own in [*wanted, *layers] if own in layers), 0)
 
 
 def _shown_stage(frame: SaddleFrame, here: int) -> Stage:
@@ -149,50 +86,71 @@ def _drawn(
     stage: Stage,
     here: int,
     layer: int,
-    layers: tuple[int, ...],
     rows: NDArray[np.int64],
     goals: NDArray[np.int64],
     owners: list[int],
-) -> Plane:
+) -> Scene:
     assert stage.prediction is not None
     destinations = stage.prediction.destinations
     left_out = max(len(rows) - MOST_NEURONS, 0)
-    shown = owners[:MOST_KKT_POINTS]
-    visited = np.isin(shown, goals[rows])
     size = np.nan_to_num(frame.record.neuron_norm)
     peaks = size[stage.first : stage.last, rows].max(axis=0, initial=0.0)
     rows = rows[np.sort(np.argsort(-peaks, kind="stable")[:MOST_NEURONS])]
-    indices = [frame.record.neurons[row][1] for row in rows]
     moments = spread(stage.first, max(here + 1, stage.first + 1), _MOST_STEPS)
-    directions = _directions(frame, stage, layer, indices, moments)
+    directions = _directions(frame, stage, layer, [frame.record.neurons[row][1] for row in rows], moments)
     points = np.array([_direction(destinations[owner], layer, len(frame.weights) - 1) for owner in owners])
     first, second, second_is_point = _axes(points, directions[0])
-    x, y = directions @ first, directions @ second
-    notes = [f"Not shown: {count(left_out, 'smaller neuron')}"] if left_out else []
-    if len(owners) > len(shown):
-        notes.append(f"{len(shown)} of {len(owners)} KKT points")
-    return Plane(
-        layer=layer,
-        layers=layers,
-        trails=tuple(
-            Trail(
-                frame.record.neurons[row],
-                x[:, column],
-                y[:, column],
-                shown.index(goals[row]) if goals[row] in shown else None,
-            )
-            for column, row in enumerate(rows)
+    leader = int(np.argmax(size[here, rows]))
+    values = [destinations[owner].value for owner in owners[:MOST_KKT_POINTS]]
+    more = ", …" if len(values) > 3 else ""
+    up = "towards the next KKT point" if second_is_point else "main spread at the start"
+    notes = [
+        f"Layer {layer} · KKT points N* = {', '.join(number(value) for value in values[:3])}{more}",
+        f"→ towards the KKT point with N* = {number(values[0])} · ↑ {up}",
+        f"Not shown: {count(left_out, 'smaller neuron')}" if left_out else "",
+        f"{len(values)} of {len(owners)} KKT points" if len(owners) > len(values) else "",
+    ]
+    visited = np.isin(owners[: len(values)], goals[rows])
+    names = [f"neuron {frame.record.neurons[row][1] + 1}" for row in rows]
+    axis = Axis(low=-_LIMIT, high=_LIMIT, hidden=True)
+    return Scene(
+        _TITLE,
+        (
+            *_trails(directions @ first, directions @ second, leader, names),
+            *_points(points[: len(values)] @ first, points[: len(values)] @ second, visited, values),
+            Curve("circle", np.cos(_AROUND), np.sin(_AROUND)),
+            Curve("grid", *joined([([-1, 1], [0, 0]), ([0, 0], [-1, 1])])),
         ),
-        leader=int(np.argmax(size[here, rows])),
-        points_x=(points @ first)[: len(shown)],
-        points_y=(points @ second)[: len(shown)],
-        point_values=np.array([destinations[owner].value for owner in shown]),
-        point_visited=visited,
-        x_label=f"towards the KKT point with N* = {number(destinations[owners[0]].value)}",
-        y_label="towards the next KKT point" if second_is_point else "main spread at the start",
-        note="; ".join(notes),
-        empty="",
+        axis,
+        axis,
+        notes=tuple(notes),
+        says=f"{count(len(rows), 'dormant neuron')} of layer {layer} as directions, {names[leader]} the largest, and "
+        f"{count(len(values), 'KKT point')}",
+        equal=True,
     )
+
+
+def _trails(x: Floats, y: Floats, leader: int, names: list[str]) -> list[Mark]:
+    """Trails of shape ``(times, neurons)``, each with a head where its neuron points at the time shown."""
+    others = [column for column in range(x.shape[1]) if column != leader]
+    reads = tuple(names[column] for column in others)
+    return [
+        Curve("leading trail", *joined([(x[:, leader], y[:, leader])])),
+        Dots("leader", x[-1:, leader], y[-1:, leader], "largest neuron", reads=(names[leader],)),
+        Curve("trail", *joined((x[:, column], y[:, column]) for column in others)),
+        Dots("head", x[-1, others], y[-1, others], "other neurons", reads=reads),
+    ]
+
+
+def _points(x: Floats, y: Floats, visited: NDArray[np.bool_], values: list[float]) -> list[Mark]:
+    marks = []
+    for role, chosen, label in (
+        ("goal", visited, "KKT point that neurons go to"),
+        ("other point", ~visited, "other KKT point"),
+    ):
+        reads = tuple(f"KKT point, N* = {number(values[index])}" for index in np.flatnonzero(chosen))
+        marks.append(Dots(role, x[chosen], y[chosen], label, reads=reads))
+    return list(marks)
 
 
 def _axes(points: Floats, starts: Floats) -> tuple[Floats, Floats, bool]:
@@ -234,11 +192,6 @@ def _sizes(stage: Stage, layer: int) -> tuple[bool, bool]:
     )
 
 
-def _home(destination: Destination) -> int:
-    """A point at the origin has a neuron in every layer; the first is the one with all inputs."""
-    return destination.layer or 1
-
-
 def _direction(destination: Destination, layer: int, hidden: int) -> Floats | None:
     """What a neuron of that layer looks like at a KKT point: a unit vector, or None if it has no neuron there."""
     if destination.layer == layer:
@@ -263,8 +216,3 @@ def _why_not(frame: SaddleFrame, stage: Stage, layer: int) -> str:
     if layer and _rows(frame, stage, layer).size:
         return f"No plane for layer {layer}: neither below nor above it is anything active yet"
     return f"No dormant neuron in layer {layer}" if layer else "No dormant neuron left"
-
-
-def _nothing(layer: int, layers: tuple[int, ...], sentence: str) -> Plane:
-    none = np.zeros(0)
-    return Plane(layer, layers, (), None, none, none, none, np.zeros(0, dtype=bool), "", "", "", sentence)

@@ -5,146 +5,70 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.stages import NOTHING_YET, Mark, point, spread, stages
-
-Floats = NDArray[np.float64]
+from np_widgets.pictures.scene import Area, Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, boxes
+from np_widgets.pictures.stages import NOTHING_YET, cursor, events, point, spread, stages, time_axis
 
 # A loss that changes by less than this share of itself is drawn as level, not its rounding errors enlarged.
 _LEAST_SPAN = 0.02
+_LABELS_APART = 0.12
+_TITLE = "Loss: plateaus at saddles"
 
 
 @dataclass(frozen=True, eq=False)
-class Plateau:
-    """The time near one saddle.
-
-    Attributes
-    ----------
-    start, end
-        From when the saddle is reached until the flow escapes, or until now.
-    level
-        The loss at ``start``.
-    left
-        Whether the flow has escaped from it.
-    label
-        The level, in words.
-    """
+class _Plateau:
+    """The time near one saddle, ``left`` once the flow has escaped from it."""
 
     start: float
     end: float
     level: float
     left: bool
-    label: str
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """The loss at a saddle that was reached, beside the one that Neuron Pursuit reaches with the same neurons.
+def plateaus(frame: SaddleFrame, index: int | None = None) -> Scene:
+    """The loss of a frame with its plateaus; ``index``, a point of its record, is where the time slider stands.
 
-    Attributes
-    ----------
-    time
-        When the flow reached it.
-    loss
-        The loss there.
-    pursuit_loss
-        Of Neuron Pursuit; None until it is computed, and where it cannot be.
-    label
-        Both and how many neurons woke up, in words.
-    """
-
-    time: float
-    loss: float
-    pursuit_loss: float | None
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class Plateaus:
-    """A staircase, on a plain scale: on a log scale the last step to a loss of zero would flatten all others.
-
-    Attributes
-    ----------
-    time, losses
-        Shape ``(q,)``: at most 400 points of the record.
-    plateaus
-        One for each saddle so far.
-    marks
-        The events, at their losses.
-    comparisons
-        One for each saddle reached after the first.
-    now
-        The time at which the time slider stands, or None.
-    loss_now
-        The loss there, or None.
-    left, right
-        The limits of time; ``right > left``.
-    low, high
-        The limits of the loss, with all points between them; ``high > low``. From zero on unless the loss has hardly
-        fallen yet.
-    empty
-        Why there is nothing to see, in words; empty if there is.
-    """
-
-    time: Floats
-    losses: Floats
-    plateaus: tuple[Plateau, ...]
-    marks: tuple[Mark, ...]
-    comparisons: tuple[Comparison, ...]
-    now: float | None
-    loss_now: float | None
-    left: float
-    right: float
-    low: float
-    high: float
-    empty: str
-
-
-def plateaus(frame: SaddleFrame, index: int | None = None) -> Plateaus:
-    """The loss of a frame with its plateaus; losses that are not finite are left out.
-
-    Parameters
-    ----------
-    frame
-        The whole of its record is drawn.
-    index
-        The point of the record at which the time slider stands; by default the newest.
+    A plain scale: on a log scale the last step to a loss of zero would flatten all others. Beside the loss at each
+    saddle that was reached, the one that Neuron Pursuit reaches with the same neurons.
     """
     record = frame.record
     here = point(frame, index)
+    if here < 0:
+        return Scene(_TITLE, empty=NOTHING_YET)
     chosen = spread(0, len(record.time))
     chosen = chosen[np.isfinite(record.loss[chosen])]
-    time, losses = record.time[chosen], record.loss[chosen]
-    comparisons = tuple(
-        Comparison(a.time, a.loss, a.pursuit_loss, _compared(len(a.awake), a.loss, a.pursuit_loss))
-        for a in frame.awakenings
-    )
-    marks = tuple(Mark(e.kind, e.time, e.loss, e.message) for e in frame.events if np.isfinite(e.loss))
-    besides = [mark.value for mark in marks]
-    besides += [c.pursuit_loss for c in comparisons if c.pursuit_loss is not None]
-    low, high = _limits(np.array([*losses, *besides]))
-    left = float(record.time[0]) if len(record.time) else 0.0
-    right = max([*record.time[-1:].tolist(), *(mark.time for mark in marks)], default=left)
-    return Plateaus(
-        time=time,
-        losses=losses,
-        plateaus=_plateaus(frame) if len(time) else (),
-        marks=marks,
-        comparisons=comparisons,
-        now=float(record.time[here]) if here >= 0 else None,
-        loss_now=float(record.loss[here]) if here >= 0 and np.isfinite(record.loss[here]) else None,
-        left=left,
-        right=right if right > left else left + 1.0,
-        low=low,
-        high=high,
-        empty="" if len(time) else NOTHING_YET,
+    compared = [(each.time, each.pursuit_loss) for each in frame.awakenings if each.pursuit_loss is not None]
+    happened = [(each.kind, each.time, each.loss, each.message) for each in frame.events if np.isfinite(each.loss)]
+    heights = [*record.loss[chosen].tolist(), *(loss for _, loss in compared), *(loss for _, _, loss, _ in happened)]
+    low, high = _limits(np.array(heights))
+    left = float(record.time[0])
+    right = max(float(record.time[-1]), *(time for _, time, _, _ in happened), left)
+    found = _plateaus(frame)
+    spans = np.array([(each.start, each.end) for each in found]).reshape(-1, 2)
+    reads = tuple(f"Neuron Pursuit reaches {number(loss)} with the same neurons" for _, loss in compared)
+    marks: list[Mark] = [
+        Curve("learned", record.time[chosen], record.loss[chosen], "training"),
+        Area("plateau", *boxes(spans[:, 0], spans[:, 1], low, high), "plateau: near a saddle"),
+        Dots("compared", [time for time, _ in compared], [loss for _, loss in compared], "Neuron Pursuit", reads=reads),
+        *_levels(found, low, high, left, right),
+        *cursor(frame, index, low, high),
+        *events(happened),
+    ]
+    back = index is not None and np.isfinite(record.loss[here])
+    at = f"At the time shown: loss {number(float(record.loss[here]))}" if back else ""
+    return Scene(
+        _TITLE,
+        tuple(marks),
+        time_axis(left, right),
+        Axis("loss", low, high),
+        notes=(at, *(_compared(len(each.awake), each.loss, each.pursuit_loss) for each in frame.awakenings)),
+        says=f"The loss stays level {count(len(found), 'time')}, at {', '.join(number(each.level) for each in found)}",
     )
 
 
-def _plateaus(frame: SaddleFrame) -> tuple[Plateau, ...]:
+def _plateaus(frame: SaddleFrame) -> list[_Plateau]:
     escapes = [event.time for event in frame.events if event.kind == "escaped"]
     newest = max(frame.time, float(frame.record.time[-1]))
     found = []
@@ -154,8 +78,32 @@ def _plateaus(frame: SaddleFrame) -> tuple[Plateau, ...]:
         # A saddle without an escape from it is one that the flow is still at.
         end = min(stage.end, max(newest, stage.start)) if escape is None else escape
         if np.isfinite(level):
-            found.append(Plateau(stage.start, end, level, escape is not None, number(level)))
-    return tuple(found)
+            found.append(_Plateau(stage.start, end, level, escape is not None))
+    return found
+
+
+def _levels(found: list[_Plateau], low: float, high: float, left: float, right: float) -> list[Mark]:
+    """The level of each, above the line where there is room; at the ends of the picture towards its middle."""
+    room = (right - left) or 1.0
+    middles = [(each.start + min(each.end, right)) / 2 for each in found]
+    marks: list[Mark] = []
+    for place in ("above", "below", "left", "right"):
+        own = []
+        for index in apart(middles, _LABELS_APART * room):
+            aside = (
+                "right"
+                if middles[index] < left + 0.05 * room
+                else "left"
+                if middles[index] > right - 0.05 * room
+                else ""
+            )
+            above = "above" if found[index].level < low + 0.85 * (high - low) else "below"
+            if (aside or above) == place:
+                own.append(index)
+        heights = [found[index].level for index in own]
+        texts = tuple(number(found[index].level) for index in own)
+        marks.append(Texts("words", [middles[index] for index in own], heights, texts=texts, place=place))
+    return marks
 
 
 def _compared(awake: int, loss: float, pursuit_loss: float | None) -> str:
@@ -164,12 +112,13 @@ def _compared(awake: int, loss: float, pursuit_loss: float | None) -> str:
 
 
 def _limits(values: Floats) -> tuple[float, float]:
+    """With all points between them; from zero on unless the loss has hardly fallen yet."""
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     span = max(high - low, _LEAST_SPAN * abs(high)) or 1.0
     if low >= 0 and span >= 0.5 * high:
-        return 0.0, high + 0.08 * span
+        return 0.0, high + 0.12 * span
     middle = (low + high) / 2
     return middle - 0.6 * span, middle + 0.6 * span

@@ -1,7 +1,8 @@
-"""Which saddle a moment of a saddle flow belongs to, which neurons are dormant there, and what happened."""
+"""Which saddle a moment of a saddle flow belongs to, which neurons are dormant there, and marks over its time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.saddles.frames import Prediction, SaddleFrame
-
-Floats = NDArray[np.float64]
+from np_widgets.pictures.scene import Axis, Curve, Dots, Mark, upright
+from np_widgets.pictures.ticks import round_limits
 
 MOST_POINTS = 400
 NOTHING_YET = "Nothing computed yet"
@@ -18,22 +19,10 @@ NOTHING_YET = "Nothing computed yet"
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """The time near one saddle and on the way to the next.
+    """The time from one saddle, number 0 the first, to the next: ``end`` is infinite while that has not been reached.
 
-    Attributes
-    ----------
-    number
-        0 for the saddle that the flow started at.
-    start, end
-        When that saddle was reached, and the next one; ``end`` is infinite while it has not been.
-    first, last
-        The points of the record from ``start`` on and up to ``end``, as the bounds of a slice.
-    active
-        For each hidden layer which neurons belong to that saddle: boolean arrays of shape ``(k_l,)``.
-    dormant
-        Of the J neurons of the record, those that do not: a boolean array of shape ``(J,)``.
-    prediction
-        What theory says of it, or None while that is not known.
+    ``first`` and ``last`` bound the slice of the record; ``active`` says for each hidden layer, and ``dormant`` for the
+    neurons of the record, which belong to the saddle and which do not.
     """
 
     number: int
@@ -44,26 +33,6 @@ class Stage:
     active: tuple[NDArray[np.bool_], ...]
     dormant: NDArray[np.bool_]
     prediction: Prediction | None
-
-
-@dataclass(frozen=True, eq=False)
-class Mark:
-    """An event on a curve.
-
-    Attributes
-    ----------
-    kind
-        ``"aligned"``, ``"escaped"`` or ``"saddle"``.
-    time, value
-        Where it is drawn.
-    message
-        One sentence.
-    """
-
-    kind: str
-    time: float
-    value: float
-    message: str
 
 
 def stages(frame: SaddleFrame) -> tuple[Stage, ...]:
@@ -98,6 +67,30 @@ def spread(first: int, last: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
     if last - first <= most:
         return np.arange(first, max(first, last))
     return np.unique(np.linspace(first, last - 1, most).round().astype(np.int64))
+
+
+def time_axis(left: float, right: float) -> Axis:
+    """A horizontal axis of time. One that grew with every frame would cost a browser more than all marks together."""
+    return Axis("time", left, round_limits(left, right if right > left else left + 1.0)[1])
+
+
+def cursor(frame: SaddleFrame, index: int | None, low: float, high: float) -> list[Mark]:
+    """Where the time slider stands, if it has gone back."""
+    if index is None or not len(frame.record.time):
+        return []
+    return [Curve("cursor", *upright([frame.record.time[point(frame, index)]], low, high))]
+
+
+def events(found: Iterable[tuple[str, float, float, str]]) -> list[Mark]:
+    """Events as ``(kind, time, height, message)``, each kind with a marker of its own."""
+    found = list(found)
+    marks: list[Mark] = []
+    for kind, role in (("aligned", "aligned"), ("escaped", "escaped"), ("saddle", "next saddle")):
+        own = [(time, height, message) for each, time, height, message in found if each == kind]
+        if own:
+            times, heights, messages = zip(*own, strict=True)
+            marks.append(Dots(role, times, heights, role, reads=messages))
+    return marks
 
 
 def _stage(frame: SaddleFrame, number: int, start: float, end: float) -> Stage:

@@ -1,113 +1,173 @@
-"""The weights of one layer: a line for each neuron over what it listens to."""
+"""One weight matrix as a signed heat map: of a pursuit, or of a saddle flow with its active and dormant blocks."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.labels import number, output_name, subscript
+from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.pictures.labels import number, output_name, shown, subscript
+from np_widgets.pictures.looks import SIGNS
+from np_widgets.pictures.scene import Axis, Cells, Curve, Floats, Mark, Scene, Shades, boxes, joined
+from np_widgets.pictures.stages import point, stage_at
+from np_widgets.pictures.ticks import snapped
 
-Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
-MOST_LINES = 8
-MOST_POINTS = 1000
+MOST_ROWS = 32
+MOST_COLUMNS = 64
+_MOST_LABELS = 12
 _LARGEST_PRINTED = 6
+# Signs are written into the cells of matrices that have room for them, where the color is strong enough to matter.
+_MOST_SIGNS = 240
+_SIGN_FROM = 0.15
 
 
-@dataclass(frozen=True)
-class Weights:
-    """The rows of one weight matrix ``W_l``.
+def weights(frame: PursuitFrame, layer: int = 1) -> Scene:
+    """``W_layer`` of the frame's network, the neurons that the iteration added framed; L are the output weights.
 
-    Attributes
-    ----------
-    layer
-        l, from 1 to L (L are the output weights); 0 before the first network.
-    x
-        Shape ``(p,)``: the number, from 1, of the input or of the neuron below.
-    rows
-        Shape ``(k, p)``: one row a neuron.
-    labels
-        ``"neuron 2"``, or ``"y"`` for the output weights.
-    added
-        For each row, whether the current iteration added its neuron.
-    x_label, y_label
-        What the axes show.
-    printed
-        The other weight matrices, written out if they are small.
-    note
-        What is left out, in words; empty if nothing is.
-    """
-
-    layer: int
-    x: Floats
-    rows: Floats
-    labels: tuple[str, ...]
-    added: tuple[bool, ...]
-    x_label: str
-    y_label: str
-    printed: tuple[str, ...]
-    note: str
-
-
-def weights(frame: PursuitFrame, layer: int = 1) -> Weights:
-    """The rows of ``W_layer``, at most ``MOST_LINES`` of them (the largest) with ``MOST_POINTS`` points each.
-
-    Raises
-    ------
-    ValueError
-        If ``layer`` does not lie from 1 to L.
+    At most ``MOST_ROWS`` rows and ``MOST_COLUMNS`` columns are drawn: the largest, and what was just added. The other
+    matrices but the first are written out if they are small.
     """
     if not frame.weights:
-        return Weights(0, np.zeros(0), np.zeros((0, 0)), (), (), "", "", (), "")
+        return Scene("Weights", empty="One row a neuron, once there is a network.")
     layer = arguments.whole("layer", layer, 1, len(frame.weights))
     matrix = np.asarray(frame.weights[layer - 1], dtype=np.float64)
-    rows, columns = _largest_rows(matrix), _peaks(matrix)
-    notes = []
-    if len(rows) < len(matrix):
-        notes.append(f"the {len(rows)} largest of {len(matrix):,} rows")
-    if len(columns) < matrix.shape[1]:
-        notes.append(f"{len(columns):,} of {matrix.shape[1]:,} weights a row (the peaks)")
-    return Weights(
-        layer=layer,
-        x=(columns + 1).astype(np.float64),
-        rows=matrix[np.ix_(rows, columns)],
-        labels=tuple(_row_name(frame, layer, int(row)) for row in rows),
-        added=tuple((layer, int(row)) in frame.added for row in rows),
-        x_label="input" if layer == 1 else f"neuron of layer {layer - 1}",
-        y_label=f"weight in {subscript('W', layer)}",
-        printed=tuple(
-            _printed(other, np.asarray(frame.weights[other - 1], dtype=np.float64))
-            for other in range(1, len(frame.weights) + 1)
-            if other not in (1, layer)
-        ),
-        note=f"Shown: {', '.join(notes)}" if notes else "",
+    last = layer == len(frame.weights)
+    new_rows = _among(len(matrix), () if last else [index for own, index in frame.added if own == layer])
+    new_columns = _among(matrix.shape[1], [index for own, index in frame.added if own == layer - 1])
+    sizes = np.abs(np.nan_to_num(matrix))
+    rows = _chosen(np.where(new_rows, np.inf, sizes.max(axis=1)), MOST_ROWS)
+    columns = _chosen(np.where(new_columns, np.inf, sizes.max(axis=0)), MOST_COLUMNS)
+    largest = float(sizes.max())
+    # Rows and columns of new neurons are framed one by one: they need not stand side by side.
+    frames = [(0, len(columns), row, row + 1) for row in np.flatnonzero(new_rows[rows]).tolist()]
+    frames += [(column, column + 1, 0, len(rows)) for column in np.flatnonzero(new_columns[columns]).tolist()]
+    shape = len(rows), len(columns)
+    marks = _cells(matrix[np.ix_(rows, columns)] / (largest or 1.0), largest)
+    marks += _frames("new", "added by this iteration", frames, shape)
+    strongest = np.unravel_index(int(sizes.argmax()), sizes.shape)
+    return Scene(
+        f"Weights {subscript('W', layer)}",
+        tuple(marks),
+        *_axes(frame.weights, layer, rows, columns, frame.classes),
+        notes=(*_printed_besides(frame.weights, layer), _left_out(matrix, rows, columns)),
+        says=f"The {len(matrix):,} × {matrix.shape[1]:,} weights of {'the output' if last else f'layer {layer}'}; the "
+        f"largest is {number(float(matrix[strongest]))}",
     )
 
 
-def _row_name(frame: PursuitFrame, layer: int, row: int) -> str:
-    if layer < len(frame.weights):
-        return f"neuron {row + 1}"
-    return output_name(row, len(frame.weights[-1]), frame.classes)
+def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1) -> Scene:
+    """``W_layer`` at point ``index`` of the record, by default the newest; L are the output weights.
+
+    Active weights are of order one and dormant ones of order δ: each kind has a linear scale of its own, so that the
+    directions of dormant neurons are seen however short they are. The active ones come first.
+    """
+    layer = arguments.whole("layer", layer, 1, len(frame.weights))
+    here = point(frame, index)
+    matrix = np.nan_to_num(
+        np.asarray((frame.history[here] if here >= 0 else frame.weights)[layer - 1], dtype=np.float64)
+    )
+    active = stage_at(frame, here).active
+    own = np.ones(len(matrix), dtype=bool) if layer == len(frame.weights) else active[layer - 1]
+    below = np.ones(matrix.shape[1], dtype=bool) if layer == 1 else active[layer - 2]
+    kind = np.outer(own, below)
+    limits = {flag: float(np.abs(matrix[kind == flag]).max(initial=0.0)) for flag in (True, False)}
+    scale = np.where(kind, limits[True], limits[False])
+    shades = np.divide(matrix, scale, out=np.zeros_like(matrix), where=scale > 0)
+    # Which ones are shown must not change while somebody moves the time slider.
+    newest = np.abs(np.nan_to_num(np.asarray(frame.weights[layer - 1], dtype=np.float64)))
+    rows = _chosen(newest.max(axis=1), MOST_ROWS, own)
+    columns = _chosen(newest.max(axis=0), MOST_COLUMNS, below)
+    middle, down = int(below[columns].sum()), int(own[rows].sum())
+    shape = len(rows), len(columns)
+    dormant = ((0, middle, down, shape[0]), (middle, shape[1], 0, down), (middle, shape[1], down, shape[0]))
+    scales = [
+        f"full color, {name}: ±{number(limits[flag])}"
+        for flag, name in ((True, "active block"), (False, "dormant blocks"))
+        if np.any(kind == flag)
+    ]
+    marks = _cells(shades[np.ix_(rows, columns)], None)
+    marks += _frames("active", "active", [(0, middle, 0, down)], shape)
+    marks += _frames("dormant", "dormant", dormant, shape)
+    return Scene(
+        f"Weights {subscript('W', layer)}",
+        tuple(marks),
+        *_axes(frame.weights, layer, rows, columns, frame.classes),
+        notes=(*scales, _left_out(matrix, rows, columns)),
+        says=f"{int(kind.sum()):,} weights among active neurons, up to {number(limits[True])}, and "
+        f"{int((~kind).sum()):,} of dormant ones, up to {number(limits[False])}",
+    )
 
 
-def _largest_rows(matrix: Floats) -> NDArray[np.int64]:
-    order = np.argsort(-np.linalg.norm(matrix, axis=1), kind="stable")
-    return np.sort(order[:MOST_LINES])
+def _among(size: int, indices: object) -> Flags:
+    return np.isin(np.arange(size), np.array(list(indices), dtype=np.int64))  # type: ignore[call-overload]
 
 
-def _peaks(matrix: Floats) -> NDArray[np.int64]:
-    """Which columns to draw: where there are too many, the largest of each group of neighbors."""
-    size = matrix.shape[1]
-    if size <= MOST_POINTS:
-        return np.arange(size)
-    norms = np.linalg.norm(matrix, axis=0)
-    bounds = np.linspace(0, size, MOST_POINTS + 1).astype(np.int64)
-    return np.array([a + int(np.argmax(norms[a:b])) for a, b in pairwise(bounds)])
+def _chosen(sizes: Floats, most: int, first: Flags | None = None) -> NDArray[np.int64]:
+    """The ``most`` largest in their order, but those that are ``first`` before the others."""
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
+    return kept if first is None else np.concatenate([kept[first[kept]], kept[~first[kept]]])
+
+
+def _cells(shades: Floats, largest: float | None) -> list[Mark]:
+    """Cells for values from −1 to 1, which mean ``±largest`` if that is given."""
+    rows, columns = shades.shape
+    texts: tuple[tuple[str, ...], ...] = ()
+    if shades.size <= _MOST_SIGNS:
+        texts = tuple(tuple("−" if value <= -_SIGN_FROM else "" for value in row) for row in shades.tolist())
+    ends = ("−", "+") if largest is None else (number(-largest), number(largest))
+    colors = Shades(SIGNS, -1.0, 1.0, "weight", ends)
+    values = snapped(np.clip(shades, -1.0, 1.0), -1.0, 1.0)
+    return [Cells("cells", np.arange(columns) + 0.5, np.arange(rows) + 0.5, values=values, shades=colors, texts=texts)]
+
+
+def _frames(role: str, label: str, places: object, shape: tuple[int, int]) -> list[Mark]:
+    """Frames around blocks of cells ``(left, right, top, bottom)``, each within its block, so that all are seen."""
+    room_x, room_y = 0.006 * shape[1], 0.012 * shape[0]
+    found = [place for place in places if place[1] > place[0] and place[3] > place[2]]  # type: ignore[attr-defined]
+    if not found:
+        return []
+    left, right, top, bottom = np.array(found, dtype=np.float64).T
+    outline = joined(zip(*boxes(left + room_x, right - room_x, top + room_y, bottom - room_y), strict=True))
+    # Cells are light in both themes: a frame that is light in one of them needs an edge.
+    return [Curve("edge of a frame", *outline), Curve(role, *outline, label)]
+
+
+def _axes(
+    matrices: tuple[Floats, ...], layer: int, rows: NDArray[np.int64], columns: NDArray[np.int64], classes: bool
+) -> tuple[Axis, Axis]:
+    last, outputs = layer == len(matrices), len(matrices[-1])
+    below = [subscript("x", j + 1) if layer == 1 else str(j + 1) for j in columns.tolist()]
+    own = [output_name(i, outputs, classes) if last else str(i + 1) for i in rows.tolist()]
+    if last and classes:
+        own = [name.removeprefix("class ") for name in own]
+    across = "input" if layer == 1 else f"neuron of layer {layer - 1}"
+    down = ("class" if classes else "output") if last else f"neuron of layer {layer}"
+    return (
+        Axis(across, 0.0, float(len(columns)), ticks=_ticks(below)),
+        Axis(down, 0.0, float(len(rows)), ticks=_ticks(own), reverse=True),
+    )
+
+
+def _ticks(names: list[str]) -> tuple[tuple[float, str], ...]:
+    """Names in the middle of their cells, not so many that they run into each other."""
+    return tuple((index + 0.5, names[index]) for index in range(0, len(names), -(-len(names) // _MOST_LABELS) or 1))
+
+
+def _left_out(matrix: Floats, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> str:
+    kinds = ((rows, matrix.shape[0], "rows"), (columns, matrix.shape[1], "columns"))
+    return shown(f"the {len(kept)} largest of {size:,} {name}" for kept, size, name in kinds if len(kept) < size)
+
+
+def _printed_besides(matrices: tuple[Floats, ...], layer: int) -> tuple[str, ...]:
+    return tuple(
+        _printed(other, np.asarray(matrix, dtype=np.float64))
+        for other, matrix in enumerate(matrices, start=1)
+        if other not in (1, layer)
+    )
 
 
 def _printed(layer: int, matrix: Floats) -> str:

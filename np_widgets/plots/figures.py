@@ -1,184 +1,180 @@
-"""From a pursuit to a figure: the public functions.
+"""From a pursuit, a saddle flow or many pursuits to a figure: the public functions.
 
-Each takes a :class:`~np_widgets.learning.pursuit.NeuronPursuit`, a session that drives one, a widget that shows one, or
-one of their frames. It returns a :class:`matplotlib.figure.Figure` that pyplot knows nothing of: a notebook shows it,
-``figure.savefig("name.pdf")`` writes it, and nobody has to close it.
+Each returns a :class:`matplotlib.figure.Figure` that pyplot knows nothing of: a notebook shows it,
+``figure.savefig("name.pdf")`` writes it, and nobody has to close it. Fonts and colors of text and paper are those of
+``matplotlib.rcParams``. Of a picture alone, ``ax`` gives the axes to draw on instead of a new figure.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from np_widgets import arguments
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.ensemble.results import PursuitEnsemble
 from np_widgets.learning.growth import PursuitFrame
-from np_widgets.pictures.architecture import architecture as architecture_picture
-from np_widgets.pictures.candidates import candidates as candidates_picture
-from np_widgets.pictures.function import function as function_picture
-from np_widgets.pictures.labels import number
-from np_widgets.pictures.loss import loss as loss_picture
-from np_widgets.pictures.probe import probe as probe_of
-from np_widgets.pictures.weights import weights as weights_picture
+from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.pictures import alignment as _alignment
+from np_widgets.pictures import architecture as _architecture
+from np_widgets.pictures import candidates as _candidates
+from np_widgets.pictures import function as _function
+from np_widgets.pictures import ladder as _ladder
+from np_widgets.pictures import loss as _loss
+from np_widgets.pictures import norms as _norms
+from np_widgets.pictures import plane as _plane
+from np_widgets.pictures import plateaus as _plateaus
+from np_widgets.pictures import weights as _weights
+from np_widgets.pictures.labels import number, widths
+from np_widgets.pictures.probe import probe
+from np_widgets.pictures.scene import Scene
 from np_widgets.plots import style
-from np_widgets.plots.function import draw_function
-from np_widgets.plots.network import draw_architecture, draw_weights
-from np_widgets.plots.sources import frame_of, named
-from np_widgets.plots.training import draw_candidates, draw_loss
+from np_widgets.plots.render import draw
+from np_widgets.plots.sources import named, problem_of, pursuit_frame, saddle_frame
 from np_widgets.problems import Problem
 
+Size = tuple[float, float] | None
 
-def architecture(source: Any) -> Figure:
-    """The network: neurons in columns, signed weights between them, and dashed what the current iteration added.
 
-    Parameters
-    ----------
-    source
-        A pursuit, a session, a widget or a frame.
+def architecture(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """The network: neurons in columns, signed weights between them, and dashed what the current iteration added."""
+    return _alone(_architecture.architecture(pursuit_frame(source)), ax, size or (4.6, 3.6))
 
-    Raises
-    ------
-    TypeError
-        If ``source`` is none of these.
-    RuntimeError
-        If it is a pursuit that a session drives: give the session.
+
+def weights(source: Any, layer: int = 1, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """``W_layer`` as a signed heat map; the other matrices but the first are written out if they are small."""
+    return _alone(_weights.weights(pursuit_frame(source), layer), ax, size or (4.8, 3.2))
+
+
+def function(
+    source: Any, problem: Problem | None = None, output: int | None = None, *, ax: Axes | None = None, size: Size = None
+) -> Figure:
+    """The learned function beside the truth or the data, in the way that suits the problem."""
+    frame = pursuit_frame(source)
+    scene = _function.function(frame, probe(problem_of(source, frame, problem)), output)
+    return _alone(scene, ax, size or (4.6, 3.4))
+
+
+def loss(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """The loss as a staircase: one stair a network, its level written under it, on a log scale.
+
+    Of a :class:`~np_widgets.learning.ensemble.results.PursuitEnsemble`, the losses of all its pursuits over the neurons
+    added, with median and quartiles.
     """
-    figure = style.figure(4.6, 3.8)
-    draw_architecture(figure.subplots(), architecture_picture(_frame(source)))
+    scene = _ladder.ladder(source) if isinstance(source, PursuitEnsemble) else _loss.loss(pursuit_frame(source))
+    return _alone(scene, ax, size or (6.0, 3.2))
+
+
+def candidates(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """The NCF value of each candidate of the last search and where the look-ahead took it, and which was taken."""
+    return _alone(_candidates.candidates(pursuit_frame(source)), ax, size or (5.2, 3.6))
+
+
+def overview(
+    source: Any, problem: Problem | None = None, *, layer: int = 1, output: int | None = None, size: Size = None
+) -> Figure:
+    """All pictures of a pursuit on one page: architecture, weights and function; loss and candidates."""
+    frame = pursuit_frame(source)
+    problem = problem_of(source, frame, problem)
+    scenes = [
+        [
+            _architecture.architecture(frame),
+            _weights.weights(frame, layer),
+            _function.function(frame, probe(problem), output),
+        ],
+        [_loss.loss(frame), _candidates.candidates(frame)],
+    ]
+    return _page(_title(frame, problem), scenes, ((1.0, 1.0, 1.0), (1.25, 1.0)), (1.2, 1.0), size or (12.0, 7.6))
+
+
+def norms(source: Any, index: int | None = None, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """The norm of the dormant weights over time on a log scale, beside what the NCF predicts, with the escapes."""
+    return _alone(_norms.norms(saddle_frame(source), index), ax, size or (6.4, 4.0))
+
+
+def directions(source: Any, layer: int | None = None, index: int | None = None, *, size: Size = None) -> Figure:
+    """How dormant neurons turn towards KKT points: cosines over time, and the directions of one layer in a plane."""
+    frame = saddle_frame(source)
+    scenes = [[_alignment.alignment(frame, index), _plane.plane(frame, index, layer)]]
+    return _page("", scenes, ((1.25, 1.0),), (1.0,), size or (9.6, 4.2))
+
+
+def plateaus(source: Any, index: int | None = None, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """The training loss over time with the plateaus near saddles, the escapes, and what Neuron Pursuit reaches."""
+    return _alone(_plateaus.plateaus(saddle_frame(source), index), ax, size or (6.4, 3.6))
+
+
+def saddle_weights(
+    source: Any, layer: int = 1, index: int | None = None, *, ax: Axes | None = None, size: Size = None
+) -> Figure:
+    """``W_layer`` as a signed heat map with the blocks of active and of dormant neurons framed, each on its scale."""
+    return _alone(_weights.saddle_weights(saddle_frame(source), index, layer), ax, size or (5.4, 3.6))
+
+
+def saddle_overview(source: Any, *, layer: int | None = None, index: int | None = None, size: Size = None) -> Figure:
+    """All pictures of a saddle flow on one page: norms and loss; cosines, directions and weights."""
+    frame = saddle_frame(source)
+    around = _plane.plane(frame, index, layer)
+    scenes = [
+        [_norms.norms(frame, index), _plateaus.plateaus(frame, index)],
+        [
+            _alignment.alignment(frame, index),
+            around,
+            _weights.saddle_weights(frame, index, layer or _plane.best_layer(frame, index) or 1),
+        ],
+    ]
+    return _page(_saddle_title(frame), scenes, ((1.0, 1.0), (1.05, 1.0, 1.0)), (1.05, 1.0), size or (11.0, 7.4))
+
+
+def ensemble(ensemble: PursuitEnsemble, *, size: Size = None) -> Figure:
+    """Many pursuits: losses over the neurons added, with median and quartiles, and the architectures they end with."""
+    if not isinstance(ensemble, PursuitEnsemble):
+        raise TypeError(f"ensemble must be a PursuitEnsemble, as pursue_many returns, got {named(ensemble)}")
+    scenes = [[_ladder.ladder(ensemble), _ladder.endings(ensemble)]]
+    return _page("", scenes, ((1.5, 1.0),), (1.0,), size or (9.6, 3.8))
+
+
+def _alone(scene: Scene, ax: Axes | None, size: tuple[float, float]) -> Figure:
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax must be matplotlib axes or None, got {named(ax)}")
+    ax = style.figure(*_checked(size)).subplots() if ax is None else ax
+    draw(ax, scene)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
     return figure
 
 
-def weights(source: Any, layer: int = 1) -> Figure:
-    """The rows of ``W_layer``, one line a neuron; the other matrices but the first are written out if they are small.
-
-    Parameters
-    ----------
-    source
-        A pursuit, a session, a widget or a frame.
-    layer
-        1 … L; L are the output weights.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``source`` is none of these, or there is no such layer.
-    RuntimeError
-        If it is a pursuit that a session drives: give the session.
-    """
-    figure = style.figure(4.6, 3.4)
-    draw_weights(figure.subplots(), weights_picture(_frame(source), layer))
+def _page(
+    title: str,
+    scenes: list[list[Scene]],
+    widths: tuple[tuple[float, ...], ...],
+    heights: tuple[float, ...],
+    size: tuple[float, float],
+) -> Figure:
+    figure = style.figure(*_checked(size))
+    if title:
+        style.caption(figure, title)
+    rows = figure.add_gridspec(len(scenes), 1, height_ratios=list(heights))
+    for line, (own, shares) in enumerate(zip(scenes, widths, strict=True)):
+        places = rows[line].subgridspec(1, len(own), width_ratios=list(shares))
+        for index, scene in enumerate(own):
+            draw(figure.add_subplot(places[index]), scene)
     return figure
 
 
-def function(source: Any, problem: Problem | None = None, output: int | None = None) -> Figure:
-    """The learned function beside the truth or the data, in the way that suits the problem.
-
-    Parameters
-    ----------
-    source
-        A pursuit, a session, a widget or a frame.
-    problem
-        What is learned; only needed with a frame.
-    output
-        Which output to show where only one can be, from 0; by default the first, or the second of two classes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``source`` is none of these, ``problem`` is missing or does not fit, or there is no such output.
-    RuntimeError
-        If it is a pursuit that a session drives: give the session.
-    """
-    frame = _frame(source)
-    figure = style.figure(4.6, 3.4)
-    _function(figure.subplots(), frame, _problem(source, frame, problem), output)
-    return figure
-
-
-def loss(source: Any) -> Figure:
-    """The loss over all minimizer steps on a log scale; each addition is marked with the layer the neuron joined.
-
-    Parameters
-    ----------
-    source
-        A pursuit, a session, a widget or a frame.
-
-    Raises
-    ------
-    TypeError
-        If ``source`` is none of these.
-    RuntimeError
-        If it is a pursuit that a session drives: give the session.
-    """
-    figure = style.figure(6.0, 3.2)
-    draw_loss(figure.subplots(), loss_picture(_frame(source)))
-    return figure
-
-
-def candidates(source: Any) -> Figure:
-    """The NCF value of each candidate of the last search, by layer, which was taken, and what decided.
-
-    Parameters
-    ----------
-    source
-        A pursuit, a session, a widget or a frame.
-
-    Raises
-    ------
-    TypeError
-        If ``source`` is none of these.
-    RuntimeError
-        If it is a pursuit that a session drives: give the session.
-    """
-    figure = style.figure(4.6, 3.6)
-    draw_candidates(figure.subplots(), candidates_picture(_frame(source)))
-    return figure
-
-
-def overview(source: Any, problem: Problem | None = None, *, layer: int = 1, output: int | None = None) -> Figure:
-    """All pictures on one page: architecture, weights and function; loss and candidates.
-
-    Parameters
-    ----------
-    source
-        A pursuit, a session, a widget or a frame.
-    problem
-        What is learned; only needed with a frame.
-    layer
-        Whose weights to show, 1 … L.
-    output
-        Which output of the function to show where only one can be, from 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``source`` is none of these, ``problem`` is missing or does not fit, or there is no such layer or output.
-    RuntimeError
-        If it is a pursuit that a session drives: give the session.
-    """
-    frame = _frame(source)
-    problem = _problem(source, frame, problem)
-    figure = style.figure(12.0, 7.6)
-    style.caption(figure, _title(frame, problem))
-    rows = figure.add_gridspec(2, 1, height_ratios=[1.25, 1])
-    above, below = rows[0].subgridspec(1, 3), rows[1].subgridspec(1, 2, width_ratios=[1.4, 1])
-    draw_architecture(figure.add_subplot(above[0]), architecture_picture(frame))
-    draw_weights(figure.add_subplot(above[1]), weights_picture(frame, layer))
-    _function(figure.add_subplot(above[2]), frame, problem, output)
-    draw_loss(figure.add_subplot(below[0]), loss_picture(frame))
-    draw_candidates(figure.add_subplot(below[1]), candidates_picture(frame))
-    return figure
-
-
-def _function(axes: Any, frame: PursuitFrame, problem: Problem, output: int | None) -> None:
-    probe = probe_of(problem)
-    draw_function(axes, function_picture(frame, probe, output), probe.outputs if probe.classes else 0)
+def _checked(size: Any) -> tuple[float, float]:
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise TypeError(f"size must be (width, height) in inches or None, got {named(size)}")
+    width, height = (arguments.real("size", side, above=0, most=100) for side in size)
+    return width, height
 
 
 def _title(frame: PursuitFrame, problem: Problem) -> str:
     parts = [problem.name, Activation(frame.power, frame.leak).name]
     if frame.weights:
-        parts.append(f"hidden widths ({', '.join(str(width) for width in frame.widths)})")
+        parts.append(f"hidden widths {widths(frame.widths)}")
     if frame.loss is not None:
         parts.append(f"loss {number(frame.loss)}")
     if frame.test_loss is not None:
@@ -186,23 +182,43 @@ def _title(frame: PursuitFrame, problem: Problem) -> str:
     return f"{' · '.join(parts)}\n{frame.message}"
 
 
-def _frame(source: Any) -> PursuitFrame:
-    return frame_of(source, PursuitFrame, "NeuronPursuit")
+def _saddle_title(frame: SaddleFrame) -> str:
+    parts = [
+        "origin" if frame.origin else f"saddle with hidden widths {widths(frame.started_active)}",
+        f"{widths(frame.dormant)} dormant neurons",
+        Activation(frame.power, frame.leak).name,
+        f"δ = {number(frame.scale)}",
+        f"gradient {frame.dynamics}",
+        f"seed {frame.seed}",
+    ]
+    return f"{' · '.join(parts)}\n{frame.message}"
 
 
-def _problem(source: Any, frame: PursuitFrame, problem: Problem | None) -> Problem:
-    if problem is None:
-        engine = getattr(getattr(source, "session", source), "engine", source)
-        problem = getattr(engine, "problem", None)
-        if problem is None:
-            raise ValueError("problem must be given with a frame: a frame does not know what is learned")
-    if not isinstance(problem, Problem):
-        raise TypeError(f"problem must be a Problem, got {named(problem)}")
-    if frame.weights:
-        wanted = (problem.input_size, problem.output_size)
-        found = (frame.weights[0].shape[1], frame.weights[-1].shape[0])
-        if wanted != found:
-            raise ValueError(
-                f"problem must have as many inputs and outputs as the network of source, {found}, got {wanted}"
-            )
-    return problem
+_OF_A_PURSUIT = "A pursuit, a session, a widget or a frame; also a network, or a result of ``pursue_many``."
+_OF_A_FLOW = "A saddle flow, a session, a widget or a frame."
+_ARGUMENTS = {
+    "source": "",
+    "ensemble": "What :func:`~np_widgets.sessions.many.pursue_many` returns.",
+    "problem": "What is learned; only needed with a frame or a network.",
+    "output": "Which output to show where only one can be, from 0; by default the first, of two classes the second.",
+    "layer": "Of the weights 1 … L (L are the output weights), of a plane the hidden layer, by default the best one's.",
+    "index": "A point of the record to show: it is marked, and trails end there; by default the newest.",
+    "ax": "The axes to draw on; by default those of a new figure.",
+    "size": "Width and height of a new figure, in inches.",
+}
+
+
+def _complete(function: Any, source: str) -> None:
+    """Say in the docstring of a public function what its arguments mean: for all of them in one place."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
+    lines = [f"{name}\n    {source if name == 'source' else _ARGUMENTS[name]}" for name in names]
+    function.__doc__ += "\n\nParameters\n----------\n" + "\n".join(lines) + (
+        "\n\nRaises\n------\nTypeError, ValueError\n    If an argument is of the wrong kind or out of range; the "
+        "message names it.\nRuntimeError\n    If ``source`` is an engine that a session drives: give the session."
+    )  # fmt: skip
+
+
+_OF_PURSUITS: tuple[Any, ...] = (architecture, weights, function, loss, candidates, overview, ensemble)
+_OF_FLOWS: tuple[Any, ...] = (norms, directions, plateaus, saddle_weights, saddle_overview)
+for _each in (*_OF_PURSUITS, *_OF_FLOWS):
+    _complete(_each, _OF_A_PURSUIT if _each in _OF_PURSUITS else _OF_A_FLOW)

@@ -17,8 +17,8 @@ from np_widgets.widgets.audience import Audience
 from np_widgets.widgets.controls import Controls
 from np_widgets.widgets.live import LiveUnicode
 from np_widgets.widgets.pacer import Pacer
-from np_widgets.widgets.panels.panel import Panel
 from np_widgets.widgets.publisher import Moment, Publisher
+from np_widgets.widgets.render import Panel, Picture
 from np_widgets.widgets.sources import Sources, checked_names
 from np_widgets.widgets.status import StatusLines
 from np_widgets.widgets.tree import close_tree
@@ -71,7 +71,7 @@ class LiveWidget(ipywidgets.VBox):
         self._problem: Problem = self.session.engine.problem  # type: ignore[attr-defined]
         self._lines = StatusLines(self._subject, self._problem.name)
         self._controls = self._made_controls(hidden)
-        panels = [make() for name, make in self._panel_makers().items() if name not in hidden]
+        panels = [Panel(each, self._refresh) for name, each in self._pictures().items() if name not in hidden]
         grid = ipywidgets.Box([panel.box for panel in panels])
         grid.add_class("npw-grid")
         pacer = Pacer()
@@ -108,8 +108,8 @@ class LiveWidget(ipywidgets.VBox):
         """The controls, without those that are hidden."""
 
     @abstractmethod
-    def _panel_makers(self) -> Mapping[str, Callable[[], Panel[Any]]]:
-        """What makes each picture, by its name."""
+    def _pictures(self) -> Mapping[str, Picture]:
+        """The pictures, by their names."""
 
     @abstractmethod
     def _traits_of(self, frame: Any) -> Mapping[str, Any]:
@@ -133,7 +133,7 @@ class LiveWidget(ipywidgets.VBox):
         self._lines.show(moment.frame, moment.status, self._main_numbers(moment.frame))
         self._controls.show(moment.frame, moment.status)
 
-    def _show_panel(self, panel: Panel[Any], moment: Moment) -> None:
+    def _show_panel(self, panel: Panel, moment: Moment) -> None:
         panel.show(self._look)
 
     def _show_traits(self, moment: Moment) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.pictures.architecture import architecture
+from np_widgets.pictures.candidates import candidates
+from np_widgets.pictures.function import function
 from np_widgets.pictures.labels import number
+from np_widgets.pictures.labels import widths as written
+from np_widgets.pictures.loss import loss
 from np_widgets.pictures.probe import probe
+from np_widgets.pictures.weights import weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
+from np_widgets.widgets.chooser import weight_matrices
 from np_widgets.widgets.inspection import Inspection, InspectionEndedError
 from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple
 from np_widgets.widgets.live_widget import LiveWidget
-from np_widgets.widgets.panels.architecture import ArchitecturePanel
-from np_widgets.widgets.panels.candidates import CandidatesPanel
-from np_widgets.widgets.panels.function import FunctionPanel
-from np_widgets.widgets.panels.loss import LossPanel
-from np_widgets.widgets.panels.panel import Panel
-from np_widgets.widgets.panels.weights import WeightsPanel
 from np_widgets.widgets.pursuit_controls import CONTROLS, PursuitControls
+from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle import SaddleWidget
 from np_widgets.widgets.sources import Sources
 from np_widgets.widgets.tree import close_tree
@@ -159,13 +161,40 @@ class PursuitWidget(LiveWidget):
     def _show_instead(self, widgets: Sequence[ipywidgets.Widget] | None) -> None:
         self._body.children = self._content if widgets is None else [widgets[0], self._lines.notice, *widgets[1:]]
 
-    def _panel_makers(self) -> Mapping[str, Callable[[], Panel[Any]]]:
+    def _pictures(self) -> Mapping[str, Picture]:
+        points = probe(self._problem)
+        outputs = [(name, output) for output, name in enumerate(points.choices)]
         return {
-            "architecture": ArchitecturePanel,
-            "weights": lambda: WeightsPanel(self._refresh),
-            "function": lambda: FunctionPanel(probe(self._problem), self._refresh),
-            "loss": LossPanel,
-            "candidates": CandidatesPanel,
+            "architecture": Picture(
+                lambda frame, _: architecture(frame),
+                "Lines are weights, from the inputs on the left to the output: blue positive, orange with a dot "
+                "negative, the broader the larger. What this iteration added is dashed.",
+            ),
+            "weights": Picture(
+                lambda frame, layer: weights(frame, layer or 1),
+                "One row a neuron, one column for each input or neuron below. Blue is positive, orange with a minus "
+                "negative; a dashed frame marks the new neuron.",
+                choice=Choice("Weights of", "Which weight matrix to show", lambda f: weight_matrices(len(f.weights))),
+            ),
+            "function": Picture(
+                lambda frame, output: function(frame, points, output),
+                "What the network computes beside what it should. Where both agree, one lies upon the other.",
+                choice=Choice("Output", "Which output to show", lambda _: outputs, "200px"),
+            ),
+            "loss": Picture(
+                lambda frame, _: loss(frame),
+                "A stair for each network, of the same width however many steps it took; the level it came to is "
+                "written under it. A triangle marks where a neuron joined the layer of that number.",
+                wide=True,
+                height="210px",
+            ),
+            "candidates": Picture(
+                lambda frame, _: candidates(frame),
+                "Each stem is a direction that the search found for a new neuron, as high as its NCF value. Squares "
+                "belong to the axis on the right: the loss after a short training. The lowest is taken.",
+                wide=True,
+                height="210px",
+            ),
         }
 
     def _traits_of(self, frame: PursuitFrame) -> Mapping[str, Any]:
@@ -174,7 +203,7 @@ class PursuitWidget(LiveWidget):
     def _main_numbers(self, frame: PursuitFrame) -> Sequence[tuple[str, str]]:
         numbers = [("iteration", str(frame.iteration))]
         if frame.weights:
-            numbers.append(("widths", f"({', '.join(str(width) for width in frame.widths)})"))
+            numbers.append(("widths", written(frame.widths)))
         if frame.loss is not None:
             numbers.append(("loss", number(frame.loss)))
         if frame.test_loss is not None:

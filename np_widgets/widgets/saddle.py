@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.labels import number
+from np_widgets.pictures.norms import norms
+from np_widgets.pictures.plane import plane
+from np_widgets.pictures.plateaus import plateaus
+from np_widgets.pictures.weights import saddle_weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
+from np_widgets.widgets.chooser import weight_matrices
 from np_widgets.widgets.live import LiveFloat, LiveUnicode
 from np_widgets.widgets.live_widget import LiveWidget
-from np_widgets.widgets.panels.alignment import AlignmentPanel
-from np_widgets.widgets.panels.heatmap import HeatmapPanel
-from np_widgets.widgets.panels.norms import NormsPanel
-from np_widgets.widgets.panels.panel import Panel
-from np_widgets.widgets.panels.plane import PlanePanel
-from np_widgets.widgets.panels.plateaus import PlateausPanel
-from np_widgets.widgets.saddle_controls import CONTROLS, SaddleControls
-from np_widgets.widgets.saddle_view import SaddleView
+from np_widgets.widgets.render import Choice, Picture
+from np_widgets.widgets.saddle_controls import CONTROLS, SaddleControls, SaddleView
 from np_widgets.widgets.sources import Sources
 
 if TYPE_CHECKING:
@@ -92,13 +92,39 @@ class SaddleWidget(LiveWidget):
     def _made_controls(self, hidden: frozenset[str]) -> SaddleControls:
         return SaddleControls(self.session, hidden, self._refresh, self._on_refusal)
 
-    def _panel_makers(self) -> Mapping[str, Callable[[], Panel[Any]]]:
+    def _pictures(self) -> Mapping[str, Picture]:
         return {
-            "norms": NormsPanel,
-            "alignment": AlignmentPanel,
-            "plane": lambda: PlanePanel(self._refresh),
-            "loss": PlateausPanel,
-            "weights": lambda: HeatmapPanel(self._refresh),
+            "norms": Picture(
+                lambda view, _: norms(view.frame, view.index),
+                "How large the dormant weights are, on a log scale: near the saddle a straight line. Dashed is what "
+                "the neural correlation function alone predicts, the ring when they should escape.",
+                wide=True,
+            ),
+            "alignment": Picture(
+                lambda view, _: alignment(view.frame, view.index),
+                "The cosine of the angle between each dormant neuron and the KKT point it is predicted to go to: at 1 "
+                "it has come to point there.",
+                wide=True,
+            ),
+            "plane": Picture(
+                lambda view, layer: plane(view.frame, view.index, layer or None),
+                "Directions of the dormant neurons of one layer, each with the trail it has left; diamonds are KKT "
+                "points. On the circle lies what is in the plane.",
+                choice=Choice("Layer", "Of which hidden layer to show the neurons", _layers, "130px"),
+            ),
+            "loss": Picture(
+                lambda view, _: plateaus(view.frame, view.index),
+                "The training loss: level while the flow is near a saddle (shaded), falling on the way to the next. "
+                "A square is what Neuron Pursuit reaches with the neurons that woke up.",
+            ),
+            "weights": Picture(
+                lambda view, layer: saddle_weights(view.frame, view.index, layer or 1),
+                "One row a neuron, one column for each input or neuron below; the active ones first. Dormant weights, "
+                "dashed, have a scale of their own, so that their directions are seen.",
+                choice=Choice(
+                    "Weights of", "Which weight matrix to show", lambda view: weight_matrices(len(view.frame.weights))
+                ),
+            ),
         }
 
     def _looked_at(self, frame: SaddleFrame) -> SaddleView:
@@ -117,3 +143,8 @@ class SaddleWidget(LiveWidget):
         from np_widgets.plots import saddle_overview  # noqa: PLC0415 (matplotlib is heavy, and needed only for a display)
 
         return saddle_overview(self.session.frame)
+
+
+def _layers(view: SaddleView) -> list[tuple[str, int]]:
+    layers = range(1, len(view.frame.widths) + 1)
+    return [("best", 0), *((str(layer), layer) for layer in layers)] if len(layers) > 1 else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,11 @@ import ipywidgets
 
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import number
+from np_widgets.pictures.ticks import power_of_ten
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.controls import Controls, OnRefusal
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, real, whole
 from np_widgets.widgets.inputs import Input
-from np_widgets.widgets.panels.limits import power_of_ten
-from np_widgets.widgets.saddle_view import SaddleView
 from np_widgets.widgets.settings import Setting, Settings
 from np_widgets.widgets.time_slider import TimeSlider
 from np_widgets.widgets.writing import update
@@ -35,6 +35,14 @@ CONTROLS = (
 )
 
 _DYNAMICS = {"gradient flow": "flow", "gradient descent": "descent"}
+
+
+@dataclass(frozen=True)
+class SaddleView:
+    """What the pictures show: the newest frame, and the point of its record to look at, None for the newest."""
+
+    frame: SaddleFrame
+    index: int | None = None
 
 
 class SaddleControls(Controls):

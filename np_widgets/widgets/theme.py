@@ -1,64 +1,43 @@
 """Colors and styles, readable in light and dark themes.
 
-Colors are CSS variables, so that the browser picks those of its theme. They come from the palette of Okabe and Ito,
-which color-blind people can tell apart; wherever a color means something, a dash, a marker or a label says it too.
+Colors are CSS variables, so that the browser picks those of its theme.
 """
 
 from __future__ import annotations
 
-TEXT = "var(--npw-text)"
-MUTED = "var(--npw-muted)"
-FAINT = "var(--npw-faint)"
-SURFACE = "var(--npw-surface)"
-POSITIVE = "var(--npw-blue)"
-NEGATIVE = "var(--npw-orange)"
-LEARNED = "var(--npw-blue)"
-TRUTH = "var(--npw-orange)"
-ACCENT = "var(--npw-pink)"
-SERIES = (
-    "var(--npw-blue)",
-    "var(--npw-orange)",
-    "var(--npw-green)",
-    "var(--npw-pink)",
-    "var(--npw-sky)",
-    "var(--npw-brown)",
-    "var(--npw-text)",
-    "var(--npw-muted)",
-)
-DASHES = ("solid", "dashed", "dotted", "dash_dotted")
-MARKERS = ("circle", "square", "triangle-up", "diamond")
+from np_widgets.pictures.looks import COLORS
 
-# Images are drawn on a canvas, where CSS variables mean nothing; these look the same in every theme.
-DIVERGING = ["#0072b2", "#7fb8d9", "#f2f2f2", "#f0b27f", "#d55e00"]
-SEQUENTIAL = ["#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838"]
-CLASSES = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#0072b2", "#d55e00", "#999999", "#9a6324", "#b2df8a"]
+# JupyterLab has colors of its own for these.
+_OF_THE_PAGE = {
+    "text": "--jp-ui-font-color1",
+    "muted": "--jp-ui-font-color2",
+    "faint": "--jp-border-color2",
+    "surface": "--jp-layout-color1",
+}
 
-STYLESHEET = """
+
+def css(color: str) -> str:
+    """How a stylesheet names one of :data:`~np_widgets.pictures.looks.COLORS`; other colors stay what they are."""
+    return f"var(--npw-{color})" if color in COLORS else color
+
+
+def _variables(dark: bool) -> str:
+    lines = []
+    for name, pair in COLORS.items():
+        own = pair[dark]
+        lines.append(f"  --npw-{name}: {f'var({_OF_THE_PAGE[name]}, {own})' if name in _OF_THE_PAGE else own};")
+    return "\n".join(lines)
+
+
+_STYLES = """
 .npw {
-  --npw-text: var(--jp-ui-font-color1, #212121);
-  --npw-muted: var(--jp-ui-font-color2, #616161);
-  --npw-faint: var(--jp-border-color2, #e0e0e0);
-  --npw-surface: var(--jp-layout-color1, #fff);
-  --npw-blue: #0072b2;
-  --npw-orange: #d55e00;
-  --npw-green: #008a64;
-  --npw-pink: #b5508a;
-  --npw-sky: #2a93d5;
-  --npw-brown: #9a6a00;
+{light}
   --npw-error: #b3261e;
   color: var(--npw-text);
   overflow: visible;
 }
 [data-jp-theme-light="false"] .npw {
-  --npw-text: var(--jp-ui-font-color1, #fff);
-  --npw-muted: var(--jp-ui-font-color2, #bdbdbd);
-  --npw-surface: var(--jp-layout-color1, #111);
-  --npw-blue: #56b4e9;
-  --npw-orange: #f5963d;
-  --npw-green: #2bd0a0;
-  --npw-pink: #e9a3cb;
-  --npw-sky: #a6d8f5;
-  --npw-brown: #f0e442;
+{dark}
   --npw-error: #ff8a80;
 }
 .npw .npw-body { overflow: visible; }
@@ -114,8 +93,17 @@ STYLESHEET = """
   min-width: 0;
 }
 .npw .npw-figure.bqplot > svg text { fill: var(--npw-muted); }
-.npw .npw-figure.bqplot > svg .npw-strong text { fill: var(--npw-text); }
+.npw .npw-help {
+  display: inline-block; width: 15px; height: 15px; line-height: 15px; border-radius: 50%; text-align: center;
+  font-size: 11px; font-weight: 400; color: var(--npw-muted); border: 1px solid var(--npw-faint); cursor: help;
+}
+.npw .bqplot_tooltip_div, .npw .tooltip_div, .npw .mark_tooltip {
+  background: var(--npw-surface) !important; color: var(--npw-text) !important; border: 1px solid var(--npw-muted);
+  font-size: 11px;
+}
 .npw button:focus-visible, .npw select:focus-visible, .npw input:focus-visible {
   outline: 2px solid var(--npw-blue); outline-offset: 1px;
 }
 """
+
+STYLESHEET = _STYLES.replace("{light}", _variables(dark=False)).replace("{dark}", _variables(dark=True))

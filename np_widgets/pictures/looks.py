@@ -1,0 +1,133 @@
+"""How each role is drawn: one table for both themes, and for paper.
+
+Colors come from the palette of Okabe and Ito, which color-blind people can tell apart; wherever a color means
+something, a dash, a marker or a label says it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COLORS = {
+    "blue": ("#0072b2", "#56b4e9"),
+    "orange": ("#d55e00", "#f5963d"),
+    "green": ("#008a64", "#2bd0a0"),
+    "pink": ("#b5508a", "#e9a3cb"),
+    "sky": ("#2a93d5", "#a6d8f5"),
+    "brown": ("#9a6a00", "#f0e442"),
+    "muted": ("#616161", "#bdbdbd"),
+    "faint": ("#c8c8c8", "#5a5a5a"),
+    "text": ("#212121", "#ffffff"),
+    "surface": ("#ffffff", "#111111"),
+}
+"""``(on light, on dark)`` of each color; of the last four a page has its own."""
+
+SIGNS = ("#0072b2", "#7fb8d9", "#f2f2f2", "#f0b27f", "#d55e00")[::-1]
+VALUES = ("#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838")
+CLASSES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#0072b2", "#d55e00", "#999999", "#9a6324", "#b2df8a")
+"""Of images, which look the same in every theme: negative to positive, small to large, and one for each class."""
+
+MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A color of :data:`COLORS` (or one of an image) and what does without color; widths and sizes in pixels."""
+
+    color: str
+    width: float = 2.0
+    dash: str = "solid"
+    marker: str = ""
+    size: float = 7.0
+    opacity: float = 1.0
+    filled: bool = True
+    rim: str = ""
+    area: bool = False
+
+
+def pale(color: str) -> str:
+    """Half way to white."""
+    return "#" + "".join(f"{(int(color[i : i + 2], 16) + 255) // 2:02x}" for i in (1, 3, 5))
+
+
+def class_colors(classes: int) -> tuple[str, ...]:
+    """One for each class; those of two classes have all shades between them."""
+    if classes == 2:
+        return (pale(CLASSES[0]), "#f7f7f7", pale(CLASSES[1]))
+    return tuple(pale(CLASSES[each % len(CLASSES)]) for each in range(classes))
+
+
+def class_role(label: int) -> str:
+    """The role of the data of a class."""
+    return f"class {label % len(CLASSES)}"
+
+
+LOOKS = {
+    # From bottom to top.
+    "cells": Look("muted"),
+    "plateau": Look("muted", opacity=0.22, area=True),
+    "quartiles": Look("blue", opacity=0.2, area=True),
+    "bar": Look("blue", area=True),
+    "other bar": Look("muted", area=True),
+    "grid": Look("faint", 1.0),
+    "circle": Look("muted", 1.0, opacity=0.6),
+    "stem": Look("muted", 1.3),
+    "drop": Look("muted", 1.0, "dotted"),
+    "diagonal": Look("muted", 1.3, "dashed"),
+    "threshold": Look("text", 1.2, "dotted"),
+    "target": Look("green", 1.6, "dashed"),
+    "each": Look("muted", 1.0, opacity=0.6),
+    "awake": Look("green", 1.6, "dash_dotted"),
+    "shift": Look("brown", 1.8, "dotted"),
+    "truth": Look("orange", 6.0, opacity=0.45),
+    "true boundary": Look("orange", 2.0, "dotted"),
+    "boundary": Look("text", 1.2),
+    "data": Look("muted", marker="circle", size=4.8, opacity=0.7),
+    "valued": Look("muted", marker="circle", size=6.2, rim="#ffffff"),
+    **{
+        f"class {label}": Look(color, marker=MARKERS[label % len(MARKERS)], size=6.6, rim="#404040")
+        for label, color in enumerate(CLASSES)
+    },
+    "training": Look("blue", marker="circle", size=5.0, opacity=0.6),
+    "learned": Look("blue", 2.0),
+    "thin": Look("blue", 1.4),
+    "main": Look("blue", 2.6),
+    "test": Look("orange", 1.3, "dashed", marker="square", size=6.5),
+    "testing": Look("orange", marker="square", size=5.0, opacity=0.6),
+    "predicted": Look("orange", 2.0, "dashed"),
+    "predicted escape": Look("orange", marker="circle", size=9.0, filled=False),
+    "compared": Look("green", marker="square", size=12.0, filled=False),
+    "best": Look("text", marker="square", size=12.0, filled=False),
+    "negative": Look("orange", 2.6, marker="circle"),
+    "positive": Look("blue", 2.6),
+    "many": Look("muted", 2.0),
+    "new negative": Look("orange", 2.6, "dashed", marker="circle"),
+    "new positive": Look("blue", 2.6, "dashed"),
+    "minus": Look("orange", marker="circle", size=5.6),
+    "end": Look("text", marker="circle", size=6.8),
+    "neuron": Look("surface", marker="circle", size=18.0, rim="text"),
+    "new neuron": Look("surface", marker="circle", size=18.0, rim="pink"),
+    "edge of a frame": Look("surface", 5.0),
+    "active": Look("text", 2.4),
+    "dormant": Look("pink", 2.4, "dashed"),
+    "new": Look("pink", 2.4, "dashed"),
+    "other point": Look("muted", marker="diamond", size=9.0, filled=False),
+    "trail": Look("blue", 1.0, opacity=0.6),
+    "head": Look("blue", marker="circle", size=5.5),
+    "goal": Look("orange", marker="diamond", size=12.0, rim="text"),
+    "leading trail": Look("pink", 2.6),
+    "leader": Look("pink", 2.6, marker="square", size=9.0, rim="surface"),
+    "point": Look("blue", marker="circle", size=7.0),
+    "direction": Look("blue", marker="triangle-up", size=7.0, filled=False),
+    "look-ahead": Look("orange", marker="square", size=7.0, filled=False),
+    "taken": Look("pink", marker="diamond", size=12.5, rim="text"),
+    "addition": Look("pink", marker="triangle-down", size=8.0),
+    "aligned": Look("green", marker="circle", size=9.0, rim="surface"),
+    "escaped": Look("pink", marker="triangle-up", size=9.5, rim="surface"),
+    "next saddle": Look("text", marker="diamond", size=9.5, rim="surface"),
+    "cursor": Look("text", 1.4),
+    "words": Look("text"),
+    "aside": Look("muted"),
+    "in cells": Look("#101010"),
+    "in dark cells": Look("#ffffff"),
+}

@@ -1,0 +1,227 @@
+"""A picture as data: marks with roles, axes, notes and a sentence. One description serves every way of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from np_widgets.pictures.looks import LOOKS, Look
+from np_widgets.pictures.ticks import linear_ticks, log_ticks
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """What a picture is made of.
+
+    Attributes
+    ----------
+    role
+        What it means: a key of :data:`~np_widgets.pictures.looks.LOOKS`, which says how it is drawn.
+    x, y
+        Where, in units of the axes; whatever is given becomes arrays of floats.
+    label
+        What the legend calls it; empty for what needs no entry.
+    right
+        Whether its heights belong to the axis on the right.
+    """
+
+    role: str
+    x: Any
+    y: Any
+    label: str = ""
+    right: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+
+    @property
+    def look(self) -> Look:
+        """How it is drawn."""
+        return LOOKS[self.role]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve(Mark):
+    """One or several lines, with NaN between them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Area(Mark):
+    """Polygons: one a row of ``x`` and ``y``, both of shape ``(n, k)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dots(Mark):
+    """Markers; ``reads`` says of each what a pointer on it reads, ``values`` gives each a color of ``shades``."""
+
+    reads: tuple[str, ...] = ()
+    values: Floats | None = None
+    shades: Shades | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Edges(Mark):
+    """Straight lines, one a row of ``x`` and ``y`` of shape ``(n, 2)``, as strong as ``strengths`` from 0 to 1 say."""
+
+    strengths: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Mark):
+    """Words ``"above"``, ``"below"``, ``"left"``, ``"right"`` of their places, or in the ``"middle"`` of them."""
+
+    texts: tuple[str, ...] = ()
+    place: str = "above"
+
+
+@dataclass(frozen=True, eq=False)
+class Cells(Mark):
+    """Colors on a grid: ``x`` and ``y`` are the middles of its columns and rows, ``values`` of shape ``(y, x)``.
+
+    ``texts`` are written into the cells, if there are any; ``smooth`` colors may run into each other.
+    """
+
+    values: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    shades: Shades | None = None
+    texts: tuple[tuple[str, ...], ...] = ()
+    smooth: bool = False
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Colors for values from ``low`` to ``high``; ``ends`` says in words what the two are, ``label`` what all is."""
+
+    colors: tuple[str, ...]
+    low: float
+    high: float
+    label: str = ""
+    ends: tuple[str, str] = ("", "")
+
+    def dark(self, values: Floats) -> NDArray[np.bool_]:
+        """Which values have colors that want light letters."""
+        lights = [sum(int(color[i : i + 2], 16) for i in (1, 3, 5)) / 765 for color in self.colors]
+        return np.interp(values, np.linspace(self.low, self.high, len(lights)), lights) < 0.45
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From ``low`` to ``high``; ``ticks`` are ``(place, text)``, None for round numbers.
+
+    A hidden axis has limits only.
+    """
+
+    label: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    ticks: tuple[tuple[float, str], ...] | None = None
+    reverse: bool = False
+    hidden: bool = False
+
+    @property
+    def all_ticks(self) -> tuple[tuple[float, str], ...]:
+        """Where ticks stand, of a log axis as base-ten logarithms, and what stands at them."""
+        if self.ticks is not None:
+            return self.ticks
+        return log_ticks(self.low, self.high) if self.log else linear_ticks(self.low, self.high)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture.
+
+    Attributes
+    ----------
+    title
+        What it shows, in a few words.
+    marks
+        In the order of the legend; which lies upon which follows from their roles.
+    x, y, right
+        The axes; without one on the right all heights belong to the left one.
+    notes
+        Lines of text below.
+    empty
+        Why there is nothing to see, in words; empty if there is.
+    says
+        What is seen, in a sentence.
+    equal
+        Whether both axes have the same unit.
+    """
+
+    title: str
+    marks: tuple[Mark, ...] = ()
+    x: Axis = field(default_factory=Axis)
+    y: Axis = field(default_factory=Axis)
+    right: Axis | None = None
+    notes: tuple[str, ...] = ()
+    empty: str = ""
+    says: str = ""
+    equal: bool = False
+
+    def __post_init__(self) -> None:
+        drawn = () if self.empty and not self.marks else self.marks
+        object.__setattr__(self, "marks", tuple(mark for mark in drawn if mark.x.size and mark.y.size))
+        object.__setattr__(self, "notes", tuple(note for note in self.notes if note))
+
+    def __getitem__(self, role: str) -> Any:
+        """The first mark of a role, of whichever kind that is."""
+        return next(mark for mark in self.marks if mark.role == role)
+
+    def __contains__(self, role: object) -> bool:
+        return any(mark.role == role for mark in self.marks)
+
+    @property
+    def legend(self) -> tuple[tuple[str, Look], ...]:
+        """``(label, look)`` of the marks that have a name, each once."""
+        return tuple({mark.label: mark.look for mark in self.marks if mark.label}.items())
+
+    @property
+    def shades(self) -> Shades | None:
+        """The colors that need a scale."""
+        found = (getattr(mark, "shades", None) for mark in self.marks)
+        return next((shades for shades in found if shades is not None and shades.label), None)
+
+    def __str__(self) -> str:
+        parts = [f"{self.title}.", self.says or self.empty, *self.notes]
+        return " ".join(part if part.endswith((".", ":")) else f"{part}." for part in parts if part)
+
+
+def joined(curves: Iterable[tuple[ArrayLike, ArrayLike]]) -> tuple[Floats, Floats]:
+    """Several curves as one, with gaps; it does not end with one."""
+    parts = [(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in curves]
+    parts = [(x, y) for x, y in parts if len(x)]
+    if not parts:
+        return np.zeros(0), np.zeros(0)
+    x = np.concatenate([np.append(x, x[-1]) for x, _ in parts])[:-1]
+    return x, np.concatenate([np.append(y, np.nan) for _, y in parts])[:-1]
+
+
+def upright(places: Iterable[float], low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
+    """Vertical lines as one curve."""
+    x = np.array(list(places), dtype=np.float64)
+    ends = [np.broadcast_to(np.asarray(end, dtype=np.float64), x.shape) for end in (low, high)]
+    return joined(zip(np.stack([x, x], axis=1), np.stack(ends, axis=1), strict=True))
+
+
+def boxes(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
+    """Rectangles as polygons."""
+    left, right, low, high = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(v, float)) for v in (left, right, low, high))
+    )
+    return np.stack([left, right, right, left, left], axis=1), np.stack([low, low, high, high, low], axis=1)
+
+
+def apart(places: Sequence[float], reach: float) -> list[int]:
+    """Which labels to write so that none comes nearer than ``reach`` to another: the last, and others before it."""
+    kept: list[int] = []
+    for index in reversed(range(len(places))):
+        if all(abs(places[index] - places[other]) >= reach for other in kept):
+            kept.insert(0, index)
+    return kept

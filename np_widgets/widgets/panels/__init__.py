@@ -1,1 +1,0 @@
-"""The pictures drawn with bqplot, one a file."""

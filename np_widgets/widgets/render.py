@@ -1,0 +1,284 @@
+"""Scenes drawn with bqplot: marks are made when their role first appears, and then only what has changed is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import bqplot
+import ipywidgets
+import numpy as np
+
+from np_widgets.pictures.looks import LOOKS
+from np_widgets.pictures.scene import Area, Axis, Cells, Curve, Dots, Edges, Floats, Mark, Scene, Texts
+from np_widgets.widgets import legend
+from np_widgets.widgets.chooser import Chooser
+from np_widgets.widgets.elements import text_widget
+from np_widgets.widgets.theme import css
+from np_widgets.widgets.writing import update
+
+# Edges have one stroke width a mark: (least strength, share of the width of their role).
+_LEVELS = ((0.0, 0.4), (0.3, 0.75), (0.65, 1.3))
+_ALIGN = {"above": ("middle", 0, -10), "below": ("middle", 0, 9), "middle": ("middle", 0, 0)}
+_ALIGN |= {"left": ("end", -8, 0), "right": ("start", 8, 0)}
+# Many names side by side are written small.
+_MANY_NAMES = 14
+_ORDER = {role: place for place, role in enumerate(LOOKS)}
+
+Part = tuple[str, Callable[..., bqplot.Mark], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user may choose of a picture: ``options(shown)`` are ``(label, value)``, the first the default."""
+
+    name: str
+    tooltip: str
+    options: Callable[[Any], Sequence[tuple[str, int]]]
+    width: str = "185px"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One entry of a widget's table of pictures: ``scene(shown, choice)`` makes it, ``how`` says how to read it."""
+
+    scene: Callable[[Any, int | None], Scene]
+    how: str = ""
+    wide: bool = False
+    height: str = "230px"
+    choice: Choice | None = None
+
+
+class Panel:
+    """A picture with a heading, its legend above the data instead of on them, a figure, and notes.
+
+    Parameters
+    ----------
+    picture
+        What to draw.
+    on_choice
+        Called when the user has chosen something else to be drawn.
+    """
+
+    def __init__(self, picture: Picture, on_choice: Callable[[], None] = lambda: None) -> None:
+        self._picture = picture
+        self._marks: dict[tuple[str, str], bqplot.Mark] = {}
+        self._scales = {side: bqplot.LinearScale(min=0.0, max=1.0) for side in ("x", "y", "right")}
+        self._axes = {
+            "x": _axis(self._scales["x"], label_offset="30px"),
+            "y": _axis(self._scales["y"], side="left", label_offset="50px"),
+            "right": _axis(self._scales["right"], side="right", label_offset="46px"),
+        }
+        self.figure = bqplot.Figure(
+            axes=list(self._axes.values()),
+            fig_margin={"top": 16, "bottom": 8, "left": 8, "right": 8},
+            padding_y=0.0,
+            background_style={"fill": "none"},
+            animation_duration=0,
+            display_toolbar=False,
+            layout={"width": "100%", "height": picture.height, "min_width": "0"},
+        )
+        self.figure.add_class("npw-figure")
+        self._heading = text_widget("npw-panel-title")
+        self._legend, self._note = text_widget("npw-legend"), text_widget("npw-note")
+        choice, self._chooser = picture.choice, None
+        if choice is not None:
+            self._chooser = Chooser(choice.name, choice.tooltip, on_choice, choice.width)
+        head = ipywidgets.HBox([self._heading, *([self._chooser.box] if self._chooser else [])])
+        head.add_class("npw-panel-head")
+        self.box = ipywidgets.VBox([head, self._legend, self.figure, self._note])
+        self.box.add_class("npw-panel")
+        if picture.wide:
+            self.box.add_class("npw-wide")
+
+    def show(self, shown: Any) -> None:
+        """Draw what there is to see of it; on the publisher's thread."""
+        value = None
+        if self._chooser is not None and self._picture.choice is not None:
+            self._chooser.offer(self._picture.choice.options(shown))
+            value = self._chooser.value
+        scene = self._picture.scene(shown, value)
+        self._show_axes(scene)
+        used = set()
+        for mark in scene.marks:
+            for part, make, values in _parts(mark, scene):
+                key = mark.role, part
+                used.add(key)
+                update(self._mark(key, make, mark), visible=True, **values)
+        for key, drawn in self._marks.items():
+            if key not in used:
+                update(drawn, visible=False)
+        help_sign = f' <span class="npw-help" title="{escape(self._picture.how)}">?</span>' if self._picture.how else ""
+        update(self._heading, value=f'<span role="heading" aria-level="3">{escape(scene.title)}</span>{help_sign}')
+        update(self._legend, value=legend.html(scene))
+        notes = "<br>".join(escape(note) for note in (scene.empty, *scene.notes) if note)
+        # What a screen reader says of the figure: the pacer gives it to it.
+        update(self._note, value=f'{notes}<span class="npw-says" hidden>{escape(str(scene))}</span>')
+
+    def _mark(self, key: tuple[str, str], make: Callable[..., bqplot.Mark], mark: Mark) -> bqplot.Mark:
+        if key not in self._marks:
+            scales = {"x": self._scales["x"], "y": self._scales["right" if mark.right else "y"]}
+            shades = getattr(mark, "shades", None)
+            if shades is not None:
+                scales["color"] = bqplot.ColorScale(colors=list(shades.colors), min=shades.low, max=shades.high)
+            self._marks[key] = make(scales=scales)
+            if getattr(mark, "reads", ()):
+                self._marks[key].tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
+            order = sorted(self._marks, key=lambda each: _ORDER[each[0]])
+            self.figure.marks = [self._marks[each] for each in order]
+        elif getattr(mark, "shades", None) is not None:
+            scale, shades = self._marks[key].scales["color"], mark.shades  # type: ignore[attr-defined]
+            update(scale, colors=list(shades.colors), min=float(shades.low), max=float(shades.high))
+        return self._marks[key]
+
+    def _show_axes(self, scene: Scene) -> None:
+        for side, axis in (("x", scene.x), ("y", scene.y), ("right", scene.right)):
+            visible = axis is not None and not axis.hidden and bool(scene.marks)
+            update(self._axes[side], visible=visible)
+            if axis is None or not scene.marks:
+                continue
+            low, high = (math.log10(end) if axis.log else float(end) for end in (axis.low, axis.high))
+            update(self._scales[side], min=low, max=high, reverse=axis.reverse)
+            if visible:
+                update(self._axes[side], label=axis.label, **_ticks(axis))
+        if scene.marks:
+            margin = {
+                "top": 16,
+                "bottom": 4 if scene.x.hidden else 40 if scene.x.label else 22,
+                "left": 8 if scene.y.hidden else 64,
+                "right": 58 if scene.right is not None else 8 if scene.y.hidden else 14,
+            }
+            update(self.figure, fig_margin=margin)
+        if scene.equal:  # a square
+            update(self.figure.layout, width=self._picture.height, margin="0 auto")
+
+
+def _axis(scale: bqplot.Scale, **options: Any) -> bqplot.Axis:
+    return bqplot.Axis(scale=scale, grid_lines="none", **options)
+
+
+def _ticks(axis: Axis) -> dict[str, Any]:
+    ticks = axis.all_ticks
+    places = np.array([place for place, _ in ticks], dtype=np.float64)
+    labels = {_javascript(place): text for place, text in ticks}
+    return {"tick_values": places, "tick_labels": labels} | ({} if labels else {"num_ticks": 0})
+
+
+def _javascript(value: float) -> str:
+    """A number as JavaScript writes it: that is how bqplot looks a label up."""
+    if value == int(value):
+        return str(int(value))
+    if abs(value) >= 1e-6:
+        return np.format_float_positional(value, trim="-")
+    return repr(value).replace("e-0", "e-")
+
+
+def _parts(mark: Mark, scene: Scene) -> Iterator[Part]:
+    """What draws a mark: a name for each part, what makes it, and what it has to hold now."""
+    axis = scene.right if mark.right and scene.right is not None else scene.y
+    x = np.log10(mark.x) if scene.x.log else mark.x
+    y = np.log10(mark.y) if axis.log else mark.y
+    if isinstance(mark, Curve):
+        yield from _curve(mark, x, y)
+    elif isinstance(mark, Area):
+        yield "area", _maker(mark, bqplot.Lines, fill="inside", stroke_width=0.0), _lines(x, y)
+    elif isinstance(mark, Edges):
+        yield from _edges(mark, x, y)
+    elif isinstance(mark, Dots):
+        values: dict[str, Any] = {"x": x, "y": y}
+        if mark.reads:
+            values["names"] = np.array(mark.reads)
+        if mark.values is not None:
+            values["color"] = mark.values
+        yield "dots", _maker(mark, bqplot.Scatter), values
+    elif isinstance(mark, Texts):
+        yield mark.place, _words(mark.role, mark.place), _label(x, y, mark.texts)
+    elif isinstance(mark, Cells):
+        yield from _cells(mark, x, y)
+
+
+def _curve(mark: Curve, x: Floats, y: Floats) -> Iterator[Part]:
+    # bqplot writes a label at the last point of a line, even an empty one, and complains if that is a gap.
+    known = np.flatnonzero(np.isfinite(y))
+    if len(known):
+        end = int(known[-1]) + 1
+        # A single point is a line of no length.
+        twice = 2 if end == 1 else 1
+        yield "curve", _maker(mark, bqplot.Lines), {"x": np.tile(x[:end], twice), "y": np.tile(y[:end], twice)}
+        if mark.look.marker:
+            yield "points", _maker(mark, bqplot.Scatter), {"x": x[:end], "y": y[:end]}
+
+
+def _edges(mark: Edges, x: Floats, y: Floats) -> Iterator[Part]:
+    level = np.searchsorted([least for least, _ in _LEVELS], mark.strengths, side="right") - 1
+    new = mark.look.dash != "solid"
+    # Steps of opacity, so that an edge that hardly changes is not sent again.
+    opacity = np.maximum(np.round(0.25 + 0.75 * mark.strengths, 1), 0.6 if new else 0.0)
+    for index, (_, width) in enumerate(_LEVELS):
+        chosen = level == index
+        if chosen.any():
+            make = _maker(mark, bqplot.Lines, stroke_width=width * mark.look.width)
+            yield f"edges {index}", make, _lines(x[chosen], y[chosen]) | {"opacities": opacity[chosen].tolist()}
+
+
+def _cells(mark: Cells, x: Floats, y: Floats) -> Iterator[Part]:
+    # A heat map needs two cells each way to know how large they are: a single one is drawn as two halves.
+    values = mark.values
+    middles = []
+    for way, places in ((0, y), (1, x)):
+        values = np.repeat(values, 2, axis=way) if len(places) == 1 else values
+        middles.append(places + np.array([-0.25, 0.25]) if len(places) == 1 else places)
+    yield "cells", _maker(mark, bqplot.HeatMap), {"x": middles[1], "y": middles[0], "color": values}
+    dark = np.zeros(mark.values.shape, dtype=bool) if mark.shades is None else mark.shades.dark(mark.values)
+    for role, own in (("in cells", ~dark), ("in dark cells", dark)):
+        found = [(i, j) for i, j in np.argwhere(own).tolist() if mark.texts and mark.texts[i][j]]
+        if found:
+            rows, columns = np.array(found).T
+            texts = tuple(mark.texts[i][j] for i, j in found)
+            yield role, _words(role, "middle"), _label(x[columns], y[rows], texts)
+
+
+def _lines(x: Floats, y: Floats) -> dict[str, Any]:
+    """Several lines of the same length; of a single one bqplot wants plain arrays."""
+    return {"x": x[0], "y": y[0]} if len(x) == 1 else {"x": x, "y": y}
+
+
+def _label(x: Floats, y: Floats, texts: Sequence[str]) -> dict[str, Any]:
+    return {"x": x, "y": y, "text": np.array(texts), "default_size": 11.0 if len(texts) <= _MANY_NAMES else 9.0}
+
+
+def _words(role: str, place: str) -> Callable[..., bqplot.Mark]:
+    align, x_offset, y_offset = _ALIGN[place]
+    return lambda **more: bqplot.Label(
+        x=np.zeros(0), y=np.zeros(0), text=np.zeros(0, dtype=str), font_weight="normal", align=align, x_offset=x_offset,
+        y_offset=y_offset, colors=[css(LOOKS[role].color)], **more,
+    )  # fmt: skip
+
+
+def _maker(mark: Mark, kind: type[bqplot.Mark], **options: Any) -> Callable[..., bqplot.Mark]:
+    """What makes the bqplot mark for a role."""
+    look = mark.look
+    color = css(look.color)
+    nothing = np.zeros(2)
+    if kind is bqplot.HeatMap:
+        return lambda **more: kind(x=np.arange(2.0), y=np.arange(2.0), color=np.zeros((2, 2)), **more)
+    if kind is bqplot.Lines:
+        defaults = {"stroke_width": look.width, "line_style": look.dash, "colors": [color], "opacities": [look.opacity]}
+        if look.area:
+            defaults |= {"fill_colors": [color], "fill_opacities": [look.opacity]}
+        return lambda **more: kind(x=nothing, y=nothing, **(defaults | options), **more)
+    defaults = {
+        "marker": look.marker,
+        "default_size": round(math.pi / 4 * look.size**2),
+        "opacities": [look.opacity],
+        "colors": [color],
+        "fill": look.filled,
+        "display_names": False,
+        "stroke_width": 3.0 if look.rim == "pink" else 1.8 if not look.filled else 1.2,
+    }
+    if look.rim or not look.filled:
+        defaults["stroke"] = css(look.rim) if look.rim else color
+    return lambda **more: kind(x=nothing, y=nothing, **(defaults | options), **more)

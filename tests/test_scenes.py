@@ -1,0 +1,385 @@
+"""Scenes: what they are made of, and both ways to draw them; one test of each renderer for all pictures there are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import bqplot
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection, QuadMesh
+from matplotlib.colors import to_rgb
+
+from np_widgets.learning.growth import Candidate, Finish, PursuitFrame
+from np_widgets.pictures.alignment import alignment
+from np_widgets.pictures.architecture import architecture
+from np_widgets.pictures.candidates import candidates
+from np_widgets.pictures.function import function
+from np_widgets.pictures.looks import COLORS, LOOKS
+from np_widgets.pictures.loss import loss
+from np_widgets.pictures.norms import norms
+from np_widgets.pictures.plane import plane
+from np_widgets.pictures.plateaus import plateaus
+from np_widgets.pictures.probe import probe
+from np_widgets.pictures.scene import (
+    Axis,
+    Cells,
+    Curve,
+    Dots,
+    Edges,
+    Mark,
+    Scene,
+    Shades,
+    Texts,
+    apart,
+    boxes,
+    joined,
+    upright,
+)
+from np_widgets.pictures.weights import saddle_weights, weights
+from np_widgets.plots import style
+from np_widgets.plots.render import draw
+from np_widgets.problems import Problem, sparse_parity, two_moons
+from np_widgets.widgets.render import Choice, Panel, Picture
+from np_widgets.widgets.tree import close_tree
+from tests.saddle_frames import at_the_origin, at_the_start, between_saddles, near_a_saddle
+from tests.test_pictures import TEACHER, frame, record
+
+GROWN = frame(
+    TEACHER,
+    iteration=3,
+    added=((1, 3),),
+    loss=1e-5,
+    test_loss=2e-5,
+    step=100,
+    total_steps=700,
+    trace_steps=np.linspace(0, 700, 8),
+    trace_losses=np.logspace(1, -5, 8),
+    growth=(record(0, 0, 400, 0.6), record(2, 400, 200, 0.4, 0.1)),
+    candidates=(Candidate(1, 0.5, 1e-9, 0.3, 0.0), Candidate(2, 0.3, 0.1), Candidate(1, 0.2, 1e-2, 0.02, 0.0)),
+    taken=2,
+)
+MOONS, CLUSTERS = two_moons(40), Problem(np.eye(4), [0, 1, 2, 3], "cross_entropy")
+VALUES = Problem(np.random.default_rng(0).normal(size=(30, 2)), np.arange(30.0))
+THREE = Problem(np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3, "cross_entropy")
+
+
+def one_layer(*matrices: Any) -> PursuitFrame:
+    return dataclasses.replace(GROWN, weights=tuple(np.array(each, dtype=float) for each in matrices), hidden_layers=1)
+
+
+LADDER = between_saddles()
+SCENES: dict[str, Callable[[], Scene]] = {
+    "architecture": lambda: architecture(GROWN),
+    "weights": lambda: weights(GROWN),
+    "one weight": lambda: weights(one_layer([[2.0]], [[1.0]])),
+    "loss": lambda: loss(GROWN),
+    "loss at its target": lambda: loss(dataclasses.replace(GROWN, finished=Finish("target", "Met."))),
+    "one loss": lambda: loss(frame(TEACHER, trace_steps=np.zeros(1), trace_losses=np.ones(1))),
+    "candidates": lambda: candidates(GROWN),
+    "vertices": lambda: function(GROWN, probe(sparse_parity(4, 2, samples=20))),
+    "curve": lambda: function(one_layer([[1.0]], [[1.0]]), probe(Problem(np.arange(9.0)[:, None], np.arange(9.0)))),
+    "two classes": lambda: function(one_layer([[0, 1, 0], [0, -1, 0]], [[1, -1], [0, 0]]), probe(MOONS)),
+    "three classes": lambda: function(one_layer([[1, 0], [0, 1]], [[1, 0], [0, 1], [-1, -1]]), probe(THREE)),
+    "values": lambda: function(one_layer([[1, 0], [-1, 0]], [[1, 1]]), probe(VALUES)),
+    "confusion": lambda: function(one_layer(np.eye(4), np.roll(np.eye(4), 1, axis=0)), probe(CLUSTERS)),
+    "nothing": lambda: architecture(frame()),
+    "norms": lambda: norms(LADDER, 20),
+    "norms at the start": lambda: norms(at_the_start()),
+    "alignment": lambda: alignment(LADDER),
+    "plane": lambda: plane(near_a_saddle()),
+    "plateaus": lambda: plateaus(LADDER, 20),
+    "saddle weights": lambda: saddle_weights(LADDER, layer=2),
+    "origin": lambda: saddle_weights(at_the_origin()),
+}
+every_scene = pytest.mark.parametrize("make", SCENES.values(), ids=SCENES)
+
+
+class TestScenes:
+    @every_scene
+    def test_it_says_in_words_what_is_seen(self, make):
+        scene = make()
+        assert str(scene).startswith(f"{scene.title}. ")
+        assert scene.says or scene.empty
+        assert all(note in str(scene) for note in scene.notes)
+        assert bool(scene.marks) != bool(scene.empty)
+
+    @every_scene
+    def test_marks_hold_floats_and_what_can_be_read_of_each(self, make):
+        for mark in make().marks:
+            assert mark.x.dtype == mark.y.dtype == np.float64
+            assert mark.role in LOOKS
+            for name in ("reads", "texts"):
+                own = getattr(mark, name, ())
+                if own and not isinstance(mark, Cells):
+                    assert len(own) == len(mark.x)
+
+    @every_scene
+    def test_the_legend_names_each_look_once(self, make):
+        scene = make()
+        labels = [label for label, _ in scene.legend]
+        assert len(set(labels)) == len(labels)
+        # What differs in color differs in dash, marker, width or fill too.
+        looks = {dataclasses.replace(look, color="", opacity=1.0) for _, look in scene.legend}
+        assert len(looks) == len(labels)
+
+    def test_a_legend_has_only_what_is_there(self):
+        there, absent = Curve("learned", [0, 1], [0, 1], "there"), Curve("truth", [], [], "absent")
+        assert [label for label, _ in Scene("", (there, absent)).legend] == ["there"]
+        assert "learned" in Scene("", (there,))
+        assert "truth" not in Scene("", (absent,))
+
+    @pytest.mark.parametrize("dark", [0, 1])
+    def test_colors_stand_out_from_the_page(self, dark):
+        def light(color: str) -> float:
+            parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+            return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
+
+        page = light(COLORS["surface"][dark])
+        for name in ("blue", "orange", "green", "pink", "brown", "muted", "text"):
+            one, other = sorted((page, light(COLORS[name][dark])))
+            assert (other + 0.05) / (one + 0.05) > 3.3, name
+
+    def test_curves_are_joined_with_gaps_and_without_one_at_the_end(self):
+        x, y = joined([([0, 1], [2, 3]), ([], []), ([4], [5])])
+        assert (x[0], x[1], x[-1]) == (0, 1, 4)
+        assert np.isnan(y).tolist() == [False, False, True, False]
+        assert joined([])[0].shape == (0,)
+        x, y = upright([1, 2], 0, [3, 4])
+        assert y[np.isfinite(y)].tolist() == [0, 3, 0, 4]
+        x, y = boxes([0, 1], [1, 2], 0, 5)
+        assert x.shape == y.shape == (2, 5)
+
+    @given(st.lists(st.floats(0, 100), max_size=30).map(sorted), st.floats(0.1, 20))
+    def test_labels_that_are_kept_stand_apart_and_the_last_is_kept(self, places, reach):
+        kept = apart(places, reach)
+        assert kept == sorted(kept)
+        chosen = [places[index] for index in kept]
+        assert all(b - a >= reach for a, b in pairwise(chosen))
+        assert not places or kept[-1] == len(places) - 1
+
+    def test_letters_on_dark_cells_are_light(self):
+        shades = Shades(("#000000", "#ffffff"), 0.0, 1.0)
+        assert shades.dark(np.array([0.0, 0.2, 0.8, 1.0])).tolist() == [True, True, False, False]
+
+
+@pytest.fixture
+def panel() -> Iterator[Callable[[Scene], Panel]]:
+    made: list[Panel] = []
+
+    def drawn(scene: Scene) -> Panel:
+        made.append(Panel(Picture(lambda shown, _: shown)))
+        made[-1].show(scene)
+        return made[-1]
+
+    yield drawn
+    for each in made:
+        close_tree(each.box)
+
+
+def seen(drawn: Panel) -> list[bqplot.Mark]:
+    return [mark for mark in drawn.figure.marks if mark.visible]
+
+
+def places(values: Any) -> list[float]:
+    """All numbers there are, in order."""
+    flat = np.ravel(np.asarray(values, dtype=float))
+    return sorted(np.round(flat[np.isfinite(flat)], 9).tolist())
+
+
+class TestWidgets:
+    @every_scene
+    def test_every_mark_is_drawn_where_it_is(self, panel, make):
+        scene = make()
+        drawn = panel(scene)
+        for mark in scene.marks:
+            axis = scene.right if mark.right else scene.y
+            y = np.log10(mark.y) if axis.log else mark.y
+            own = [drawn._marks[key] for key in drawn._marks if key[0] == mark.role]
+            assert own, mark.role
+            if isinstance(mark, Cells) and 1 in mark.values.shape:
+                continue  # drawn as two halves
+            heights = [place for each in own for place in places(each.y)]
+            assert set(places(y)) <= set(heights) | {round(place, 9) for place in heights}
+            for each in own:
+                side = "right" if mark.right else "y"
+                assert each.scales["y"] is drawn._scales[side]
+                assert each.x.dtype == each.y.dtype == np.float64
+
+    @every_scene
+    def test_nothing_else_is_seen_and_lines_end_with_a_point(self, panel, make):
+        scene = make()
+        roles = {mark.role for mark in scene.marks}
+        drawn = panel(scene)
+        for (role, _), mark in drawn._marks.items():
+            assert role in roles
+            # bqplot writes a label at the last point of a line: in a gap it would complain.
+            assert not np.isnan(np.asarray(mark.y, dtype=float).ravel()[-1:]).any()
+        order = [LOOK_ORDER[key[0]] for mark in drawn.figure.marks for key in drawn._marks if drawn._marks[key] is mark]
+        assert order == sorted(order)
+        head, legend, _, note = drawn.box.children
+        assert f'aria-level="3">{scene.title}<' in head.children[0].value
+        for label, _ in scene.legend:
+            assert f">{label}</span>" in legend.value
+        assert all(text in note.value for text in (scene.empty, *scene.notes))
+
+    def test_only_what_has_changed_is_sent_and_what_has_gone_is_hidden(self, panel, monkeypatch):
+        drawn = panel(loss(GROWN))
+        sent: list[tuple[Any, set[str]]] = []
+        monkeypatch.setattr(
+            "ipywidgets.Widget._send", lambda self, msg, buffers=None: sent.append((self, set(msg["state"])))
+        )
+        drawn.show(loss(GROWN))
+        assert sent == []
+        changed = dataclasses.replace(GROWN, loss=1.5e-5, trace_losses=GROWN.trace_losses * 1.5)
+        before = drawn._marks["learned", "curve"].y
+        drawn.show(loss(changed))
+        assert drawn._marks["learned", "curve"].y is not before
+        assert {"y"} in [names for mark, names in sent if mark is drawn._marks["learned", "curve"]]
+        assert not any("x" in names for _, names in sent)
+        drawn.show(Scene("Loss", empty="No step taken yet"))
+        assert seen(drawn) == []
+        assert not any(axis.visible for axis in drawn.figure.axes)
+        assert "No step taken yet" in drawn.box.children[3].value
+
+    def test_ticks_are_found_by_the_browser(self, panel):
+        for low, high, log in ((0.0, 0.3, False), (0.0, 2e-5, False), (-4.0, 12300.0, False), (0.02, 0.9, True)):
+            axis = Axis("y", low, high, log)
+            (_, y, _) = panel(Scene("", (Curve("learned", [0, 1], [low, high]),), y=axis)).figure.axes
+            assert len(y.tick_values) == len(y.tick_labels) == len(axis.all_ticks) > 2
+            for place, key in zip(y.tick_values.tolist(), y.tick_labels, strict=True):
+                assert float(key) == place
+                # As JavaScript writes numbers: no trailing zero, exponents from 1e-7 on.
+                assert not key.endswith(".0")
+                assert ("e" in key) == (0 < abs(place) < 1e-6)
+
+    def test_pointers_read_what_marks_mean(self, panel):
+        drawn = panel(candidates(GROWN))
+        chosen = drawn._marks["taken", "dots"]
+        assert chosen.names.tolist() == ["layer 1: direction, N = 0.2, residual 0.01, look-ahead 0.02"]
+        assert chosen.tooltip.fields == ["name"]
+        assert not chosen.display_names
+
+    def test_a_choice_is_offered_and_followed(self):
+        wanted: list[int | None] = []
+        changes: list[int] = []
+        choice = Choice("Layer", "Which", lambda shown: [("one", 1), ("two", 2)][:shown])
+        picture = Picture(lambda shown, value: wanted.append(value) or Scene("", empty="-"), choice=choice)  # type: ignore[func-returns-value]
+        made = Panel(picture, lambda: changes.append(1))
+        made.show(1)
+        made.show(2)
+        assert made._chooser is not None
+        made._chooser.box.children[0].value = 2
+        made.show(2)
+        made.show(1)
+        assert (wanted, changes) == ([None, 1, 2, None], [1])
+        close_tree(made.box)
+
+    def test_circles_are_round(self, panel):
+        drawn = panel(plane(near_a_saddle()))
+        assert drawn.figure.layout.width == drawn.figure.layout.height
+        assert (drawn._scales["x"].min, drawn._scales["x"].max) == (drawn._scales["y"].min, drawn._scales["y"].max)
+
+
+LOOK_ORDER = {role: place for place, role in enumerate(LOOKS)}
+
+
+def axes_of(scene: Scene, width: float = 5.0, height: float = 3.5) -> list[Axes]:
+    figure = style.figure(width, height)
+    draw(figure.subplots(), scene)
+    return figure.axes
+
+
+def points_of(axes: list[Axes]) -> np.ndarray:
+    """All points of lines, markers and collections."""
+    found = [np.asarray(line.get_xydata(), dtype=float) for each in axes for line in each.get_lines()]
+    for each in axes:
+        for collection in each.collections:
+            if isinstance(collection, PathCollection):
+                found.append(np.asarray(collection.get_offsets(), dtype=float))
+            elif isinstance(collection, LineCollection):
+                found += [np.asarray(segment, dtype=float) for segment in collection.get_segments()]
+    return np.concatenate([points for points in found if len(points)] or [np.zeros((0, 2))])
+
+
+class TestPlots:
+    @every_scene
+    def test_every_mark_is_drawn_where_it_is(self, make):
+        scene = make()
+        axes = axes_of(scene)
+        points = {tuple(np.round(point, 9)) for point in points_of(axes).tolist() if np.isfinite(point).all()}
+        for mark in scene.marks:
+            if isinstance(mark, (Curve, Dots, Edges)):
+                own = np.stack([np.ravel(mark.x), np.ravel(mark.y)], axis=-1)
+                assert {tuple(np.round(point, 9)) for point in own[np.isfinite(own).all(axis=1)].tolist()} <= points
+            elif isinstance(mark, Texts):
+                written = {(text.get_text(), *getattr(text, "xy", ())) for each in axes for text in each.texts}
+                assert {*zip(mark.texts, mark.x, mark.y, strict=True)} <= written
+            elif isinstance(mark, Cells):
+                (cells,) = (c for c in axes[0].collections if isinstance(c, QuadMesh))
+                np.testing.assert_array_equal(np.asarray(cells.get_array()).ravel(), mark.values.ravel())
+
+    @every_scene
+    def test_axes_legend_and_notes_are_those_of_the_scene(self, make):
+        scene = make()
+        axes = axes_of(scene)[0]
+        assert axes.get_title(loc="left").replace("\n", " ") == scene.title
+        legend = axes.get_legend()
+        assert [text.get_text() for text in legend.get_texts()] if legend else [la for la, _ in scene.legend] == []
+        if scene.empty:
+            assert axes.texts[0].get_text().replace("\n", " ") == scene.empty
+            return
+        assert axes.get_xlim() == (scene.x.low, scene.x.high)
+        ends = (scene.y.low, scene.y.high)
+        assert axes.get_ylim() == pytest.approx(ends[::-1] if scene.y.reverse else ends)
+        assert (axes.get_yscale() == "log") == scene.y.log
+        words = axes.get_xlabel().split()
+        assert all(word in words for note in scene.notes for word in note.split())
+
+    @every_scene
+    @pytest.mark.parametrize("size", [(5.0, 3.5), (3.3, 3.0)])
+    def test_nothing_covers_the_data_or_leaves_the_page(self, make, size):
+        axes = axes_of(make(), *size)
+        figure = axes[0].get_figure(root=True)
+        assert figure is not None
+        figure.draw_without_rendering()
+        for each in axes:
+            legend, tight = each.get_legend(), each.get_tightbbox()
+            if legend is not None:
+                assert legend.get_window_extent().y0 >= each.get_window_extent().y1 - 1
+                assert legend.get_window_extent().x1 <= figure.bbox.x1 + 1
+            assert tight is not None
+            assert tight.x0 >= figure.bbox.x0 - 1
+            assert tight.y0 >= figure.bbox.y0 - 1
+            assert tight.x1 <= figure.bbox.x1 + 1
+            assert tight.y1 <= figure.bbox.y1 + 1
+
+    def test_signs_have_one_color_in_all_pictures_and_say_so_without_it(self):
+        cells = next(c for c in axes_of(weights(GROWN))[0].collections if isinstance(c, QuadMesh))
+        for value, role in ((1.0, "positive"), (-1.0, "negative")):
+            assert np.allclose(
+                cells.cmap(cells.norm(np.array(value)))[:3], to_rgb(COLORS[LOOKS[role].color][0]), atol=0.02
+            )
+        assert "−" in {text.get_text() for text in axes_of(weights(GROWN))[0].texts}
+        assert len(architecture(GROWN)["minus"].x) == sum((matrix < 0).sum() for matrix in TEACHER)
+
+
+def test_every_role_is_used_or_can_be():
+    used: set[str] = {mark.role for make in SCENES.values() for mark in make().marks}
+    unused = set(LOOKS) - used
+    assert unused <= {
+        *(f"class {label}" for label in range(10)), "many", "new negative", "bar", "other bar", "quartiles", "best",
+        "in cells", "in dark cells", "other point", "true boundary", "testing", "training", "diagonal", "threshold",
+        "target", "new",
+    }  # fmt: skip
+
+
+def test_a_mark_needs_a_role_with_a_look():
+    with pytest.raises(KeyError):
+        _ = Mark("no such role", [0], [0]).look
