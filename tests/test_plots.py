@@ -78,7 +78,9 @@ def test_figures_are_saved_in_every_format(draw, source, tmp_path: Path):
 def test_there_is_a_figure_before_anything_happened(source, tmp_path: Path):
     plots_of_it = OF_A_FLOW if isinstance(source, SaddleFrame) else OF_A_PURSUIT
     for draw in plots_of_it.values():
-        draw(source).savefig(tmp_path / "picture.png", dpi=20)
+        figure = draw(source)
+        figure.savefig(tmp_path / "picture.png", dpi=20)
+        assert figure.axes
 
 
 def test_pdf_has_no_fonts_that_journals_refuse(tmp_path: Path):
