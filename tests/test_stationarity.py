@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm, shortest_subgradient
+from np_widgets.learning.correlation.shortest import shortest
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -181,3 +182,17 @@ def test_cross_entropy_and_single_precision():
 def test_bad_arguments_are_refused(theta, tolerance, message):
     with pytest.raises((TypeError, ValueError), match=message):
         clarke_gradient_norm(_objective(0, (3, 2, 2, 1)), theta, tolerance)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 150), st.sampled_from([0.1, 1.0, 30.0]))
+def test_the_shortest_vector_is_stationary_within_its_bounds(seed, rows, count, size):
+    generator = np.random.default_rng(seed)
+    vector, columns = size * generator.standard_normal(rows), generator.standard_normal((rows, count))
+    low = generator.standard_normal(count)
+    high = low + generator.choice([0.0, 1.0, 3.0], count)
+    found = shortest(vector, columns, low, high)
+    assert ((low <= found) & (found <= high)).all()
+    # Along each coefficient it gets no shorter, except across a bound.
+    pull = columns.T @ (vector + columns @ found) / (np.linalg.norm(columns, axis=0) * np.linalg.norm(vector))
+    assert (pull[found < high - 1e-9] >= -1e-6).all()
+    assert (pull[found > low + 1e-9] <= 1e-6).all()

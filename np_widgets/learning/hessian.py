@@ -11,15 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from np_widgets.learning import columns
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.objective import Objective
 
 Floats = NDArray[np.float64]
-Report = Callable[[float], None]
-"""Called with the share of the work that is done, 0 … 1."""
+Report = Callable[[float], None]  # called with the share of the work that is done, 0 … 1
 
-MOST_WEIGHTS = 2000
-"""Of networks whose whole Hessian is made."""
+MOST_WEIGHTS = 2000  # of networks whose whole Hessian is made
 # Samples times squared weights: about a second.
 _MOST_WORK = 2**31
 # Entries of one layer's outputs for all vectors that are multiplied together: 16 MiB.
@@ -32,19 +31,10 @@ _INVARIANT = 1e-12
 
 @dataclass(frozen=True)
 class Curvatures:
-    """The extreme eigenvalues of a Hessian.
+    """The extreme eigenvalues of a Hessian of so many ``weights``, as found by so many ``steps`` of products with it.
 
-    Attributes
-    ----------
-    lowest, largest
-        As found.
-    resolution
-        The true ones lie beyond these by at most so large a share of their distance; 0 if all eigenvalues were
-        computed.
-    steps
-        How many products with the Hessian were made; 0 if all eigenvalues were computed.
-    weights
-        The number of its rows.
+    The true ones lie beyond these by at most ``resolution`` times their distance. If all eigenvalues were computed, it
+    and the steps are 0.
     """
 
     lowest: float
@@ -57,16 +47,8 @@ class Curvatures:
 class Hessian:
     """The Hessian of the training loss at one point, exact also where samples are at kinks.
 
-    With a kinked activation the slope of every activation is held, so that the loss is smooth in the weights.
-
-    Parameters
-    ----------
-    objective
-        The training loss.
-    theta
-        The weights, of shape ``(P,)``.
-    slopes
-        Of all activations, of shape ``(n, k_l)`` for each hidden layer; None for σ' at ``theta``.
+    With a kinked activation the slope of every activation is held, so that the loss is smooth in the weights:
+    ``slopes`` are those of each hidden layer, of shape ``(n, k_l)``; None for σ' at ``theta``.
     """
 
     def __init__(self, objective: Objective, theta: Tensor, slopes: Sequence[Tensor] | None = None) -> None:
@@ -88,13 +70,8 @@ class Hessian:
                 self._bends.append(activation.second_derivative(z))
             self._slopes.append(slope)
         self._output = (self._weights[-1] @ self._hidden[-1]).T
-        # ∂loss/∂z_l of every layer and ∂loss/∂h_l of the hidden ones, lowest first
-        signals = [-problem.loss.residual(self._output, problem.targets).T / problem.samples]
-        uppers = list[Tensor]()
-        for weight, slope in zip(reversed(self._weights[1:]), reversed(self._slopes), strict=True):
-            uppers.append(weight.T @ signals[-1])
-            signals.append(uppers[-1] * slope)
-        self._signals, self._uppers = signals[::-1], uppers[::-1]
+        signal = -problem.loss.residual(self._output, problem.targets).T / problem.samples
+        self._signals, self._uppers = columns.backward(self._weights, self._slopes, signal)
 
     @property
     def size(self) -> int:

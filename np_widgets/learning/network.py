@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from np_widgets import arguments
+from np_widgets.learning import columns
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
 from np_widgets.problems import Problem
@@ -131,12 +132,9 @@ class HomogeneousNetwork:
 
     def forward(self, inputs: Tensor) -> ForwardPass:
         """Evaluate at a tensor of shape ``(n, d)`` and keep what each layer computed."""
-        hidden, pre_activations = [inputs], []
-        for weight in self.weights:
-            pre_activations.append(hidden[-1] @ weight.T)
-            if len(pre_activations) < len(self.weights):
-                hidden.append(self.activation(pre_activations[-1]))
-        return ForwardPass(tuple(hidden), tuple(pre_activations))
+        passed = columns.forward(self.weights, inputs.T, self.activation)
+        hidden, pre_activations = (tuple(layer.T for layer in layers) for layers in passed)
+        return ForwardPass(hidden, pre_activations)
 
     def signals(
         self,
@@ -152,14 +150,10 @@ class HomogeneousNetwork:
         above a ReLU layer that is off, the slope of the negative side is taken, or of the positive one if ``upper``.
         ``slopes`` gives those of all activations of each hidden layer instead, of shape ``(n, k_l)``.
         """
-        signals = [residual]
-        for layer in range(len(self.weights) - 1, 0, -1):
-            if slopes is None:
-                slope = self.activation.derivative(forward.pre_activations[layer - 1], upper=upper)
-            else:
-                slope = slopes[layer - 1]
-            signals.append((signals[-1] @ self.weights[layer]) * slope)
-        return tuple(reversed(signals))
+        if slopes is None:
+            slopes = [self.activation.derivative(z, upper=upper) for z in forward.pre_activations[:-1]]
+        found, _ = columns.backward(self.weights, [slope.T for slope in slopes], residual.T)
+        return tuple(signal.T for signal in found)
 
     def with_neuron(self, layer: int, incoming: Any, outgoing: Any) -> HomogeneousNetwork:
         """A new network with one more neuron at the end of a hidden layer.

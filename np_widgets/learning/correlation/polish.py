@@ -15,13 +15,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.shortest import shortest
 
 Floats = NDArray[np.float64]
 
@@ -372,7 +372,8 @@ class _FaceWalk:
         kinks = self._grouped(place.axes, coefficient * self.norms[place.kinked])
         if len(kinks.axes) == len(place.span):
             return self._independent(kinks, smooth, value)
-        steepest = smooth + _closest_multipliers(kinks, smooth)
+        low, high = np.minimum(kinks.left, kinks.right), np.maximum(kinks.left, kinks.right)
+        steepest = smooth + shortest(smooth, kinks.axes.T, low, high) @ kinks.axes
         residual = _norm(steepest) / value
         if residual > self.tolerance:
             return residual, steepest
@@ -448,22 +449,3 @@ def _tangents(vectors: Floats, direction: Floats) -> Floats:
     tangents = vectors - direction[:, None] * (direction @ vectors)
     norms = np.sqrt((tangents * tangents).sum(axis=0))
     return tangents[:, norms > 1e-12] / norms[norms > 1e-12]
-
-
-def _closest_multipliers(kinks: _Kinks, smooth: Floats) -> Floats:
-    """``Σ τ_j axis_j``, each τ between the group's two slopes, such that ``smooth`` plus it is smallest."""
-    low, high = np.minimum(kinks.left, kinks.right), np.maximum(kinks.left, kinks.right)
-    span = high - low
-    free = span > 1e-14 * max(float(np.abs(high).max()), float(np.abs(low).max()), 1e-300)
-    fixed = np.where(free, low, (low + high) / 2) @ kinks.axes
-    if not free.any():
-        return fixed
-    columns, goal = (kinks.axes[free] * span[free, None]).T, -smooth - fixed
-    # With many more columns than entries the solution nearest to the middle of all bounds usually keeps them.
-    solution = 0.5 + np.linalg.lstsq(columns, goal - 0.5 * columns.sum(axis=1))[0]
-    if ((solution >= 0) & (solution <= 1)).all():
-        return np.asarray(fixed + columns @ solution)
-    size = max(_norm(goal), float(np.abs(columns).max()), 1e-300)
-    method = "bvls" if columns.shape[1] <= 100 else "trf"
-    solution = scipy.optimize.lsq_linear(columns / size, goal / size, (0.0, 1.0), method=method, tol=1e-15).x
-    return np.asarray(fixed + columns @ solution)
