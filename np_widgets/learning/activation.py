@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from np_widgets import arguments
 
@@ -118,6 +118,22 @@ class Activation:
             factor = torch.pow(rectified, self.power - 1, out=spare)
             signal.mul_(factor).mul_(self.power)
         _rectify_backward(signal, z, self.leak, False, grad_input=signal)
+
+
+class RectifiedPower(nn.Module):
+    """σ(z) = max(z, αz)^p as a torch module."""
+
+    def __init__(self, activation: Activation) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, z: Tensor) -> Tensor:
+        """σ(z), elementwise."""
+        return self.activation(z)
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return f"power={self.activation.power}, leak={self.activation.leak:g}"
 
 
 @dataclass(frozen=True)

@@ -7,30 +7,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from np_widgets import arguments
 from np_widgets.learning import columns
-from np_widgets.learning.activation import Activation
-from np_widgets.learning.arrays import to_array
+from np_widgets.learning.activation import Activation, RectifiedPower
+from np_widgets.learning.balance import balanced
 from np_widgets.problems import Problem
-
-_MOST_BALANCING_SWEEPS, _BALANCED = 500, 1e-9
 
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What one evaluation of a network leaves behind.
-
-    Attributes
-    ----------
-    hidden
-        ``h_0, …, h_{L-1}``: the inputs and the outputs of each hidden layer, of shape ``(n, k_l)``.
-    pre_activations
-        ``z_1, …, z_L``, of shape ``(n, k_l)``; the last is the output of the network.
-    """
+    """What one evaluation leaves: ``h_0, …, h_{L-1}`` and ``z_1, …, z_L``, each of shape ``(n, k_l)``."""
 
     hidden: tuple[Tensor, ...]
     pre_activations: tuple[Tensor, ...]
@@ -293,32 +282,6 @@ class HomogeneousNetwork:
         return inputs
 
 
-def balanced(weights: Sequence[Tensor], power: int) -> list[Tensor]:
-    """The weights of :meth:`HomogeneousNetwork.balanced`, of one network or of many: ``(..., k_l, k_{l-1})``."""
-    # In numpy, which takes a small part of torch's time for so small arrays.
-    squares = [to_array(weight.square()).copy() for weight in weights]
-    factors = [np.ones(weight.shape[:-1]) for weight in weights[:-1]]
-    with np.errstate(all="ignore"):  # neurons without weights, and weights out of range
-        for _ in range(_MOST_BALANCING_SWEEPS):
-            largest = 0.0
-            for factor, below, above in zip(factors, squares[:-1], squares[1:], strict=True):
-                ratio = power * above.sum(axis=-2) / below.sum(axis=-1)
-                change = ratio ** (1 / (power + 1))
-                change[~(np.isfinite(change) & (change > 0))] = 1.0
-                np.multiply(below, change[..., :, None], out=below)
-                np.divide(above, (change**power)[..., None, :], out=above)
-                np.multiply(factor, np.sqrt(change), out=factor)
-                largest = max(largest, float(np.abs(change - 1).max()))
-            if largest < _BALANCED:
-                break
-    found = [weight.clone() for weight in weights]
-    for factor, below_weight, above_weight in zip(factors, found[:-1], found[1:], strict=True):
-        scale = torch.from_numpy(factor).to(below_weight)
-        below_weight.mul_(scale.unsqueeze(-1))
-        above_weight.div_((scale**power).unsqueeze(-2))
-    return found
-
-
 def padded(networks: Sequence[HomogeneousNetwork], more: int = 0) -> list[Tensor]:
     """``W_1, …, W_L`` of G networks, of shape ``(G, k_l, k_{l-1})`` with the largest widths, ``more`` neurons added."""
     layers = networks[0].hidden_layers
@@ -330,22 +293,6 @@ def padded(networks: Sequence[HomogeneousNetwork], more: int = 0) -> list[Tensor
         for place, weight in zip(weights, network.weights, strict=True):
             place[index, : weight.shape[0], : weight.shape[1]] = weight
     return weights
-
-
-class RectifiedPower(nn.Module):
-    """σ(z) = max(z, αz)^p as a torch module."""
-
-    def __init__(self, activation: Activation) -> None:
-        super().__init__()
-        self.activation = activation
-
-    def forward(self, z: Tensor) -> Tensor:
-        """σ(z), elementwise."""
-        return self.activation(z)
-
-    def extra_repr(self) -> str:
-        """What ``print(module)`` shows."""
-        return f"power={self.activation.power}, leak={self.activation.leak:g}"
 
 
 def _checked_weights(weights: Sequence[Any]) -> tuple[Tensor, ...]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.correlation.faces import FaceWalk
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.correlation.newton import Newton
 
 _MOST_REPOLISHES, _ROUNDING = 5, 1e-9

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.balance import balanced
 from np_widgets.learning.columns import forward
 from np_widgets.learning.correlation.paths import counts_unseen
 from np_widgets.learning.ensemble.batch import Data, unpadded
@@ -18,7 +19,7 @@ from np_widgets.learning.ensemble.member import Member
 from np_widgets.learning.growth import Candidate
 from np_widgets.learning.minimizers.choice import STEP_BUDGETS, brief_rule
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
-from np_widgets.learning.network import HomogeneousNetwork, balanced, padded
+from np_widgets.learning.network import HomogeneousNetwork, padded
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.side_by_side import STEPS, SideBySide
 from np_widgets.problems import Problem
