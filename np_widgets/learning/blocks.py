@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from np_widgets.learning.activation import Activation
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.passes import Passes
-from np_widgets.problems import Problem
 from np_widgets.problems.losses import Loss
 
+# Outputs of all layers together, for the samples of one block: 8 MiB in float64 for each place they have.
 BLOCK_ENTRIES = 2**20
-"""Outputs of all layers together, for the samples of one block: 8 MiB in float64 for each place they have."""
 _BLOCKS_ON_GPU = 2**7
 
 
@@ -35,76 +30,26 @@ def mean_loss(network: HomogeneousNetwork, inputs: Tensor, targets: Tensor, loss
     return total
 
 
-class _Block(NamedTuple):
-    """The samples from ``begin`` on, as many as a block has; those before ``first`` belong to the block before."""
+class Block(NamedTuple):
+    """Samples from ``begin`` to ``end``, as many as every block has; those before ``first`` count in the one before."""
 
     begin: int
     first: int
     end: int
 
+    @property
+    def overlap(self) -> int:
+        """How many of its samples belong to the block before."""
+        return self.first - self.begin
 
-class Blocks:
-    """The loss of a network and its derivatives over all samples, block by block.
 
-    All blocks have the same size, so that they share their working memory. For this the last one reaches back into the
-    one before it, by fewer samples than there are blocks; those have residuals of zero there and so count once. What a
-    device computes is never waited for.
+def blocks_of(samples: int, most: int) -> list[Block]:
+    """Blocks of one size, of at most so many samples, so that they share their working memory.
 
-    Parameters
-    ----------
-    problem
-        The data.
-    shapes, activation
-        Of the network's weights and hidden layers.
-    size
-        The most samples of a block.
+    For this the last one reaches back into the one before it, by fewer samples than there are blocks; those are to have
+    residuals of zero there and so count once.
     """
-
-    def __init__(self, problem: Problem, shapes: Sequence[tuple[int, int]], activation: Activation, size: int) -> None:
-        self._problem = problem
-        samples = problem.samples
-        size = math.ceil(samples / math.ceil(samples / size))
-        ends = [min(first + size, samples) for first in range(0, samples, size)]
-        self._blocks = [
-            _Block(end - size, first, end) for first, end in zip(range(0, samples, size), ends, strict=True)
-        ]
-        self._passes = Passes(problem.inputs[:size], shapes, activation)
-        self._output = self._passes.output[0].mT
-        self._residual = torch.empty_like(self._passes.output)
-        self._residual_rows = self._residual[0].mT
-
-    def loss(self, theta: Tensor) -> Tensor:
-        """The training loss, of shape ``()`` in float64."""
-        return torch.stack([self._loss(block) for block in self._forward(theta)]).sum()
-
-    def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """The training loss, and n times minus its gradient, a new tensor of shape ``(P,)``."""
-        losses, total = [], torch.zeros_like(self._passes.gradient)
-        for block in self._forward(theta):
-            losses.append(self._loss(block))
-            total += self._passes.backward(self._residual)
-        return torch.stack(losses).sum(), total
-
-    def gradient_along(self, theta: Tensor, residual: Tensor) -> Tensor:
-        """``Σ_i r_iᵀ ∂H(x_i)/∂θ`` for ``r_i`` of shape ``(n, m)``, a new tensor of shape ``(P,)``."""
-        total = torch.zeros_like(self._passes.gradient)
-        for block in self._forward(theta):
-            self._residual_rows[block.first - block.begin :] = residual[block.first : block.end]
-            total += self._passes.backward(self._residual)
-        return total
-
-    def _forward(self, theta: Tensor) -> Iterator[_Block]:
-        """Each block in turn, after its forward pass and with no residuals where it overlaps the one before."""
-        self._passes.theta.copy_(theta)
-        for block in self._blocks:
-            self._passes.look_at(self._problem.inputs[block.begin : block.end])
-            self._passes.forward()
-            self._residual_rows[: block.first - block.begin] = 0
-            yield block
-
-    def _loss(self, block: _Block) -> Tensor:
-        """The block's part of the loss; leaves the residual behind."""
-        own = slice(block.first - block.begin, None)
-        targets = self._problem.targets[block.first : block.end]
-        loss = self._problem.loss.evaluate(self._output[own], targets, self._residual_rows[own])
-        return loss.double() * ((block.end - block.first) / self._problem.samples)
+    size = math.ceil(samples / math.ceil(samples / most))
+    firsts = range(0, samples, size)
+    ends = [min(first + size, samples) for first in firsts]
+    return [Block(end - size, first, end) for first, end in zip(firsts, ends, strict=True)]

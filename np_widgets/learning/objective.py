@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from np_widgets.learning.blocks import Blocks, block_size
+from np_widgets.learning.blocks import Block, block_size, blocks_of
 from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem
 
 
-@dataclass(frozen=True)
-class GaussNewton:
-    """The quadratic model ``loss + gᵀδ + ½ δᵀGδ`` at one point.
-
-    Attributes
-    ----------
-    loss
-        The training loss.
-    gradient
-        Shape ``(P,)``.
-    matrix
-        The Gauss–Newton matrix G, positive semi-definite, of shape ``(P, P)``.
-    """
+class GaussNewton(NamedTuple):
+    """The quadratic model ``loss + gᵀδ + ½ δᵀGδ`` at one point, with G of shape ``(P, P)``, positive semi-definite."""
 
     loss: float
     gradient: Tensor
@@ -36,34 +26,13 @@ class GaussNewton:
 class Objective:
     """The training loss of networks of one architecture on one problem, plus ``½λ‖θ‖²``.
 
-    With λ = 0, as everywhere unless it is given, *loss* below is the training loss alone.
+    ``θ`` is W_1 row by row, then W_2, …; ``initial`` is that of the network, which gives the architecture. With a
+    ``weight_decay`` λ of 0 the *loss* below is the training loss alone. ``evaluations`` counts how many times the data
+    were gone through, forwards or both ways.
 
-    Parameters
-    ----------
-    problem
-        The data; they must lie on the network's device, in its precision.
-    network
-        Gives the architecture; its weights are only read by :attr:`initial`.
-    weight_decay
-        λ ≥ 0.
-
-    Attributes
-    ----------
-    initial
-        The weights of ``network`` as one vector, of shape ``(P,)``: W_1 row by row, then W_2, ….
-    evaluations
-        How many times the data were gone through, forwards or both ways.
-
-    Raises
-    ------
-    ValueError
-        If the problem and the network differ in inputs, outputs, precision or device.
-
-    Notes
-    -----
-    Not for several threads at once: all evaluations share the same working memory. Where the layers have more than 2^20
-    outputs together for all samples (2^27 on a GPU), the samples are gone through in blocks of so many, and the memory
-    beside the data stays the same however many samples there are.
+    Not for several threads at once: all evaluations share the same working memory. Large data are gone through in
+    blocks of one size, see :func:`~np_widgets.learning.blocks.blocks_of`, so that the memory beside the data stays the
+    same however many samples there are. What a device computes is waited for only where a number is returned.
     """
 
     def __init__(self, problem: Problem, network: HomogeneousNetwork, weight_decay: float = 0.0) -> None:
@@ -75,11 +44,9 @@ class Objective:
         self.initial = torch.cat([weight.detach().reshape(-1) for weight in network.weights])
         self.evaluations = 0
         size = block_size(problem.inputs, sum(rows for rows, _ in self.shapes))
-        self._blocks: Blocks | None = None
-        if problem.samples > size:
-            self._blocks = Blocks(problem, self.shapes, self.activation, size)
-            return
-        self._passes = Passes(problem.inputs, self.shapes, self.activation)
+        self._blocks = blocks_of(problem.samples, size) if problem.samples > size else None
+        inputs = problem.inputs if self._blocks is None else problem.inputs[: self._blocks[0].end]
+        self._passes = Passes(inputs, self.shapes, self.activation)
         self._output = self._passes.output[0].mT
         self._residual = torch.empty_like(self._passes.output)
         self._residual_rows = self._residual[0].mT
@@ -105,38 +72,22 @@ class Objective:
 
     def loss(self, theta: Tensor) -> float:
         """The loss, penalty included."""
-        if self._blocks is not None:
-            self.evaluations += 1
-            return float(self._blocks.loss(theta.detach())) + self.penalty(theta)
-        self._forward(theta)
-        return self._loss() + self.penalty(theta)
+        return float(self._loss(theta)) + self.penalty(theta)
 
     def loss_and_gradient(self, theta: Tensor, out: Tensor | None = None) -> tuple[float, Tensor]:
         """The loss, penalty included, and its gradient, of shape ``(P,)``: a new tensor, or ``out`` if that is given.
 
         At a kink of the activation the slope of the negative side is taken.
         """
-        if self._blocks is not None:
-            self.evaluations += 1
-            total, gradient = self._blocks.loss_and_gradient(theta.detach())
-            loss = float(total)
-        else:
-            self._forward(theta)
-            loss, gradient = self._loss(), self._passes.backward(self._residual)
-        gradient = torch.mul(gradient, -1 / self.problem.samples, out=out)
+        loss, sums = self._loss_and_sums(theta)
+        gradient = torch.mul(sums, -1 / self.problem.samples, out=out)
         if not self.weight_decay:
-            return loss, gradient
-        return loss + self.penalty(theta), gradient.add_(theta, alpha=self.weight_decay)
+            return float(loss), gradient
+        return float(loss) + self.penalty(theta), gradient.add_(theta, alpha=self.weight_decay)
 
     def evaluate_on_device(self, theta: Tensor, gradient: Tensor) -> Tensor:
         """The loss, of shape ``()``; its gradient is written to ``gradient``. The host waits for neither."""
-        if self._blocks is not None:
-            self.evaluations += 1
-            loss, sums = self._blocks.loss_and_gradient(theta)
-        else:
-            self._forward(theta)
-            loss = self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows)
-            sums = self._passes.backward(self._residual)
+        loss, sums = self._loss_and_sums(theta)
         torch.mul(sums, -1 / self.problem.samples, out=gradient)
         if not self.weight_decay:
             return loss
@@ -148,20 +99,53 @@ class Objective:
 
         ``residual`` has shape ``(n, m)``; with that of the network itself this is minus the gradient of the loss.
         """
-        if self._blocks is not None:
-            self.evaluations += 1
-            return self._blocks.gradient_along(theta.detach(), residual) / self.problem.samples
-        self._forward(theta)
-        return self._passes.backward(residual.T.unsqueeze(0)) / self.problem.samples
+        if self._blocks is None:
+            self._forward(theta)
+            return self._passes.backward(residual.T.unsqueeze(0)) / self.problem.samples
+        total = torch.zeros_like(self._passes.gradient)
+        for block in self._visited(theta):
+            self._residual_rows[block.overlap :] = residual[block.first : block.end]
+            total += self._passes.backward(self._residual)
+        return total / self.problem.samples
+
+    def _loss(self, theta: Tensor) -> Tensor:
+        """The training loss, of shape ``()``."""
+        if self._blocks is None:
+            self._forward(theta)
+            return self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows)
+        return torch.stack([self._part(block) for block in self._visited(theta)]).sum()
+
+    def _loss_and_sums(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The training loss, and n times minus its gradient: overwritten by the next pass."""
+        if self._blocks is None:
+            return self._loss(theta), self._passes.backward(self._residual)
+        losses, total = [], torch.zeros_like(self._passes.gradient)
+        for block in self._visited(theta):
+            losses.append(self._part(block))
+            total += self._passes.backward(self._residual)
+        return torch.stack(losses).sum(), total
 
     def _forward(self, theta: Tensor) -> None:
         self.evaluations += 1
         self._passes.theta.copy_(theta.detach())
         self._passes.forward()
 
-    def _loss(self) -> float:
-        """The loss after :meth:`_forward`, which leaves the residual behind."""
-        return float(self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows))
+    def _visited(self, theta: Tensor) -> Iterator[Block]:
+        """Each block in turn, after its forward pass and with no residuals where it overlaps the one before."""
+        self.evaluations += 1
+        self._passes.theta.copy_(theta.detach())
+        for block in self._blocks or ():
+            self._passes.look_at(self.problem.inputs[block.begin : block.end])
+            self._passes.forward()
+            self._residual_rows[: block.overlap] = 0
+            yield block
+
+    def _part(self, block: Block) -> Tensor:
+        """The block's part of the loss, in float64; leaves the residual behind."""
+        own, problem = slice(block.overlap, None), self.problem
+        targets = problem.targets[block.first : block.end]
+        loss = problem.loss.evaluate(self._output[own], targets, self._residual_rows[own])
+        return loss.double() * ((block.end - block.first) / problem.samples)
 
     def gauss_newton(self, theta: Tensor, chunk: int | None = None) -> GaussNewton:
         """The Gauss–Newton model; the data are gone through ``chunk`` samples at a time to bound memory."""
