@@ -4,6 +4,7 @@ The algorithm is from Kumar & Haupt, *Learning Neural Networks by Neuron Pursuit
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from np_widgets import problems
@@ -22,6 +23,7 @@ from np_widgets.widgets.saddle import SaddleWidget
 
 if TYPE_CHECKING:
     from np_widgets import plots
+    from np_widgets.estimators import NeuronPursuitClassifier, NeuronPursuitRegressor
 
 __version__ = "0.1.0"
 
@@ -45,9 +47,13 @@ __all__ = [
     "problems",
     "pursue_many",
 ]
+if find_spec("sklearn") is not None:  # else they say what to install when they are asked for
+    __all__ += ["NeuronPursuitClassifier", "NeuronPursuitRegressor"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
         return import_module("np_widgets.plots")
+    if name in ("NeuronPursuitClassifier", "NeuronPursuitRegressor"):  # scikit-learn may not be there
+        return getattr(import_module("np_widgets.estimators"), name)
     raise AttributeError(f"module 'np_widgets' has no attribute {name!r}")

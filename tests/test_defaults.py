@@ -51,6 +51,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "HomogeneousNetwork": lambda: npw.HomogeneousNetwork([[[1.0, -1.0]], [[1.0]]]),
     "KKTPoint": lambda: npw.find_kkt_points(NETWORK, PROBLEM)[0],
     "NeuronPursuit": lambda: npw.NeuronPursuit(PROBLEM),
+    "NeuronPursuitClassifier": lambda: npw.NeuronPursuitClassifier(),
+    "NeuronPursuitRegressor": lambda: npw.NeuronPursuitRegressor(),
     "Problem": lambda: npw.Problem([[1.0], [2.0]], [1.0, 2.0]),
     "PursuitEnsemble": pursued_many,
     "PursuitResult": lambda: pursued_many().results[0],
