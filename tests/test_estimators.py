@@ -97,7 +97,8 @@ def test_weights_of_any_size_are_in_the_loss_that_is_minimized(options):
 @given(times=st.lists(st.integers(1, 9), min_size=2, max_size=9), unit=st.sampled_from([1.0, 0.1, 1 / 3, 7.0]))
 def test_weights_of_classes_are_repetitions(times, unit):
     count = len(times)
-    rows = Rows(np.arange(count)[:, None] * 1.0, np.arange(count), unit * np.array(times, float)).repeated()
+    weights = np.array([unit * each for each in times])
+    rows = Rows(np.arange(count, dtype=np.float64)[:, None], np.arange(count), weights).repeated()
     found = np.bincount(rows.targets)
     assert (found * times[0] == np.array(times) * found[0]).all()
     assert (rows.inputs[:, 0] == rows.targets).all()
