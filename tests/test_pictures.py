@@ -194,7 +194,7 @@ class TestWeights:
         assert [text for _, text in picture.y.ticks] == ["1", "2", "3", "4"]
         assert picture.y.reverse
         assert picture.notes == ("W₂ = [1.00, −1.00, 0.00, 0.00; 0.00, 0.00, 1.00, 1.00]", "W₃ = [2.00, −1.00]")
-        assert [["−" if value < 0 else "" for value in row] for row in TEACHER[0]] == [list(row) for row in cells.texts]
+        assert [["−" if value < 0 else "" for value in row] for row in TEACHER[0]] == cells.texts.tolist()
 
     def test_what_was_added_is_framed(self):
         picture = weights(frame(TEACHER, added=((1, 2),)))
@@ -347,7 +347,7 @@ class TestFunction:
         network = (np.concatenate([np.eye(5), -np.eye(5)]), np.array([[0.0] * 10, [1.0] * 10, [0.0] * 10]))
         picture = function(frame(network), probe(problem))
         np.testing.assert_allclose(picture["cells"].values, np.tile([0.0, 1.0, 0.0], (3, 1)))
-        assert picture["cells"].texts == (("", "100", ""),) * 3
+        assert picture["cells"].texts.tolist() == [["", "100", ""]] * 3
         assert picture.notes == ("33.3% right on 90 training samples",)
 
     def test_confusion_of_many_classes_shows_the_frequent_ones(self):

@@ -203,9 +203,9 @@ def _confusion(probe: Probe, learned: Floats | None) -> Scene:
         counts = np.zeros((probe.outputs, probe.outputs))
         np.add.at(counts, (labels, predicted), 1.0)
         shares = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))[np.ix_(classes, classes)]
-        texts: tuple[tuple[str, ...], ...] = ()
+        texts = None
         if len(classes) <= _MOST_WRITTEN:
-            texts = tuple(tuple(f"{100 * share:.0f}" if share else "" for share in row) for row in shares.tolist())
+            texts = np.array([[f"{100 * share:.0f}" if share else "" for share in row] for row in shares.tolist()])
         shades = Shades(VALUES, 0.0, 1.0, "share of the true class", ("0 %", "100 %"))
         marks.append(Cells("cells", places, places, values=shares, shades=shades, texts=texts))
         right = float((predicted == labels).mean())

@@ -90,7 +90,7 @@ class Cells(Mark):
 
     values: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     shades: Shades | None = None
-    texts: tuple[tuple[str, ...], ...] = ()
+    texts: NDArray[np.str_] | None = None
     smooth: bool = False
 
 
@@ -205,9 +205,10 @@ def joined(curves: Iterable[tuple[ArrayLike, ArrayLike]]) -> tuple[Floats, Float
 
 def upright(places: Iterable[float], low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
     """Vertical lines as one curve."""
-    x = np.array(list(places), dtype=np.float64)
-    ends = [np.broadcast_to(np.asarray(end, dtype=np.float64), x.shape) for end in (low, high)]
-    return joined(zip(np.stack([x, x], axis=1), np.stack(ends, axis=1), strict=True))
+    x = np.repeat(np.array(list(places), dtype=np.float64), 3)
+    y = np.full(len(x), np.nan)
+    y[0::3], y[1::3] = low, high
+    return x[:-1], y[:-1]
 
 
 def boxes(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:

@@ -115,9 +115,7 @@ def _chosen(sizes: Floats, most: int, first: Flags | None = None) -> NDArray[np.
 def _cells(shades: Floats, largest: float | None) -> list[Mark]:
     """Cells for values from −1 to 1, which mean ``±largest`` if that is given."""
     rows, columns = shades.shape
-    texts: tuple[tuple[str, ...], ...] = ()
-    if shades.size <= _MOST_SIGNS:
-        texts = tuple(tuple("−" if value <= -_SIGN_FROM else "" for value in row) for row in shades.tolist())
+    texts = np.where(shades <= -_SIGN_FROM, "−", "") if shades.size <= _MOST_SIGNS else None
     ends = ("−", "+") if largest is None else (number(-largest), number(largest))
     colors = Shades(SIGNS, -1.0, 1.0, "weight", ends)
     values = snapped(np.clip(shades, -1.0, 1.0), -1.0, 1.0)

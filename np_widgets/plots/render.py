@@ -127,7 +127,7 @@ def _draw_cells(axes: Axes, mark: Cells, order: float) -> None:
             _borders(mark.x), _borders(mark.y), mark.values, shading="flat", zorder=order, **options
         )
     dark = mark.shades.dark(mark.values)
-    for i, row in enumerate(mark.texts):
+    for i, row in enumerate(() if mark.texts is None else mark.texts.tolist()):
         for j, text in enumerate(row):
             ink = "white" if dark[i, j] else "black"
             if text:

@@ -194,6 +194,7 @@ class PursuitWidget(LiveWidget):
                 "belong to the axis on the right: the loss after a short training. The lowest is taken.",
                 wide=True,
                 height="210px",
+                of=lambda f: (f.candidates, f.taken, f.phase, f.iteration, f.hidden_layers, f.finished),
             ),
         }
 

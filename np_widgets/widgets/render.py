@@ -18,7 +18,7 @@ from np_widgets.widgets import legend
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.elements import text_widget
 from np_widgets.widgets.theme import css
-from np_widgets.widgets.writing import update
+from np_widgets.widgets.writing import same, update
 
 # Edges have one stroke width a mark: (least strength, share of the width of their role).
 _LEVELS = ((0.0, 0.4), (0.3, 0.75), (0.65, 1.3))
@@ -43,13 +43,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Picture:
-    """One entry of a widget's table of pictures: ``scene(shown, choice)`` makes it, ``how`` says how to read it."""
+    """One entry of a widget's table of pictures: ``scene(shown, choice)`` makes it, ``how`` says how to read it.
+
+    As long as ``of(shown)`` stays the same, so does the picture.
+    """
 
     scene: Callable[[Any, int | None], Scene]
     how: str = ""
     wide: bool = False
     height: str = "230px"
     choice: Choice | None = None
+    of: Callable[[Any], Any] | None = None
 
 
 class Panel:
@@ -66,6 +70,10 @@ class Panel:
     def __init__(self, picture: Picture, on_choice: Callable[[], None] = lambda: None) -> None:
         self._picture = picture
         self._marks: dict[tuple[str, str], bqplot.Mark] = {}
+        self._held: dict[tuple[str, str], dict[str, Any]] = {}  # what those that are seen were given
+        self._axes_shown: tuple[Any, ...] = ()
+        self._told: tuple[Any, ...] = ()
+        self._of: Any = None
         self._scales = {side: bqplot.LinearScale(min=0.0, max=1.0) for side in ("x", "y", "right")}
         self._axes = {
             "x": _axis(self._scales["x"], label_offset="30px"),
@@ -100,19 +108,33 @@ class Panel:
         if self._chooser is not None and self._picture.choice is not None:
             self._chooser.offer(self._picture.choice.options(shown))
             value = self._chooser.value
+        of = None if self._picture.of is None else (self._picture.of(shown), value)
+        if of is not None and of == self._of:
+            return
+        self._of = None  # until it is drawn
         scene = self._picture.scene(shown, value)
         self._show_axes(scene)
-        used = set()
+        held, self._held = self._held, {}
         for mark in scene.marks:
             for part, make, values in _parts(mark, scene):
                 key = mark.role, part
-                used.add(key)
-                update(self._mark(key, make, mark), visible=True, **values)
-        for key, drawn in self._marks.items():
-            if key not in used:
-                update(drawn, visible=False)
-        help_sign = f' <span class="npw-help" title="{escape(self._picture.how)}">?</span>' if self._picture.how else ""
-        update(self._heading, value=f'<span role="heading" aria-level="3">{escape(scene.title)}</span>{help_sign}')
+                before, self._held[key] = held.pop(key, {}), values
+                drawn = self._mark(key, make, mark)
+                # Asking a widget what it holds takes longer than remembering what it was given.
+                if len(before) != len(values) or not all(same(before.get(name), new) for name, new in values.items()):
+                    update(drawn, visible=True, **values)
+        for key in held:
+            update(self._marks[key], visible=False)
+        self._tell(scene)
+        self._of = of
+
+    def _tell(self, scene: Scene) -> None:
+        told = scene.title, scene.legend, scene.shades, scene.empty, scene.notes, scene.says
+        if told == self._told:
+            return
+        self._told, how = told, escape(self._picture.how)
+        sign = f' <span class="npw-help" title="{how}">?</span>' if how else ""
+        update(self._heading, value=f'<span role="heading" aria-level="3">{escape(scene.title)}</span>{sign}')
         update(self._legend, value=legend.html(scene))
         notes = "<br>".join(escape(note) for note in (scene.empty, *scene.notes) if note)
         # What a screen reader says of the figure: the pacer gives it to it.
@@ -135,6 +157,10 @@ class Panel:
         return self._marks[key]
 
     def _show_axes(self, scene: Scene) -> None:
+        axes = scene.x, scene.y, scene.right, bool(scene.marks)
+        if axes == self._axes_shown:
+            return
+        self._axes_shown = axes
         for side, axis in (("x", scene.x), ("y", scene.y), ("right", scene.right)):
             visible = axis is not None and not axis.hidden and bool(scene.marks)
             update(self._axes[side], visible=visible)
@@ -234,11 +260,9 @@ def _cells(mark: Cells, x: Floats, y: Floats) -> Iterator[Part]:
     yield "cells", _maker(mark, bqplot.HeatMap), {"x": middles[1], "y": middles[0], "color": values}
     dark = np.zeros(mark.values.shape, dtype=bool) if mark.shades is None else mark.shades.dark(mark.values)
     for role, own in (("in cells", ~dark), ("in dark cells", dark)):
-        found = [(i, j) for i, j in np.argwhere(own).tolist() if mark.texts and mark.texts[i][j]]
-        if found:
-            rows, columns = np.array(found).T
-            texts = tuple(mark.texts[i][j] for i, j in found)
-            yield role, _words(role, "middle"), _label(x[columns], y[rows], texts)
+        rows, columns = np.nonzero(own & (mark.texts != "")) if mark.texts is not None else ((), ())
+        if len(rows):
+            yield role, _words(role, "middle"), _label(x[columns], y[rows], mark.texts[rows, columns])
 
 
 def _lines(x: Floats, y: Floats) -> dict[str, Any]:
@@ -247,7 +271,7 @@ def _lines(x: Floats, y: Floats) -> dict[str, Any]:
 
 
 def _label(x: Floats, y: Floats, texts: Sequence[str]) -> dict[str, Any]:
-    return {"x": x, "y": y, "text": np.array(texts), "default_size": 11.0 if len(texts) <= _MANY_NAMES else 9.0}
+    return {"x": x, "y": y, "text": np.asarray(texts), "default_size": 11.0 if len(texts) <= _MANY_NAMES else 9.0}
 
 
 def _words(role: str, place: str) -> Callable[..., bqplot.Mark]:

