@@ -128,6 +128,6 @@ LOOKS = {
     "cursor": Look("text", 1.4),
     "words": Look("text"),
     "aside": Look("muted"),
-    "in cells": Look("#101010"),
+    "in cells": Look("#000000"),
     "in dark cells": Look("#ffffff"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,9 @@ class Shades:
 
     def dark(self, values: Floats) -> NDArray[np.bool_]:
         """Which values have colors that want light letters."""
-        lights = [sum(int(color[i : i + 2], 16) for i in (1, 3, 5)) / 765 for color in self.colors]
-        return np.interp(values, np.linspace(self.low, self.high, len(lights)), lights) < 0.45
+        lights = _luminances(self.colors)
+        # There black and white letters are equally easy to read.
+        return np.interp(values, np.linspace(self.low, self.high, len(lights)), lights) < 0.18
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,14 @@ class Scene:
     def __str__(self) -> str:
         parts = [f"{self.title}.", self.says or self.empty, *self.notes]
         return " ".join(part if part.endswith((".", ":")) else f"{part}." for part in parts if part)
+
+
+@lru_cache
+def _luminances(colors: tuple[str, ...]) -> Floats:
+    """Relative luminances, by the formula of the Web Content Accessibility Guidelines."""
+    parts = np.array([[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in colors])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return np.asarray(linear @ [0.2126, 0.7152, 0.0722], dtype=np.float64)
 
 
 def joined(curves: Iterable[tuple[ArrayLike, ArrayLike]]) -> tuple[Floats, Floats]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,8 +104,10 @@ def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1)
     )
 
 
-def _among(size: int, indices: object) -> Flags:
-    return np.isin(np.arange(size), np.array(list(indices), dtype=np.int64))  # type: ignore[call-overload]
+def _among(size: int, indices: Sequence[int]) -> Flags:
+    found = np.zeros(size, dtype=bool)
+    found[list(indices)] = True
+    return found
 
 
 def _chosen(sizes: Floats, most: int, first: Flags | None = None) -> NDArray[np.int64]:
@@ -122,10 +126,10 @@ def _cells(shades: Floats, largest: float | None) -> list[Mark]:
     return [Cells("cells", np.arange(columns) + 0.5, np.arange(rows) + 0.5, values=values, shades=colors, texts=texts)]
 
 
-def _frames(role: str, label: str, places: object, shape: tuple[int, int]) -> list[Mark]:
+def _frames(role: str, label: str, places: Sequence[tuple[int, int, int, int]], shape: tuple[int, int]) -> list[Mark]:
     """Frames around blocks of cells ``(left, right, top, bottom)``, each within its block, so that all are seen."""
     room_x, room_y = 0.006 * shape[1], 0.012 * shape[0]
-    found = [place for place in places if place[1] > place[0] and place[3] > place[2]]  # type: ignore[attr-defined]
+    found = [place for place in places if place[1] > place[0] and place[3] > place[2]]
     if not found:
         return []
     left, right, top, bottom = np.array(found, dtype=np.float64).T

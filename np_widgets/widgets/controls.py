@@ -68,7 +68,8 @@ class Controls:
         shown = [[widget for name, widget in named.items() if name not in hidden] for named in rows]
         if "reset" not in hidden:  # settings without it would have no effect
             shown.append([self._reset, *self._settings.shown, self._pending])
-        self.rows = [row(widgets) for widgets in shown if widgets]
+        # One row that flows: no control is left alone on a line of its own before all others are on theirs.
+        self.rows = [row([widget for widgets in shown for widget in widgets])] if any(shown) else []
         self.widgets += [widget for named in rows for widget in named.values()]
 
     def _is_over(self, frame: Any, status: str) -> bool:

@@ -16,7 +16,8 @@ class Pacer(anywidget.AnyWidget):
     Messages arrive in order, so everything sent before the tick has been handled when the tick is. The next animation
     frame draws it, and what is put off in that frame happens when it is over. A hidden tab has no animation frames and
     does not answer so. But every view says at once that it is there, with ``alive``, from a hidden tab, too; it is the
-    view that does, because the model stays in the browser when the last view has gone.
+    view that does, because the model stays in the browser when the last view has gone. It gives figures their
+    descriptions, too.
     """
 
     tick = traitlets.Int(0).tag(sync=True)
@@ -25,11 +26,22 @@ class Pacer(anywidget.AnyWidget):
 
     _css = STYLESHEET
     _esm = """
+    // A figure is an image that its sentence describes; bqplot knows nothing of that.
+    const describe = () => {
+      for (const says of document.querySelectorAll(".npw-panel .npw-says")) {
+        const figure = says.closest(".npw-panel").querySelector(".npw-figure");
+        if (figure && figure.getAttribute("aria-label") !== says.textContent) {
+          figure.setAttribute("role", "img");
+          figure.setAttribute("aria-label", says.textContent);
+        }
+      }
+    };
     export default {
       initialize({ model }) {
         const answer = () => {
           const tick = model.get("tick");
           requestAnimationFrame(() => setTimeout(() => {
+            describe();
             model.set("drawn", tick);
             model.save_changes();
           }));
@@ -46,8 +58,9 @@ class Pacer(anywidget.AnyWidget):
           }
         };
         answer();
+        const described = setInterval(describe, 500);
         model.on("change:tick", answer);
-        return () => model.off("change:tick", answer);
+        return () => { clearInterval(described); model.off("change:tick", answer); };
       }
     };
     """

@@ -258,11 +258,13 @@ def _cells(mark: Cells, x: Floats, y: Floats) -> Iterator[Part]:
         values = np.repeat(values, 2, axis=way) if len(places) == 1 else values
         middles.append(places + np.array([-0.25, 0.25]) if len(places) == 1 else places)
     yield "cells", _maker(mark, bqplot.HeatMap), {"x": middles[1], "y": middles[0], "color": values}
-    dark = np.zeros(mark.values.shape, dtype=bool) if mark.shades is None else mark.shades.dark(mark.values)
-    for role, own in (("in cells", ~dark), ("in dark cells", dark)):
-        rows, columns = np.nonzero(own & (mark.texts != "")) if mark.texts is not None else ((), ())
+    if mark.texts is None or mark.shades is None:
+        return
+    dark, written = mark.shades.dark(mark.values), mark.texts != ""
+    for role, own in (("in cells", ~dark & written), ("in dark cells", dark & written)):
+        rows, columns = np.nonzero(own)
         if len(rows):
-            yield role, _words(role, "middle"), _label(x[columns], y[rows], mark.texts[rows, columns])
+            yield role, _words(role, "middle"), _label(x[columns], y[rows], mark.texts[rows, columns].tolist())
 
 
 def _lines(x: Floats, y: Floats) -> dict[str, Any]:
@@ -271,7 +273,7 @@ def _lines(x: Floats, y: Floats) -> dict[str, Any]:
 
 
 def _label(x: Floats, y: Floats, texts: Sequence[str]) -> dict[str, Any]:
-    return {"x": x, "y": y, "text": np.asarray(texts), "default_size": 11.0 if len(texts) <= _MANY_NAMES else 9.0}
+    return {"x": x, "y": y, "text": np.array(texts), "default_size": 11.0 if len(texts) <= _MANY_NAMES else 9.0}
 
 
 def _words(role: str, place: str) -> Callable[..., bqplot.Mark]:

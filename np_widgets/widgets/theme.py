@@ -62,10 +62,10 @@ _STYLES = """
 .npw .npw-pending b { color: var(--npw-orange); font-weight: 600; }
 .npw .npw-grid { display: flex; flex-flow: row wrap; gap: 8px; overflow: visible; margin-top: 4px; }
 .npw .npw-panel {
-  flex: 1 1 max(30%, 270px); border: 1px solid var(--npw-faint); border-radius: 4px; padding: 4px 8px; min-width: 0;
+  flex: 1 1 max(30%, 290px); border: 1px solid var(--npw-faint); border-radius: 4px; padding: 4px 8px; min-width: 0;
   overflow: hidden;
 }
-.npw .npw-panel.npw-wide { flex-basis: max(45%, 270px); }
+.npw .npw-panel.npw-wide { flex-basis: max(45%, 290px); }
 .npw .npw-panel-head { align-items: baseline; justify-content: space-between; flex-flow: row wrap; overflow: visible; }
 .npw .npw-panel-head { gap: 0 8px; min-height: 24px; --jp-widgets-inline-height: 22px; }
 .npw .npw-panel-head > *, .npw .npw-panel-head .widget-dropdown { margin: 0; }

@@ -6,7 +6,27 @@ widget => {
     const [r, g, b] = rgb.slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
+  // The color of the picture under the middle of a text: cells of a heat map are pixels of an image.
+  const pictured = element => {
+    const box = element.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2;
+    for (const image of element.ownerSVGElement?.querySelectorAll("image") ?? []) {
+      const frame = image.getBoundingClientRect();
+      if (x < frame.left || x >= frame.right || y < frame.top || y >= frame.bottom) continue;
+      const source = new Image(), canvas = document.createElement("canvas");
+      source.src = image.getAttribute("href") ?? image.getAttribute("xlink:href");
+      if (!source.complete || !source.width) continue;
+      [canvas.width, canvas.height] = [source.width, source.height];
+      const pixels = canvas.getContext("2d");
+      pixels.drawImage(source, 0, 0);
+      const [across, down] = [(x - frame.left) / frame.width, (y - frame.top) / frame.height];
+      const color = [...pixels.getImageData(across * source.width, down * source.height, 1, 1).data];
+      if (color[3] === 255) return color.slice(0, 3);
+    }
+    return null;
+  };
   const behind = element => {
+    const image = pictured(element);
+    if (image) return image;
     for (let e = element; e; e = e.parentElement) {
       const color = parse(getComputedStyle(e).backgroundColor);
       if (color.length === 3 || color[3] === 1) return color;
