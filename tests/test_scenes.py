@@ -71,7 +71,8 @@ THREE = Problem(np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3
 
 
 def one_layer(*matrices: Any) -> PursuitFrame:
-    return dataclasses.replace(GROWN, weights=tuple(np.array(each, dtype=float) for each in matrices), hidden_layers=1)
+    weights = tuple(np.array(each, dtype=float) for each in matrices)
+    return dataclasses.replace(GROWN, weights=weights, hidden_layers=1, added=())
 
 
 LADDER = between_saddles()
@@ -117,7 +118,7 @@ class TestScenes:
             assert mark.role in LOOKS
             for name in ("reads", "texts"):
                 own = getattr(mark, name, ())
-                if own and not isinstance(mark, Cells):
+                if not isinstance(mark, Cells) and own:
                     assert len(own) == len(mark.x)
 
     @every_scene
@@ -166,7 +167,7 @@ class TestScenes:
 
     def test_letters_on_dark_cells_are_light(self):
         shades = Shades(("#000000", "#ffffff"), 0.0, 1.0)
-        assert shades.dark(np.array([0.0, 0.2, 0.8, 1.0])).tolist() == [True, True, False, False]
+        assert shades.dark(np.array([0.0, 0.1, 0.8, 1.0])).tolist() == [True, True, False, False]
 
 
 @pytest.fixture
