@@ -374,7 +374,7 @@ class TestFunction:
         columns = {"curve": (0,), "regions": (0, 1)}.get(kind, ())
         problem = teacher_problem(6, display=Display(kind, columns))
         picture = function(frame(), probe(problem))
-        assert {mark.role for mark in picture.marks} <= {"truth", "data", "true boundary", "valued", "diagonal"}
+        assert {mark.role for mark in picture.marks} <= {"truth", "data", "true level", "valued", "diagonal"}
         assert picture.notes == ()
 
 

@@ -75,7 +75,7 @@ def test_progress_is_shown_only_of_what_is_under_way(status, progress, shown):
     try:
         lines.show(SimpleNamespace(message="", progress=progress), status, [])
         bar = lines.heading.children[1].children[0]
-        assert bar.layout.visibility == ("visible" if shown else "hidden")
+        assert bar.layout.display == (None if shown else "none")
         assert bar.value == (progress or 0.0)
     finally:
         close_tree(lines.heading, lines.sentence, lines.notice)

@@ -102,17 +102,17 @@ def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: 
     colors = class_colors(probe.outputs) if probe.classes else VALUES
     shades = Shades(colors, low, high, "" if discrete else name, ends)
     marks: list[Mark] = []
-    for role, values, label in (("boundary", learned, "learned"), ("true boundary", probe.truth, "true")):
+    kind, names = ("boundary", "boundary") if probe.classes else ("level", "levels")
+    for role, values, label in ((kind, learned, "learned"), (f"true {kind}", probe.truth, "true")):
         if values is None:
             continue
         grid = drawn(values).reshape(len(y), len(x))
-        if role == "boundary":
+        if role == kind:
             shown = np.clip(grid, low, high)
             shown = shown if discrete else snapped(shown, low, high)
             marks.append(Cells("cells", x, y, values=shown, shades=shades, smooth=not discrete))
-        kind = "boundary" if probe.classes else "levels"
         marks.append(
-            Curve(role, *_outlines(x, y, grid, probe.outputs if discrete else 0, probe.classes), f"{label} {kind}")
+            Curve(role, *_outlines(x, y, grid, probe.outputs if discrete else 0, probe.classes), f"{label} {names}")
         )
     data = (probe.data_inputs[:, 0], probe.data_inputs[:, 1])
     if probe.classes:

@@ -80,8 +80,11 @@ LOOKS = {
     "awake": Look("green", 1.6, "dash_dotted"),
     "shift": Look("brown", 1.8, "dotted"),
     "truth": Look("orange", 6.0, opacity=0.45),
-    "true boundary": Look("orange", 2.0, "dotted"),
-    "boundary": Look("text", 1.2),
+    # On images, which are the same in every theme, and in the legend beside them.
+    "true boundary": Look("#c04000", 2.0, "dotted"),
+    "true level": Look("#ff9a4d", 1.6, "dotted"),
+    "boundary": Look("#7b4fb5", 1.8),
+    "level": Look("muted", 1.2),
     "data": Look("muted", marker="circle", size=4.8, opacity=0.7),
     "valued": Look("muted", marker="circle", size=6.2, rim="#ffffff"),
     **{

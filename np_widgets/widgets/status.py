@@ -75,7 +75,7 @@ class StatusLines:
         update(self._figures, value=" · ".join(f"{escape(name)} <b>{escape(value)}</b>" for name, value in figures))
         visible = status == "running" or (status == "paused" and bool(frame.progress))
         visible = visible and frame.progress is not None
-        update(self._progress.layout, visibility="visible" if visible else "hidden")
+        update(self._progress.layout, display=None if visible else "none")
         if frame.progress is not None:
             update(self._progress, value=round(min(max(frame.progress, 0.0), 1.0), 2))
 
