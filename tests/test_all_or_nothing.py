@@ -196,8 +196,8 @@ def test_the_way_back_does_no_search_again(kind, monkeypatch):
     for _ in range(4):
         engine.advance()
     before = bits(engine.state())
-    monkeypatch.setattr(Ascent, "_review", failing)
-    sweeps = Counted(monkeypatch, DirectionSearch, "_advance")
+    monkeypatch.setattr(Ascent, "_reviewed", failing)
+    sweeps = Counted(monkeypatch, DirectionSearch, "_next")
     with pytest.raises(MemoryError):
         engine.advance()
     assert bits(engine.state()) == before
@@ -205,7 +205,7 @@ def test_the_way_back_does_no_search_again(kind, monkeypatch):
     assert not engine.broken
 
 
-def failing(_: object) -> None:
+def failing(*_: object) -> None:
     raise MemoryError
 
 

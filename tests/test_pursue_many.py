@@ -19,7 +19,7 @@ from np_widgets import arguments
 from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.columns import forward, signals
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
-from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.ensemble.batch import Data, unpadded
 from np_widgets.learning.ensemble.candidates import scales_of_rays
 from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
@@ -119,7 +119,7 @@ def test_the_correlation_of_a_batch_is_that_of_each(activation, outputs, one_sid
     for index in range(2):
         parts = features[index].T, sent[index].T
         alone = (
-            OneSidedCorrelation(*parts, pushed[index].T, profile)
+            DirectionalCorrelation(*parts, profile, pushed[index].T)
             if one_sided
             else DirectionalCorrelation(*parts, profile)
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
 import np_widgets as npw
 from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.correlation.ascent import Ascent
-from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation
+from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.correlation.paths import PathSearch
 from np_widgets.learning.correlation.search import DirectionSearch
 
@@ -63,7 +65,7 @@ def test_values_and_gradients_are_those_of_automatic_differentiation(profile, ou
 def test_one_sided_values_in_blocks_are_those_of_the_better_sign(monkeypatch):
     monkeypatch.setattr("np_widgets.learning.correlation.field._BLOCK_ENTRIES", 64)
     down, up, features = normal(1, 80, 1), normal(2, 80, 1), normal(3, 80, 4)
-    field = OneSidedCorrelation(features, down, up, Profile(1, 1.0, 0.0))
+    field = DirectionalCorrelation(features, down, Profile(1, 1.0, 0.0), up)
     directions = normal(4, 4, 9)
     response = torch.relu(features @ directions) / 80
     expected = torch.maximum(up.T @ response, -down.T @ response).clamp(min=0)[0]
@@ -74,11 +76,11 @@ def test_one_sided_values_in_blocks_are_those_of_the_better_sign(monkeypatch):
 def test_ascent_never_falls_and_ends_apart_from_better_ends(profile):
     field = field_of(profile, 2)
     starts = normal(9, field.size, 150)
-    ascent = Ascent(field, starts / starts.norm(dim=0), 1e-4, 0.02)
+    ascent = Ascent.of(field, starts / starts.norm(dim=0), 1e-4, 0.02)
     shares = []
     while not ascent.finished:
         shares.append(ascent.progress)
-        ascent.advance()
+        ascent = ascent.advanced()
     assert shares == sorted(shares)
     assert ascent.progress == 1
     ends = ascent.ends
@@ -98,14 +100,15 @@ def test_a_search_goes_on_from_any_state(rough):
     search = DirectionSearch(fields, 70, 2, rough=rough)
     states, shares = [], []
     while not search.finished:
-        states.append(search.state())
+        states.append(copy.copy(search))
         shares.append(search.progress)
         search.advance()
     assert search.progress == 1
     assert 0 <= min(shares) <= max(shares) <= 1
     for state in states[:: max(1, len(states) // 7)]:
         other = DirectionSearch(fields, 70, 2, rough=rough)
-        other.restore(state)
+        other.catch_up(state.quanta, state)
+        assert other.progress == state.progress
         assert [(f.key, f.value) for f in other.run()] == [(f.key, f.value) for f in search.found]
         assert all(torch.equal(f.direction, g.direction) for f, g in zip(other.found, search.found, strict=True))
 

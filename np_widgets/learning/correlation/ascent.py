@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ _BATCH = 64
 SUFFICIENT_INCREASE = 1e-4
 _SMALLEST_STEP = 1e-6
 _SWEEPS = 5
-_MOST_SWEEPS = 40
+_MOST_SWEEPS, _MOST_SWEEPS_BRIEFLY = 40, 25
+_SWEEPS_OF_ALL, _SOME = 10, 12
 _QUANTUM = 2**24  # multiplications
 
 
@@ -36,40 +38,33 @@ class _Climb(NamedTuple):
     reviewed: Tensor
 
 
+@dataclass(frozen=True, eq=False)
 class Ascent:
     """Projected gradient ascent of ``log φ`` with a backtracking step size of its own for each start.
 
-    Parameters
-    ----------
-    field
-        What to ascend.
-    starts
-        Unit vectors as the columns of a ``(k, S)`` tensor. Those at which φ vanishes are turned around, and dropped if
-        it vanishes there, too.
-    tolerance
-        A start has arrived when its φ grew by less than this share over ten sweeps, or after 40 sweeps.
-    nearness
-        A start whose direction comes this near (one minus the cosine) to that of a better one is given up.
-
-    Attributes
-    ----------
-    ends
-        Of the starts that have arrived.
-
-    Notes
-    -----
     With step size 1 a step is ``b ← ∇φ/‖∇φ‖`` for p = 1, the generalized power iteration. A step is taken only if it
-    increases φ enough (Armijo), else the step size of that start is halved.
+    increases φ enough (Armijo), else the step size of that start is halved. An ascent is a value: :meth:`advanced` is
+    the next one.
     """
 
-    def __init__(self, field: DirectionalCorrelation, starts: Tensor, tolerance: float, nearness: float) -> None:
-        self._field, self._starts = field, starts
-        self._tolerance, self._nearness = tolerance, nearness
-        nothing = starts[0, :0]
-        self.ends = Ends(starts[:, :0], nothing, nothing)
-        self._climb = _Climb(starts[:, :0], starts[:, :0], nothing, nothing, nothing.expand(2, 0))
-        self._begun = 0
-        self._sweeps = 0
+    field: DirectionalCorrelation
+    starts: Tensor  # unit vectors as columns; where φ vanishes they are turned around, or dropped if it still does
+    tolerance: float  # a start has arrived when its φ grew by less than this share over ten sweeps, or after 40
+    nearness: float  # a start is given up this near (one minus the cosine) to a better one
+    brief: bool  # whether after ten sweeps only the best twelve go on, and after 25 all have arrived
+    climb: _Climb
+    ends: Ends
+    begun: int = 0
+    sweeps: int = 0
+
+    @classmethod
+    def of(
+        cls, field: DirectionalCorrelation, starts: Tensor, tolerance: float, nearness: float, *, brief: bool = False
+    ) -> Ascent:
+        """An ascent that is about to begin."""
+        none, nothing = starts[:, :0], starts[0, :0]
+        climb = _Climb(none, none, nothing, nothing, nothing.expand(2, 0))
+        return cls(field, starts, tolerance, nearness, brief, climb, Ends(none, nothing, nothing))
 
     @property
     def finished(self) -> bool:
@@ -79,97 +74,77 @@ class Ascent:
     @property
     def progress(self) -> float:
         """Which share of the starts has arrived or was given up."""
-        total = self._starts.shape[1]
-        return 1 - self._left / total
+        return 1 - self._left / self.starts.shape[1]
 
     @property
     def _left(self) -> int:
-        return self._climb.values.numel() + self._starts.shape[1] - self._begun
+        return self.climb.values.numel() + self.starts.shape[1] - self.begun
 
-    def advance(self) -> None:
-        """A few steps of every start in the present batch; with very many samples, a single one."""
-        if not self._climb.values.numel():
-            self._begin()
-            return
-        work = 0
+    def advanced(self) -> Ascent:
+        """After a few steps of every start in the present batch; with very many samples, after a single one."""
+        if not self.climb.values.numel():
+            return self._with_next_batch()
+        climb, sweeps, work = self.climb, self.sweeps, 0
         while work < _QUANTUM:
-            self._sweep()
-            work += self._climb.directions.numel() * len(self._field.features)
-            if self._sweeps % _SWEEPS == 0:
-                self._review()
-                return
+            climb, sweeps = self._swept(climb), sweeps + 1
+            work += climb.directions.numel() * len(self.field.features)
+            if sweeps % _SWEEPS == 0:
+                return self._reviewed(climb, sweeps)
+        return replace(self, climb=climb, sweeps=sweeps)
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on; nothing will change the tensors in it."""
-        return {
-            "tolerances": (self._tolerance, self._nearness),
-            "starts": self._starts,
-            "begun": self._begun,
-            "climb": self._climb,
-            "sweeps": self._sweeps,
-            "ends": self.ends,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
-        self._tolerance, self._nearness = state["tolerances"]
-        self._starts, self._begun = state["starts"], state["begun"]
-        self._climb, self._sweeps = state["climb"], state["sweeps"]
-        self.ends = state["ends"]
-
-    def _begin(self) -> None:
-        directions = self._starts[:, self._begun : self._begun + _BATCH]
-        self._begun += directions.shape[1]
-        self._sweeps = 0
-        values, gradients = self._field.evaluate(directions)
+    def _with_next_batch(self) -> Ascent:
+        directions = self.starts[:, self.begun : self.begun + _BATCH]
+        begun = self.begun + directions.shape[1]
+        values, gradients = self.field.evaluate(directions)
         if bool((values == 0).any()):
             directions = torch.where(values == 0, -directions, directions)
-            values, gradients = self._field.evaluate(directions)
+            values, gradients = self.field.evaluate(directions)
         climb = _Climb(directions, gradients, values, torch.ones_like(values), torch.stack([values / 2] * 2))
-        self._climb = _part(climb, values > 0)
+        return replace(self, climb=_part(climb, values > 0), begun=begun, sweeps=0)
 
-    def _sweep(self) -> None:
+    def _swept(self, climb: _Climb) -> _Climb:
         """Try one step of every start."""
-        directions, gradients, values, steps, reviewed = self._climb
+        directions, gradients, values, steps, reviewed = climb
         # By Euler's theorem the gradient along b is pφ.
-        tangents = (gradients / values).sub_(directions, alpha=self._field.profile.power)
+        tangents = (gradients / values).sub_(directions, alpha=self.field.profile.power)
         slopes = torch.linalg.vector_norm(tangents, dim=0)
         lengths = steps * slopes
         trials = torch.addcmul(directions, steps, tangents)
         trials /= torch.linalg.vector_norm(trials, dim=0)
-        trial_values, trial_gradients = self._field.evaluate(trials)
+        trial_values, trial_gradients = self.field.evaluate(trials)
         better = trial_values >= torch.addcmul(values, values, lengths.mul_(slopes), value=SUFFICIENT_INCREASE)
-        self._climb = _Climb(
+        return _Climb(
             torch.where(better, trials, directions),
             torch.where(better, trial_gradients, gradients),
             torch.where(better, trial_values, values),
             torch.where(better, 2 * steps, steps / 2),
             reviewed,
         )
-        self._sweeps += 1
 
-    def _review(self) -> None:
-        """Take out those that have arrived and those that are near better ones."""
-        climb = self._climb
-        kept = self._without_better_nearby()
-        arrived = (climb.values <= climb.reviewed[0] * (1 + self._tolerance)) | (climb.steps <= _SMALLEST_STEP)
-        arrived |= self._sweeps >= _MOST_SWEEPS
+    def _reviewed(self, climb: _Climb, sweeps: int) -> Ascent:
+        """Without those that have arrived and those that are near better ones."""
+        kept, ends = self._without_better_nearby(climb), self.ends
+        if self.brief and sweeps == _SWEEPS_OF_ALL:
+            rank = torch.where(kept, climb.values, -1.0).argsort(descending=True, stable=True)
+            kept[rank[_SOME:]] = False
+        arrived = (climb.values <= climb.reviewed[0] * (1 + self.tolerance)) | (climb.steps <= _SMALLEST_STEP)
+        arrived |= sweeps >= (_MOST_SWEEPS_BRIEFLY if self.brief else _MOST_SWEEPS)
         there = _part(climb, kept & arrived)
         if there.values.numel():
-            tangents = there.gradients / there.values - self._field.profile.power * there.directions
-            ends = Ends(there.directions, there.values, torch.linalg.vector_norm(tangents, dim=0))
-            self.ends = Ends(*(torch.cat(parts, dim=-1) for parts in zip(self.ends, ends, strict=True)))
+            tangents = there.gradients / there.values - self.field.profile.power * there.directions
+            more = Ends(there.directions, there.values, torch.linalg.vector_norm(tangents, dim=0))
+            ends = Ends(*(torch.cat(parts, dim=-1) for parts in zip(ends, more, strict=True)))
         under_way = _part(climb, kept & ~arrived)
-        self._climb = under_way._replace(reviewed=torch.stack([under_way.reviewed[1], under_way.values]))
+        under_way = under_way._replace(reviewed=torch.stack([under_way.reviewed[1], under_way.values]))
+        return replace(self, climb=under_way, sweeps=sweeps, ends=ends)
 
-    def _without_better_nearby(self) -> Tensor:
+    def _without_better_nearby(self, climb: _Climb) -> Tensor:
         """For each start under way whether no better one is near."""
-        climb, ends = self._climb, self.ends
         best_first = climb.values.argsort(descending=True, stable=True)
         alone = torch.zeros_like(climb.values, dtype=torch.bool)
-        alone[best_first[distinct(climb.directions[:, best_first], self._nearness, self._field)]] = True
-        near = cosines(climb.directions, ends.directions, self._field) >= 1 - self._nearness
-        return alone & ~(near & (ends.values >= climb.values.unsqueeze(1))).any(dim=1)
+        alone[best_first[distinct(climb.directions[:, best_first], self.nearness, self.field)]] = True
+        near = cosines(climb.directions, self.ends.directions, self.field) >= 1 - self.nearness
+        return alone & ~(near & (self.ends.values >= climb.values.unsqueeze(1))).any(dim=1)
 
 
 def distinct(directions: Tensor, nearness: float, field: DirectionalCorrelation) -> list[int]:

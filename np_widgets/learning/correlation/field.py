@@ -32,23 +32,26 @@ _BLOCKS_ON_GPU = 2**7
 class DirectionalCorrelation:
     """φ and its derivatives, for many directions at once.
 
-    Parameters
-    ----------
-    features
-        ``h_i``, of shape ``(n, k)``.
-    signals
-        ``s_i``, of shape ``(n, q)``.
-    profile
-        ``g``.
+    Features ``h_i`` have shape ``(n, k)``, signals ``s_i`` ``(n, q)``. With ReLUs a sample to which no active neuron of
+    a layer responds puts all neurons of the next layer on their kinks: they respond to a neuron that pushes them up,
+    and not to one that pulls them down. ``pushed`` are the signals for positive outgoing weights where those are others
+    than for negative ones; for given ``b`` each outgoing weight then has the better of the two signs, or is zero.
 
-    Notes
-    -----
     Features and signals are kept divided by their root mean squares, so that φ here is a pure number of order one at
-    most; :attr:`scale` ``= rms(s)·rms(h)^power`` turns it back. Samples that cannot contribute are left out. This copy
-    is all the memory that grows with the data.
+    most; ``scale = rms(s)·rms(h)^power`` turns it back. Samples that cannot contribute are left out. This copy is all
+    the memory that grows with the data.
     """
 
-    def __init__(self, features: Tensor, signals: Tensor, profile: Profile) -> None:
+    def __init__(
+        self,
+        features: Tensor,
+        signals: Tensor,
+        profile: Profile,
+        pushed: Tensor | None = None,
+    ) -> None:
+        self._one_sided = pushed is not None
+        if pushed is not None:  # together, so that they have one scale and the same samples
+            signals = torch.cat([signals, pushed], dim=1)
         self.profile = profile
         self.samples = len(features)
         feature_rms, signal_rms = root_mean_square(features), root_mean_square(signals)
@@ -69,9 +72,9 @@ class DirectionalCorrelation:
 
     def is_like(self, other: DirectionalCorrelation) -> bool:
         """Whether another one has the same value in every direction, to the bit."""
-        plain = (type(self), self.profile, self.scale, self.samples)
+        plain = (self._one_sided, self.profile, self.scale, self.samples)
         tensors = zip((self.features, self.signals), (other.features, other.signals), strict=True)
-        return plain == (type(other), other.profile, other.scale, other.samples) and all(
+        return plain == (other._one_sided, other.profile, other.scale, other.samples) and all(
             mine.dtype == its.dtype and torch.equal(mine, its) for mine, its in tensors
         )
 
@@ -107,12 +110,17 @@ class DirectionalCorrelation:
         return norm, gradient
 
     def vector(self, direction: Tensor) -> Tensor:
-        """``u(b)`` for one direction of shape ``(k,)``: shape ``(q,)``."""
-        return self.signals.T @ self.profile.value(self.features @ direction)
+        """φ times the best outgoing weights for one direction of shape ``(k,)``, ``u(b)`` as a rule: shape ``(q,)``."""
+        vector = self.signals.T @ self.profile.value(self.features @ direction)
+        return self._better(vector) if self._one_sided else vector
 
     def signals_at(self, direction: Tensor) -> Tensor:
         """Signals that do not depend on the direction, of shape ``(n, q)``, and give the same φ near this one."""
-        return self.signals
+        if not self._one_sided:
+            return self.signals
+        vector = self.vector(direction)
+        down, up = self.signals.chunk(2, dim=1)
+        return torch.where(vector > 0, up, down) * (vector != 0)
 
     @cached_property
     def norms(self) -> NDArray[np.float64]:
@@ -121,8 +129,18 @@ class DirectionalCorrelation:
 
     def _best_outgoing(self, sums: Tensor) -> tuple[Tensor, Tensor]:
         """φ and the outgoing weights of unit norm that attain it, for ``(1/n) Σ_i s_i g(bᵀh_i)`` as rows."""
+        sums = self._better(sums) if self._one_sided else sums
         norm = sums.norm(dim=1)
-        return norm, sums / norm.clamp(min=torch.finfo(norm.dtype).tiny).unsqueeze(1)
+        outgoing = sums / norm.clamp(min=torch.finfo(norm.dtype).tiny).unsqueeze(1)
+        if self._one_sided:
+            outgoing = torch.cat([outgoing.clamp(max=0), outgoing.clamp(min=0)], dim=1)
+        return norm, outgoing
+
+    def _better(self, sums: Tensor) -> Tensor:
+        """The best outgoing weights times φ, for the sums with both signals along the last dimension."""
+        down, up = sums.chunk(2, dim=-1)
+        rises, falls = up.clamp(min=0), (-down).clamp(min=0)
+        return torch.where(rises >= falls, rises, -falls)
 
     def _blocks(self, starts: int) -> Iterator[tuple[Tensor, Tensor]]:
         entries = _BLOCK_ENTRIES * (_BLOCKS_ON_GPU if self.features.is_cuda else 1)
@@ -130,46 +148,6 @@ class DirectionalCorrelation:
         if size >= len(self.features):
             return iter([(self.features, self.signals)])
         return zip(self.features.split(size), self.signals.split(size), strict=True)
-
-
-class OneSidedCorrelation(DirectionalCorrelation):
-    """φ where the signals depend on the sign of the outgoing weights.
-
-    With ReLUs a sample to which no active neuron of a layer responds puts all neurons of the next layer on their kinks:
-    they respond to a neuron that pushes them up, and not to one that pulls them down. For given ``b`` each outgoing
-    weight then has the better of the two signs, or is zero.
-
-    Parameters
-    ----------
-    features
-        ``h_i``, of shape ``(n, k)``.
-    signals, pushed
-        ``s_i`` for negative and for positive outgoing weights, of shape ``(n, q)``.
-    profile
-        ``g``.
-    """
-
-    def __init__(self, features: Tensor, signals: Tensor, pushed: Tensor, profile: Profile) -> None:
-        # Together, so that they have one scale and the same samples.
-        super().__init__(features, torch.cat([signals, pushed], dim=1), profile)
-
-    def vector(self, direction: Tensor) -> Tensor:
-        return self._better(super().vector(direction))
-
-    def signals_at(self, direction: Tensor) -> Tensor:
-        vector = self.vector(direction)
-        down, up = self.signals.chunk(2, dim=1)
-        return torch.where(vector > 0, up, down) * (vector != 0)
-
-    def _best_outgoing(self, sums: Tensor) -> tuple[Tensor, Tensor]:
-        norm, outgoing = super()._best_outgoing(self._better(sums))
-        return norm, torch.cat([outgoing.clamp(max=0), outgoing.clamp(min=0)], dim=1)
-
-    def _better(self, sums: Tensor) -> Tensor:
-        """The best outgoing weights times φ, for the sums with both signals along the last dimension."""
-        down, up = sums.chunk(2, dim=-1)
-        rises, falls = up.clamp(min=0), (-down).clamp(min=0)
-        return torch.where(rises >= falls, rises, -falls)
 
 
 def root_mean_square(values: Tensor) -> float:

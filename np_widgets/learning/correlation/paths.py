@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation, Profile
-from np_widgets.learning.correlation.field import DirectionalCorrelation, OneSidedCorrelation, root_mean_square
+from np_widgets.learning.correlation.field import DirectionalCorrelation, root_mean_square
 from np_widgets.learning.correlation.search import DirectionSearch, FoundDirection, Key
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.problems import Problem
@@ -95,31 +95,13 @@ class PathSearch:
     """The search for the KKT points of some paths, as resumable steps.
 
     With the direction of ``b`` and the signs of the inner weights fixed, the neurons of a path act like one activation
-    on ``bᵀh``: so it is one search over directions for each path and each pattern of signs that is alive.
-
-    Parameters
-    ----------
-    network, problem
-        On the same device and in the same precision. The network may be without neurons.
-    paths
-        Those to search. Where the network has nothing to start from or to lead to, there is nothing to find.
-    starts
-        Random starts for each.
-    seed
-        Of the starts.
-    value_tolerance
-        Values below ``value_tolerance · rms(s_{m+1}) · rms(h_{l-1})^P``, with P the degree of the chain, count as zero.
-    upper
-        Take the signals of samples that sit on a kink from its positive side: what they would be if the new neuron
-        pushed them there. By default they come from the negative side.
-    slopes
-        Of the activations of each hidden layer, ``(n, k_l)``, for the signals, whatever the side.
-    unseen
-        Search the NCF of ``unseen=True`` where that can be done, see
-        :func:`~np_widgets.learning.correlation.points.find_kkt_points`.
-    rough
-        Do not polish the points, and merge those that are not far from each other, see
-        :class:`~np_widgets.learning.correlation.search.DirectionSearch`.
+    on ``bᵀh``: so it is one search over directions for each path and each pattern of signs that is alive. Network and
+    problem are on one device and in one precision; where the network has nothing to start from or to lead to, there is
+    nothing to find. Values below ``value_tolerance · rms(s_{m+1}) · rms(h_{l-1})^P``, with P the degree of the chain,
+    count as zero. Signals of samples that sit on a kink come from its negative side, from the positive one with
+    ``upper``, or are given by the ``slopes`` of each hidden layer, ``(n, k_l)``. ``unseen`` asks for that NCF where it
+    can be searched, see :func:`~np_widgets.learning.correlation.points.find_kkt_points`. A ``rough`` search does
+    not polish, see :class:`~np_widgets.learning.correlation.search.DirectionSearch`.
     """
 
     def __init__(
@@ -172,10 +154,8 @@ class PathSearch:
             for index, chain in enumerate(chains(network.activation, last - layer + 1)):
                 key = key_of(path, index, at_origin)
                 self._chains[key] = path, chain
-                if pushed is not None and last == below_last:
-                    self._fields[key] = OneSidedCorrelation(features, sent, pushed, chain.profile)
-                else:
-                    self._fields[key] = DirectionalCorrelation(features, sent, chain.profile)
+                also = pushed if last == below_last else None
+                self._fields[key] = DirectionalCorrelation(features, sent, chain.profile, also)
         self.directions = DirectionSearch(self._fields, starts, seed, rough=rough)
 
     @property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 from np_widgets.learning.correlation.ascent import Ascent, cosines, distinct
 from np_widgets.learning.correlation.field import DirectionalCorrelation
 from np_widgets.learning.correlation.polish import PolishedPoint, polish
-from np_widgets.learning.interruption import uninterrupted
 
 Key = tuple[int, ...]
 
@@ -26,7 +25,7 @@ _AROUND, _AROUND_ANGLE, _AROUND_POLISHES = 32, 0.1, 2
 
 @dataclass(frozen=True)
 class FoundDirection:
-    """A direction on the sphere, and which correlation's it is: its key.
+    """A direction on the sphere, and the key of the correlation whose it is.
 
     Value and residual are those of a PolishedPoint, with the value times the scale of the correlation. In a rough
     search the residual is the norm of φ's tangential gradient over φ, which kinks keep from vanishing.
@@ -38,29 +37,29 @@ class FoundDirection:
     residual: float
 
 
+class _Part(NamedTuple):
+    """The search of one correlation: the ends of its ascent wait to be polished, best first."""
+
+    ascent: Ascent
+    polished: tuple[PolishedPoint, ...] = ()
+    waiting: tuple[int, ...] | None = None
+    is_around: bool = False  # whether it is the second one, around the best point of the first
+
+
+class _Now(NamedTuple):
+    parts: dict[Key, _Part]
+    found: tuple[FoundDirection, ...] = ()
+    finished: bool = False
+    quanta: int = 0
+
+
 class DirectionSearch:
     """Ascend each correlation from many random starts, polish what the starts arrived at, and merge what is the same.
 
     With a kink there are often several maximizers next to each other, and chance decides between them. So all is done
-    a second time with starts around the best point.
-
-    Parameters
-    ----------
-    fields
-        The correlations to search, by a key of the caller's.
-    starts
-        The number of random starts for each.
-    seed
-        Of the starts. Each key draws from a stream of its own, so a correlation's starts do not depend on the others.
-    rough
-        Take what the starts arrived at as it is, and for the same what has a cosine above 0.98.
-
-    Attributes
-    ----------
-    found
-        The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; complete once :attr:`finished`.
-    quanta
-        How often :meth:`advance` has been called.
+    a second time with starts around the best point. Each key draws its starts from a stream of its own, so that they do
+    not depend on the other correlations. A ``rough`` search takes what the starts arrived at as it is, and for the same
+    what has a cosine above 0.98. Where it is, is one value that is replaced: a copy of a search goes its own way.
     """
 
     def __init__(
@@ -69,13 +68,22 @@ class DirectionSearch:
         self._fields = dict(fields)
         self._rough = rough
         self._seed, self._starts = seed, starts
-        self._ascents = {key: self._started(key, starts) for key in self._fields}
-        self._looked_around: set[Key] = set()
-        self._polished: dict[Key, list[PolishedPoint]] = {key: [] for key in self._fields}
-        self._waiting: dict[Key, list[int]] = {}
-        self.found: list[FoundDirection] = []
-        self.finished = False
-        self.quanta = 0
+        self.now = _Now({key: _Part(self._started(key, starts)) for key in self._fields})
+
+    @property
+    def found(self) -> tuple[FoundDirection, ...]:
+        """The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; complete once finished."""
+        return self.now.found
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.now.finished
+
+    @property
+    def quanta(self) -> int:
+        """How often :meth:`advance` has been called."""
+        return self.now.quanta
 
     @property
     def progress(self) -> float:
@@ -83,25 +91,18 @@ class DirectionSearch:
         if self.finished:
             return 1.0
         shares = []
-        for key, ascent in self._ascents.items():
+        for key, part in self.now.parts.items():
             polished = 0.0
-            if key in self._waiting:
-                polished = 1 - len(self._waiting[key]) / max(ascent.ends.values.numel(), 1)
-            share = ascent.progress if self._rough else (ascent.progress + polished) / 2
+            if part.waiting is not None:
+                polished = 1 - len(part.waiting) / max(part.ascent.ends.values.numel(), 1)
+            share = part.ascent.progress if self._rough else (part.ascent.progress + polished) / 2
             rounds = 2 if self._looks_around(key) else 1
-            shares.append((share + (key in self._looked_around)) / rounds)
+            shares.append((share + part.is_around) / rounds)
         return float(np.mean(shares))
 
     def advance(self) -> None:
         """Some sweeps of one ascent, or the polish of a point; all or nothing, whatever is raised meanwhile."""
-        before = self.state()
-        try:
-            self._advance()
-            self.quanta += 1
-        except BaseException:
-            with uninterrupted():
-                self.restore(before)
-            raise
+        self.now = self._next()._replace(quanta=self.now.quanta + 1)
 
     def catch_up(self, quanta: int, beside: DirectionSearch | None) -> None:
         """Advance a new search to where it is after so many quanta, or to its end.
@@ -111,42 +112,11 @@ class DirectionSearch:
         A search follows from the correlations and the seed, so to do it again is exact and simple, but takes its time.
         """
         if beside is not None and beside.quanta == quanta and self._is_like(beside):
-            self.restore(beside.state())
+            self.now = beside.now
         while self.quanta < quanta and not self.finished:
             self.advance()
 
-    def _is_like(self, other: DirectionSearch) -> bool:
-        """Whether another search takes the same steps."""
-        if (self._seed, self._rough, self._starts) != (other._seed, other._rough, other._starts):
-            return False
-        return self._fields.keys() == other._fields.keys() and all(
-            field.is_like(other._fields[key]) for key, field in self._fields.items()
-        )
-
-    def _advance(self) -> None:
-        for key, ascent in self._ascents.items():
-            if not ascent.finished:
-                ascent.advance()
-                return
-            if self._rough:
-                continue
-            if key not in self._waiting:
-                self._waiting[key] = ascent.ends.values.argsort(descending=True, stable=True).tolist()
-                if key in self._looked_around:
-                    del self._waiting[key][_AROUND_POLISHES:]
-            if self._waiting[key]:
-                self._polish_next(key)
-                return
-            if self._looks_around(key) and key not in self._looked_around and self._polished[key]:
-                self._look_around(key)
-                return
-        if not self.finished:
-            self.found = sorted(
-                (found for key in self._fields for found in self._distinct(key)), key=lambda found: -found.value
-            )
-            self.finished = True
-
-    def run(self) -> list[FoundDirection]:
+    def run(self) -> tuple[FoundDirection, ...]:
         """Advance to the end and return :attr:`found`."""
         while not self.finished:
             self.advance()
@@ -156,27 +126,40 @@ class DirectionSearch:
         """The largest φ·scale found for one correlation; 0 if no start found a positive value."""
         return max((found.value for found in self.found if found.key == key), default=0.0)
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on, given the same correlations, starts and seed."""
-        return {
-            "ascents": {key: ascent.state() for key, ascent in self._ascents.items()},
-            "polished": {key: list(points) for key, points in self._polished.items()},
-            "waiting": {key: list(indices) for key, indices in self._waiting.items()},
-            "found": list(self.found),
-            "looked_around": set(self._looked_around),
-            "finished": self.finished,
-            "quanta": self.quanta,
-        }
+    def _is_like(self, other: DirectionSearch) -> bool:
+        """Whether another search takes the same steps."""
+        if (self._seed, self._rough, self._starts) != (other._seed, other._rough, other._starts):
+            return False
+        return self._fields.keys() == other._fields.keys() and all(
+            field.is_like(other._fields[key]) for key, field in self._fields.items()
+        )
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
-        for key, ascent in self._ascents.items():
-            ascent.restore(state["ascents"][key])
-        self._polished = {key: list(points) for key, points in state["polished"].items()}
-        self._waiting = {key: list(indices) for key, indices in state["waiting"].items()}
-        self._looked_around = set(state["looked_around"])
-        self.found = list(state["found"])
-        self.finished, self.quanta = state["finished"], state["quanta"]
+    def _next(self) -> _Now:
+        for key, part in self.now.parts.items():
+            advanced = self._advanced(key, part)
+            if advanced is not None:
+                return self.now._replace(parts={**self.now.parts, key: advanced})
+        if self.finished:
+            return self.now
+        found = [each for key, part in self.now.parts.items() for each in self._distinct(key, part)]
+        return self.now._replace(found=tuple(sorted(found, key=lambda each: -each.value)), finished=True)
+
+    def _advanced(self, key: Key, part: _Part) -> _Part | None:
+        """One correlation a quantum later, or None if it has been searched."""
+        if not part.ascent.finished:
+            return part._replace(ascent=part.ascent.advanced())
+        if self._rough:
+            return None
+        waiting = part.waiting
+        if waiting is None:
+            waiting = tuple(part.ascent.ends.values.argsort(descending=True, stable=True).tolist())
+            waiting = waiting[:_AROUND_POLISHES] if part.is_around else waiting
+        if waiting:
+            point = self._polished(key, part, waiting[0])
+            return part._replace(waiting=waiting[1:], polished=part.polished + (() if point is None else (point,)))
+        if self._looks_around(key) and not part.is_around and part.polished:
+            return _Part(self._around(key, part), part.polished, is_around=True)
+        return None
 
     def _started(self, key: Key, starts: int) -> Ascent:
         field = self._fields[key]
@@ -185,48 +168,41 @@ class DirectionSearch:
         )
         directions = (directions / directions.norm(dim=0)).to(field.features)
         if self._rough:
-            return Ascent(field, directions, 1e-3, ROUGHLY_SAME)
+            return Ascent.of(field, directions, 1e-3, ROUGHLY_SAME, brief=True)
         # Polishing is exact and monotone, so with a kink, where ascent zigzags, it is enough to come near.
-        return Ascent(field, directions, 1e-4 if field.profile.has_kink else 1e-6, _ON_THE_WAY)
+        return Ascent.of(field, directions, 1e-4 if field.profile.has_kink else 1e-6, _ON_THE_WAY)
 
     def _looks_around(self, key: Key) -> bool:
         return self._fields[key].profile.has_kink and not self._rough
 
-    def _look_around(self, key: Key) -> None:
+    def _around(self, key: Key, part: _Part) -> Ascent:
         field = self._fields[key]
-        best = max(self._polished[key], key=lambda point: point.value).direction
+        best = max(part.polished, key=lambda point: point.value).direction
         random = torch.randn(
             field.size, _AROUND, generator=stream(self._seed, key), dtype=torch.float64, device="cpu"
         ).to(best)
         starts = best.unsqueeze(1) + _AROUND_ANGLE / math.sqrt(field.size) * random
-        self._ascents[key] = Ascent(field, starts / starts.norm(dim=0), 1e-5, 1e-6)
-        self._looked_around.add(key)
-        del self._waiting[key]
+        return Ascent.of(field, starts / starts.norm(dim=0), 1e-5, 1e-6)
 
-    def _polish_next(self, key: Key) -> None:
-        field, ends, polished = self._fields[key], self._ascents[key].ends, self._polished[key]
-        index = self._waiting[key].pop(0)
+    def _polished(self, key: Key, part: _Part, index: int) -> PolishedPoint | None:
+        field, ends = self._fields[key], part.ascent.ends
         direction, value = ends.directions[:, index], float(ends.values[index])
         # Ends are taken best first, so one beside a polished point cannot lead to anything much better than it.
-        better = [point.direction for point in polished if point.value >= value]
-        if better and key not in self._looked_around:
+        better = [point.direction for point in part.polished if point.value >= value]
+        if better and not part.is_around:
             near = cosines(torch.stack(better, dim=1), direction.unsqueeze(1), field) >= 1 - _ALREADY_THERE
             if bool(near.any()):
-                return
-        polished.append(polish(field, direction))
+                return None
+        return polish(field, direction)
 
-    def _distinct(self, key: Key) -> list[FoundDirection]:
+    def _distinct(self, key: Key, part: _Part) -> list[FoundDirection]:
         """What was found for one correlation, without what is the same as something better."""
         field = self._fields[key]
-        points = self._polished[key]
+        points: Sequence[PolishedPoint] = part.polished
         if self._rough:
-            ends = self._ascents[key].ends
-            points = [
-                PolishedPoint(direction, value, residual)
-                for direction, value, residual in zip(
-                    ends.directions.T, ends.values.tolist(), ends.residuals.tolist(), strict=True
-                )
-            ]
+            ends = part.ascent.ends
+            parts = zip(ends.directions.T, ends.values.tolist(), ends.residuals.tolist(), strict=True)
+            points = [PolishedPoint(*each) for each in parts]
         points = sorted((point for point in points if point.value > 0), key=lambda point: -point.value)
         if not points:
             return []
