@@ -12,7 +12,6 @@ import torch
 from hypothesis import assume, given, settings
 
 import np_widgets as npw
-from np_widgets.learning.ensemble.levenberg_marquardt import BatchLevenbergMarquardt
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
@@ -97,23 +96,6 @@ def test_every_network_of_the_fast_method_starts_and_ends_in_balanced_weights(mi
     assert starts
     for frame in (*starts, *ends):
         assert imbalance(frame.network) < 1e-6
-
-
-@pytest.mark.rounding
-def test_pursuits_side_by_side_start_and_end_in_balanced_weights(monkeypatch):
-    minimize = BatchLevenbergMarquardt.minimize
-    imbalances: list[float] = []
-
-    def watched(self, weights):
-        started = [[each[member] for each in weights] for member in range(len(weights[0]))]
-        imbalances.extend(imbalance(npw.HomogeneousNetwork(each)) for each in started)
-        return minimize(self, weights)
-
-    monkeypatch.setattr(BatchLevenbergMarquardt, "minimize", watched)
-    ends = npw.pursue_many(range(2), waves(), leak=0.2, max_additions=1, starts=5, target_loss=0.0)
-    assert max(imbalance(each.network) for each in ends) < 1e-6
-    assert len(imbalances) >= 2
-    assert max(imbalances) < 1e-6
 
 
 @pytest.mark.rounding

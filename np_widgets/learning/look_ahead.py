@@ -51,6 +51,8 @@ class LookAhead:
         The index of the network that is ahead: the lowest loss, the weight decay included.
     loss
         Its loss without the weight decay, on the samples that are looked at.
+    networks
+        The networks at work.
     left
         The loss and the weight decay of each network that is looked at, where it is or where it was given up.
 
@@ -83,9 +85,9 @@ class LookAhead:
         factors = self._units.factors(first.hidden_layers + 1)
         weights = [factor * weight for factor, weight in zip(factors, padded(networks), strict=True)]
         rate = LEARNING_RATE if learning_rate is None else learning_rate * self._units.factor
-        self._networks = SideBySide(
+        self.networks = SideBySide(
             [weight.float().unsqueeze(0) for weight in balanced(weights, first.power)],
-            inputs.unsqueeze(0),
+            [inputs],
             targets.unsqueeze(0),
             problem.loss,
             self._activation,
@@ -93,40 +95,40 @@ class LookAhead:
             steps,
             min(rate, LARGEST_RATE),
             None if target_loss is None else inputs.new_tensor([target_loss / self._units.loss_size]),
-            self._units.decay(weight_decay, first.power, first.hidden_layers + 1),
+            inputs.new_tensor([self._units.decay(weight_decay, first.power, first.hidden_layers + 1)]),
         )
 
     @property
     def finished(self) -> bool:
         """Whether all steps have been taken, or the target is met."""
-        return self._networks.finished
+        return self.networks.finished
 
     @property
     def steps_taken(self) -> int:
         """How many steps have been taken."""
-        return self._networks.steps_taken
+        return self.networks.steps_taken
 
     @property
     def count(self) -> int:
         """How many networks are still looked at."""
-        return self._networks.count
+        return self.networks.count
 
     @property
     def step_operations(self) -> float:
         """Roughly how many arithmetic operations a step takes."""
-        return self._networks.step_operations
+        return self.networks.step_operations
 
     @property
     def best(self) -> int:
-        return int(self._networks.best)
+        return int(self.networks.best)
 
     @property
     def loss(self) -> float:
-        return float(self._networks.best_losses) * self._units.loss_size
+        return float(self.networks.best_losses) * self._units.loss_size
 
     @property
     def left(self) -> list[tuple[float, float]]:
-        parts = (self._networks.left_losses[0], self._networks.left_penalties[0])
+        parts = (self.networks.left_losses[0], self.networks.left_penalties[0])
         losses, penalties = ((part.double() * self._units.loss_size).tolist() for part in parts)
         return list(zip(losses, penalties, strict=True))
 
@@ -135,7 +137,7 @@ class LookAhead:
         """The network that is ahead, with weights of its own in the problem's units and precision; not balanced."""
         weights = [
             weight[0, :rows, :columns]
-            for weight, (rows, columns) in zip(self._networks.best_weights, self._shapes[self.best], strict=True)
+            for weight, (rows, columns) in zip(self.networks.best_weights, self._shapes[self.best], strict=True)
         ]
         return self._units.leave(weights, self._activation.power, self._activation.leak, self._dtype)
 
@@ -145,15 +147,28 @@ class LookAhead:
         If they have led all networks out of the range of numbers, it ends with what the first of them were at the
         start.
         """
-        self._networks.advance(steps)
+        self.networks.advance(steps)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What those have in common that can be advanced together."""
+        return self.networks.shape
+
+    @classmethod
+    def advance_together(cls, each: Sequence[LookAhead], steps: int) -> None:
+        """The first steps of several of equal :attr:`shape` as one batch: to the bit those that each takes alone."""
+        joined = SideBySide.joined([one.networks for one in each])
+        joined.advance(steps)
+        for group, one in enumerate(each):
+            one.networks.go_on_from(joined.group(group))
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, given the same problem, networks and settings."""
-        return self._networks.state()
+        return self.networks.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken."""
-        self._networks.restore(state)
+        self.networks.restore(state)
 
 
 def _some_samples(problem: Problem, seed: int) -> tuple[Tensor, Tensor]:

@@ -282,10 +282,10 @@ class HomogeneousNetwork:
         return inputs
 
 
-def padded(networks: Sequence[HomogeneousNetwork], more: int = 0) -> list[Tensor]:
-    """``W_1, …, W_L`` of G networks, of shape ``(G, k_l, k_{l-1})`` with the largest widths, ``more`` neurons added."""
+def padded(networks: Sequence[HomogeneousNetwork]) -> list[Tensor]:
+    """``W_1, …, W_L`` of G networks, of shape ``(G, k_l, k_{l-1})`` with the largest widths."""
     layers = networks[0].hidden_layers
-    widths = [max(network.widths[layer] for network in networks) + more for layer in range(layers)]
+    widths = [max(network.widths[layer] for network in networks) for layer in range(layers)]
     sizes = [networks[0].input_size, *widths, networks[0].output_size]
     like = networks[0].weights[0]
     weights = [like.new_zeros(len(networks), sizes[layer + 1], sizes[layer]) for layer in range(layers + 1)]

@@ -48,7 +48,7 @@ class Objective:
         inputs = problem.inputs if self._blocks is None else problem.inputs[: self._blocks[0].end]
         self._passes = Passes(inputs, self.shapes, self.activation)
         self._output = self._passes.output[0].mT
-        self._residual = torch.empty_like(self._passes.output)
+        self._residual = self._passes.residual
         self._residual_rows = self._residual[0].mT
 
     @property

@@ -15,6 +15,7 @@ from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
+from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.rules import (
@@ -281,6 +282,13 @@ class NeuronPursuit(Engine):
             return "origin" if self._searching.at_origin else "searching"
         return "ready" if self._training is None else "minimizing"
 
+    @property
+    def next_look_ahead(self) -> LookAhead | None:
+        """The look-ahead that is next, if it has not begun; see :mod:`np_widgets.learning.ensemble`."""
+        if self._finished is not None or self._searching is not None or self._training is None:
+            return None
+        return self._training.next_look_ahead
+
     # what can be done
 
     def run(
@@ -368,15 +376,19 @@ class NeuronPursuit(Engine):
         if adopted and searching is not None and (layer is None and searching.paths in families(self.settings)):
             paths = searching.paths
         if not self._requests and not (adopted and searching is not None and searching.paths == paths):
-            if self._training.stopped is None:
-                self._training.end(self.settings, "a neuron was asked for")
-                self._follow()
-                self._record()
+            self._end_training("a neuron was asked for")
             self._searching = self._search(paths)
         self._requests += (paths,)
         self._aside, self._rises_seen = None, len(self.growth)
         self._additions_left = max(self._additions_left - 1, 0)
         self._finished = None
+
+    @all_or_nothing
+    def cut_short(self) -> None:
+        """End here, with the network as it stands on the record."""
+        self._end_training("interrupted")
+        self._searching, self._requests = None, ()
+        self._finish(interrupted())
 
     @all_or_nothing
     def set_minimizer(self, minimizer: str) -> None:
@@ -681,6 +693,14 @@ class NeuronPursuit(Engine):
         if stopped:
             self._requests = self._requests[1:]
             self._decide()
+
+    def _end_training(self, reason: str) -> None:
+        """End the training under way, if there is one, for a reason of somebody else's."""
+        if self._training is not None and self._training.stopped is None:
+            with torch.no_grad():
+                self._training.end(self.settings, reason)
+            self._follow()
+            self._record()
 
     def _record(self) -> None:
         training = self._training

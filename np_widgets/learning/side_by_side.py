@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,31 @@ _DECAY = 0.1
 _CUTS = ((0.27, 4), (0.54, 2))
 
 
+class _Start(NamedTuple):
+    """What networks side by side begin with, see :class:`SideBySide`."""
+
+    weights: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+    loss: Loss
+    activation: Activation
+    usable: Tensor
+    steps: int
+    learning_rate: float
+    target_losses: Tensor
+    least_decay: Tensor
+
+
+class _Group(NamedTuple):
+    """Where one of several groups is; ``parts`` are those of the weights and of both of Adam's means."""
+
+    networks: Tensor
+    decay: Tensor
+    left: tuple[Tensor, Tensor]
+    steps_taken: int
+    parts: list[list[Tensor]]
+
+
 class SideBySide:
     """Adam with weight decay on C networks for each of G groups of samples, with a step size that falls to zero.
 
@@ -33,7 +58,7 @@ class SideBySide:
     weights
         ``W_1, …, W_L`` of all networks, of shape ``(G, C, k_l, k_{l-1})``. Copied.
     inputs
-        The samples, of shape ``(G, n, d)``.
+        The samples of each group, of shape ``(n, d)``.
     targets
         Shape ``(G, n, m)``, or ``(G, n)`` if they are classes.
     loss
@@ -49,9 +74,8 @@ class SideBySide:
     target_losses
         One for each group, of shape ``(G,)``: a group stays where one of its networks first had at most this loss, the
         weight decay not included. None for none.
-
     least_decay
-        λ is at least this.
+        λ of each group is at least this, of shape ``(G,)``; None for zero.
 
     Attributes
     ----------
@@ -77,7 +101,7 @@ class SideBySide:
     def __init__(
         self,
         weights: Sequence[Tensor],
-        inputs: Tensor,
+        inputs: Sequence[Tensor],
         targets: Tensor,
         loss: Loss,
         activation: Activation,
@@ -85,18 +109,31 @@ class SideBySide:
         steps: int = STEPS,
         learning_rate: float = LEARNING_RATE,
         target_losses: Tensor | None = None,
-        least_decay: float = 0.0,
+        least_decay: Tensor | None = None,
     ) -> None:
-        nowhere = inputs.new_full((len(usable),), -math.inf)
-        self._target_losses = nowhere if target_losses is None else target_losses
+        like = inputs[0]
+        nothing = like.new_zeros(len(usable))
+        self._target_losses = nothing - math.inf if target_losses is None else target_losses
+        self._least_decay = nothing if least_decay is None else least_decay
+        self.start = _Start(
+            tuple(weights),
+            tuple(inputs),
+            targets,
+            loss,
+            activation,
+            usable,
+            steps,
+            learning_rate,
+            self._target_losses,
+            self._least_decay,
+        )
         self._inputs, self._targets, self._loss, self._activation = inputs, targets.unsqueeze(1), loss, activation
         self._steps, self._learning_rate = steps, learning_rate
         self._cuts = [(round(share * steps), most) for share, most in _CUTS]
-        self._start = tuple(weights)
         self.usable = usable
         index = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
-        self._decay = usable.new_zeros(len(usable), dtype=inputs.dtype)
-        self.left_losses = torch.full_like(usable, math.inf, dtype=inputs.dtype)
+        self._decay = usable.new_zeros(len(usable), dtype=like.dtype)
+        self.left_losses = torch.full_like(usable, math.inf, dtype=like.dtype)
         self.left_penalties = torch.zeros_like(self.left_losses)
         self._met = torch.zeros_like(usable[:, 0])
         self._met_at = torch.zeros_like(self._met, dtype=torch.int64)
@@ -104,7 +141,7 @@ class SideBySide:
         self.steps_taken = 0
         losses, squares = self._evaluate(), self._squares()
         decay = 2 * _DECAY * losses[:, 0] / squares[:, 0].clamp(min=torch.finfo(losses.dtype).tiny)
-        self._decay = torch.where(decay.isfinite(), decay, 0.0).clamp(min=least_decay)
+        self._decay = torch.where(decay.isfinite(), decay, 0.0).maximum(self._least_decay)
         self._spread_decay()
         self._judge(losses)
 
@@ -121,7 +158,7 @@ class SideBySide:
     @property
     def step_operations(self) -> float:
         """Roughly how many arithmetic operations a step takes."""
-        return 6.0 * self._passes.samples * self._passes.theta.numel()
+        return 6.0 * self._passes.samples * sum(weight.numel() for weight in self.weights)
 
     @property
     def steps_of_groups(self) -> Tensor:
@@ -134,9 +171,9 @@ class SideBySide:
         return self.losses.gather(1, self._place.unsqueeze(1)).squeeze(1)
 
     @property
-    def weights(self) -> list[Tensor]:
+    def weights(self) -> tuple[Tensor, ...]:
         """``W_1, …, W_L`` of the networks under way, as views of shape ``(G, C', k_l, k_{l-1})``."""
-        return self._grouped(self._passes.theta)
+        return self._passes.weights
 
     @property
     def best_weights(self) -> list[Tensor]:
@@ -193,67 +230,109 @@ class SideBySide:
             raise ValueError(f"state['index'] must number networks, {groups} rows, got shape {tuple(index.shape)}")
         if bool(((index < 0) | (index >= networks)).any()):
             raise ValueError(f"state['index'] must hold numbers below {networks}")
-        vector = self._start[0].new_empty(sum(weight[0, 0].numel() for weight in self._start) * index.numel())
+        passes = self._passes_of(index)
         for name in ("theta", "mean", "mean_square"):
-            states.like(vector, finite=name == "theta")(f"state[{name!r}]", state[name])
-        for name, each in (("decay", state["decay"]), *(("left", each) for each in state["left"])):
-            if each.dtype != self._decay.dtype or len(each) != groups or each.isnan().any():
-                raise ValueError(f"state[{name!r}] must hold {groups} rows of numbers in {self._decay.dtype}")
+            states.like(passes.theta, finite=name == "theta")(f"state[{name!r}]", state[name])
+        for name, each, like in (
+            ("decay", state["decay"], self._decay),
+            *(("left", each, self.left_losses) for each in state["left"]),
+        ):
+            states.like(like)(f"state[{name!r}]", each)
+            if each.isnan().any():
+                raise ValueError(f"state[{name!r}] must hold numbers, got nan")
         if state["steps_taken"] > self._steps:
             raise ValueError(f"state['steps_taken'] must be at most {self._steps}, got {state['steps_taken']}")
         self._decay = state["decay"].to(self._decay, copy=True)
         self.left_losses, self.left_penalties = (each.to(self._decay) for each in state["left"])
-        self._take(index, [_rows(weight, index) for weight in self._start])
+        self._take(index, *(passes.parts(state[name]) for name in ("theta", "mean", "mean_square")))
         self._met.zero_()
-        self._passes.theta.copy_(state["theta"])
-        self._moments.restore(state)
         self.steps_taken = state["steps_taken"]
         self._judge(self._evaluate())
 
-    def _take(self, index: Tensor, weights: Sequence[Tensor], moments: dict[str, Tensor] | None = None) -> None:
-        """Go on with the networks of that index, of shape ``(G, C')``."""
-        self._index = index
-        sizes = [weights[0].shape[3], *(weight.shape[2] for weight in weights)]
-        self._shapes = [(above, below) for below, above in pairwise(sizes)]
-        inputs = self._inputs if len(index) > 1 else self._inputs[0]
-        self._passes = Passes(inputs, self._shapes, self._activation, index.numel())
-        for place, weight in zip(self._passes.weights, weights, strict=True):
-            place.copy_(weight.flatten(0, 1))
+    @classmethod
+    def joined(cls, each: Sequence[SideBySide]) -> SideBySide:
+        """Several that have taken no step yet as one, of equal :attr:`shape`; see :meth:`group`."""
+        starts, first = [one.start for one in each], each[0].start
+        return cls(
+            [torch.cat(weights) for weights in zip(*(start.weights for start in starts), strict=True)],
+            [inputs for start in starts for inputs in start.inputs],
+            torch.cat([start.targets for start in starts]),
+            first.loss,
+            first.activation,
+            torch.cat([start.usable for start in starts]),
+            first.steps,
+            first.learning_rate,
+            torch.cat([start.target_losses for start in starts]),
+            torch.cat([start.least_decay for start in starts]),
+        )
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What those have in common that can be joined."""
+        start = self.start
+        sizes = tuple(weight.shape[1:] for weight in start.weights)
+        kind = start.loss.name, start.activation, start.steps, start.learning_rate
+        return sizes, start.targets.shape[1:], start.inputs[0].shape, start.inputs[0].device, *kind
+
+    def group(self, index: int) -> _Group:
+        """Where one group is: another that holds this group alone can go on from there."""
+        own = slice(index, index + 1)
+        vectors = self._passes.theta, *self._moments.means
+        return _Group(
+            networks=self._index[own].clone(),
+            decay=self._decay[own].clone(),
+            left=(self.left_losses[own].clone(), self.left_penalties[own].clone()),
+            steps_taken=int(self.steps_of_groups[index]),
+            parts=[[part[own] for part in self._passes.parts(vector)] for vector in vectors],
+        )
+
+    def go_on_from(self, group: _Group) -> None:
+        """Go on from where a joined one has led: to the bit where this would be after these steps."""
+        self._decay, (self.left_losses, self.left_penalties) = group.decay, group.left
+        self._take(group.networks, *group.parts)
+        self.steps_taken = group.steps_taken
+        self._judge(self._evaluate())
+
+    def _passes_of(self, index: Tensor) -> Passes:
+        sizes = [self.start.weights[0].shape[3], *(weight.shape[2] for weight in self.start.weights)]
+        shapes = [(above, below) for below, above in pairwise(sizes)]
+        return Passes(self._inputs, shapes, self._activation, index.numel())
+
+    def _take(
+        self,
+        index: Tensor,
+        weights: Sequence[Tensor],
+        mean: Sequence[Tensor] | None = None,
+        mean_square: Sequence[Tensor] | None = None,
+    ) -> None:
+        """Go on with the networks of that index, of shape ``(G, C')``, and Adam's means of them."""
+        self._index, self._passes = index, self._passes_of(index)
         self._moments = Moments(self._passes.theta)
-        if moments is not None:
-            self._moments.restore(moments)
-        self._residual = torch.empty_like(self._passes.output)
+        vectors = self._passes.theta, *self._moments.means
+        for vector, parts in zip(vectors, (weights, mean, mean_square), strict=True):
+            for place, part in zip(self._passes.parts(vector), parts or (), strict=bool(parts)):
+                place.copy_(part)
         self._outputs, self._residuals = (
-            each.view(*index.shape, *each.shape[1:]).mT for each in (self._passes.output, self._residual)
+            each.view(*index.shape, *each.shape[1:]).mT for each in (self._passes.output, self._passes.residual)
         )
         self._spread_decay()
         self._where_met = self._passes.theta.clone()
 
     def _spread_decay(self) -> None:
         """λ for each entry of theta."""
-        theta = torch.empty_like(self._passes.theta)
-        for part in self._grouped(theta):
+        self._decay_of_weights = torch.zeros_like(self._passes.theta)
+        for part in self._passes.parts(self._decay_of_weights):
             part.copy_(self._decay.reshape(-1, 1, 1, 1).expand_as(part))
-        self._decay_of_weights = theta
 
     def _give_up_worse_half(self, least: int) -> None:
-        count = max(min(least, self.count), self.count // 2)
+        count = _better_half(self.count, least)
         if count == self.count:
             return
         self._judge(self._evaluate())
         kept = self._scores.argsort(dim=1, stable=True)[:, :count].sort(dim=1).values
-        moments = {
-            name: torch.cat([_rows(part, kept).flatten() for part in self._grouped(vector)])
-            for name, vector in self._moments.state().items()
-        }
-        weights = [_rows(weight, kept) for weight in self.weights]
-        self._take(self._index.gather(1, kept), weights, moments)
-
-    def _grouped(self, vector: Tensor) -> list[Tensor]:
-        """The parts of a vector like theta: shape ``(G, C', k_l, k_{l-1})``."""
-        sizes = [weight.numel() for weight in self._passes.weights]
-        parts = zip(vector.split(sizes), self._shapes, strict=True)
-        return [part.view(*self._index.shape, *shape) for part, shape in parts]
+        vectors = self._passes.theta, *self._moments.means
+        parts = [[_rows(part, kept) for part in self._passes.parts(vector)] for vector in vectors]
+        self._take(self._index.gather(1, kept), *parts)
 
     def _evaluate(self) -> Tensor:
         """The losses, of shape ``(G, C')``; the residuals are left behind."""
@@ -262,8 +341,7 @@ class SideBySide:
 
     def _squares(self) -> Tensor:
         """``‖θ‖²`` of each network, of shape ``(G, C')``."""
-        squares = torch.stack([weight.square().sum(dim=(1, 2)) for weight in self._passes.weights]).sum(dim=0)
-        return squares.view(self._index.shape)
+        return torch.stack([weight.square().sum(dim=(2, 3)) for weight in self.weights]).sum(dim=0)
 
     def _judge(self, losses: Tensor) -> None:
         penalties = self._decay.unsqueeze(1) / 2 * self._squares()
@@ -284,11 +362,18 @@ class SideBySide:
         self.best = self._index.gather(1, self._place.unsqueeze(1)).squeeze(1)
 
     def _put_back(self, lost: Tensor) -> None:
-        for weight, start in zip(self.weights, self._start, strict=True):
-            weight[lost] = _rows(start, self._index)[lost]
-        self._judge(self._evaluate())
+        """Take lost groups back to their start, with the networks that cuts would leave."""
         if bool(lost.all()):
+            count = self.count
+            for at, most in self._cuts:
+                count = _better_half(count, most) if at >= self.steps_taken else count
+            index = self._index[:, :count]
+            self._take(index, [_rows(weight, index) for weight in self.start.weights])
             self.steps_taken = self._steps
+        else:
+            for weight, start in zip(self.weights, self.start.weights, strict=True):
+                weight[lost] = _rows(start, self._index)[lost]
+        self._judge(self._evaluate())
 
     def _run(self, steps: int) -> None:
         """So many steps, fewer if a group meets its target before."""
@@ -313,18 +398,22 @@ class SideBySide:
     def _put_where_met(self) -> None:
         """Undo what the steps of others have done to groups that had met their targets."""
         if bool(self._met.any()):
-            for part, kept in zip(self.weights, self._grouped(self._where_met), strict=True):
+            for part, kept in zip(self.weights, self._passes.parts(self._where_met), strict=True):
                 part[self._met] = kept[self._met]
 
     def _step(self) -> Tensor:
         """One step; the losses before it, of shape ``(G, C')``."""
         passes, losses = self._passes, self._evaluate()
-        gradient = passes.backward(self._residual).mul_(-1 / passes.samples)
+        gradient = passes.backward().mul_(-1 / passes.samples)
         gradient.addcmul_(passes.theta, self._decay_of_weights)
         rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))
         self.steps_taken += 1
         self._moments.step(passes.theta, gradient, self.steps_taken, rate, out=passes.theta)
         return losses
+
+
+def _better_half(count: int, least: int) -> int:
+    return max(min(least, count), count // 2)
 
 
 def _rows(batch: Tensor, index: Tensor) -> Tensor:

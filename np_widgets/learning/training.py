@@ -148,6 +148,12 @@ class Training:
         return self._look_ahead is not None
 
     @property
+    def next_look_ahead(self) -> LookAhead | None:
+        """The look-ahead if it has not begun: somebody else may advance it, see :mod:`np_widgets.learning.ensemble`."""
+        look_ahead = self._look_ahead
+        return None if look_ahead is None or look_ahead.steps_taken or look_ahead.finished else look_ahead
+
+    @property
     def looked_at(self) -> dict[int, tuple[float, float]]:
         """The loss and the weight decay at which the look-ahead left the candidates that it tried, or has them now.
 
@@ -222,10 +228,8 @@ class Training:
     def advance(self, settings: PursuitSettings) -> None:
         """A batch of steps; sets :attr:`stopped` when there is a reason to."""
         if self._look_ahead is not None:
-            batch = _batch(self._look_ahead.step_operations)
-            before = self._look_ahead.steps_taken
-            self._look_ahead.advance(batch)
-            self.steps += self._look_ahead.steps_taken - before
+            self._look_ahead.advance(_batch(self._look_ahead.step_operations))
+            self.steps = self._look_ahead.steps_taken
             self.start = self._candidates[self._look_ahead.best]
             if self._look_ahead.finished:
                 self._end_look_ahead(settings)

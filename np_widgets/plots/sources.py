@@ -8,7 +8,7 @@ import numpy as np
 
 from np_widgets import arguments
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.ensemble.results import PursuitResult
+from np_widgets.learning.ensemble import PursuitResult
 from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles.frames import SaddleFrame

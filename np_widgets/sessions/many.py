@@ -1,4 +1,4 @@
-"""Many pursuits at once: in batches that compute in lockstep, on several threads."""
+"""Many pursuits at once, on several threads."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ import torch
 from tqdm import tqdm
 
 from np_widgets import arguments
-from np_widgets.learning.ensemble.lockstep import Lockstep
-from np_widgets.learning.ensemble.results import PursuitEnsemble, PursuitResult
-from np_widgets.learning.growth import Finish
+from np_widgets.learning.ensemble import PursuitEnsemble, PursuitResult, pursue_together
 from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.rules import interrupted
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 
 MOST_MEMBERS = 100_000
-# So many fill the caches of a processor; more of them gain little, and keep other threads waiting.
-_MEMBERS = 8
-# Samples of all members together: it bounds the memory of a batch, and large problems gain nothing from batches.
+# Samples of all members of a batch together: more of them gain little, and a processor's caches hold no more.
 _SAMPLES, _SAMPLES_ON_GPU = 2**14, 2**20
+# Members of one thread, and samples of these: look-aheads that wait for each other take memory.
+_MOST_WAITING, _SAMPLES_WAITING = 32, 2**18
 _SECONDS_BETWEEN_LOOKS = 0.1
 
 
@@ -49,15 +48,12 @@ def pursue_many(
     threads: int | None = None,
     progress: bool = False,
 ) -> PursuitEnsemble:
-    """Neuron Pursuit on many problems, or from many seeds, several times as fast as one after the other.
+    """Neuron Pursuit on many problems, or from many seeds, faster than one after the other.
 
-    It is for error bars, sweeps and classrooms. The method is ``"fast"`` of
-    :class:`~np_widgets.learning.pursuit.NeuronPursuit`, with the arithmetic of many pursuits as one batch: networks of
-    different widths are padded with zeros, and pursuits that have come to their ends leave the batch. A pursuit of
-    an ensemble begins its searches with the same random starts as one on its own, and minimizes less exactly until the
-    last network is near; so the networks are as good, but not the same. Problems of more than 16,384 samples, which
-    fill a processor alone (on a GPU 2^20), and those with a price on weights are pursued as by
-    :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
+    It is for error bars, sweeps and classrooms. Each pursuit is that of
+    :class:`~np_widgets.learning.pursuit.NeuronPursuit` with the same settings and seed, to the bit: whatever others
+    there are, in whatever order and on however many threads, so that one of them can be looked at alone. What they
+    share is the arithmetic of their look-aheads, as batches.
 
     Parameters
     ----------
@@ -73,8 +69,8 @@ def pursue_many(
     longest_path, weight_decay
         As there.
     threads
-        How many threads compute, each a batch of eight pursuits or, of more than 2,048 samples, fewer; torch's own
-        number if None. It does not change the results. A GPU takes batches as large as fit, one after the other.
+        How many threads compute, each some of the pursuits; torch's own number if None. It does not change the
+        results. On a GPU there is one.
     progress
         Show a text progress bar.
 
@@ -107,60 +103,47 @@ def pursue_many(
     for each in {id(each): each for each in moved}.values():
         require_representable(each, settings.power, settings.hidden_layers)
     results: list[PursuitResult | None] = [None] * len(moved)
-    batches = _batches(moved)
-    on_gpu = moved[0].device.type != "cpu"
+    workers = 1 if moved[0].device.type != "cpu" else threads
+    pools = _pools(moved, workers)
     stop = threading.Event()
     bar = tqdm(total=len(moved), desc="pursuits", disable=not progress)
 
-    def run_alone(index: int) -> None:
-        pursuit = NeuronPursuit(moved[index], **vars(replace(settings, seed=seeds[index])))
-        while pursuit.finished is None and not stop.is_set():
-            pursuit.advance()
-        finished = pursuit.finished or _INTERRUPTED
-        results[index] = PursuitResult(pursuit.problem, seeds[index], pursuit.network, tuple(pursuit.growth), finished)
+    def run(pool: Sequence[int]) -> None:
+        pursuits = [NeuronPursuit(moved[index], **vars(replace(settings, seed=seeds[index]))) for index in pool]
+        pursue_together(pursuits, _most_together(moved[pool[0]]), stop.is_set)
+        for index, pursuit in zip(pool, pursuits, strict=True):
+            if pursuit.finished is None:
+                pursuit.cut_short()
+            assert pursuit.finished is not None
+            results[index] = PursuitResult(
+                pursuit.problem, seeds[index], pursuit.network, tuple(pursuit.growth), pursuit.finished
+            )
 
-    def run(batch: Sequence[int]) -> None:
-        if settings.weight_decay > 0 or moved[batch[0]].samples > _most_samples(moved[batch[0]]):
-            for index in batch:
-                run_alone(index)
-            return
-        with torch.no_grad():
-            lockstep = Lockstep([moved[index] for index in batch], [seeds[index] for index in batch], settings)
-            while not lockstep.finished and not stop.is_set():
-                lockstep.advance()
-        for index, member in zip(batch, lockstep.members, strict=True):
-            finished = member.finished or _INTERRUPTED
-            results[index] = PursuitResult(member.problem, member.seed, member.network, tuple(member.growth), finished)
-
-    workers = 1 if on_gpu else min(threads, len(batches))
     with (
         bar,
-        deferred_interrupt() as interrupted,
-        ThreadPoolExecutor(workers, "pursue_many", set_own_torch_threads, (1,)) as pool,
+        deferred_interrupt() as is_interrupted,
+        ThreadPoolExecutor(min(workers, len(pools)), "pursue_many", set_own_torch_threads, (1,)) as executor,
     ):
-        waiting = {pool.submit(run, batch): len(batch) for batch in batches}
+        waiting = {executor.submit(run, pool): len(pool) for pool in pools}
         try:
             while waiting:
                 for future in wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
                     bar.update(waiting.pop(future))
                     if not future.cancelled():
                         future.result()
-                if interrupted() and not stop.is_set():
+                if is_interrupted() and not stop.is_set():
                     stop.set()
                     for future in waiting:
                         future.cancel()
         finally:
             stop.set()
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
     return PursuitEnsemble(
         tuple(
-            result or PursuitResult(each, own, None, (), _INTERRUPTED)
+            result or PursuitResult(each, own, None, (), interrupted())
             for result, each, own in zip(results, moved, seeds, strict=True)
         )
     )
-
-
-_INTERRUPTED = Finish("interrupted", "Interrupted.")
 
 
 def _members(
@@ -193,22 +176,14 @@ def _moved(problems: Sequence[Problem], device: Any, dtype: torch.dtype | None) 
     return [once[id(problem)] for problem in problems]
 
 
-def _most_samples(problem: Problem) -> int:
-    """Of all members of a batch together; what has more is a pursuit on its own."""
-    return _SAMPLES if problem.device.type == "cpu" else _SAMPLES_ON_GPU
+def _most_together(problem: Problem) -> int:
+    """Of how many pursuits look-aheads are one batch."""
+    most = _SAMPLES if problem.device.type == "cpu" else _SAMPLES_ON_GPU
+    return max(1, most // problem.samples)
 
 
-def _batches(problems: Sequence[Problem]) -> list[list[int]]:
-    """The indices of problems of one shape, as many as go into a batch. How many threads there are does not matter."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for index, each in enumerate(problems):
-        shape = (each.samples, each.input_size, each.output_size, each.loss.name, each.dtype)
-        groups.setdefault(shape, []).append(index)
-    batches = []
-    for indices in groups.values():
-        first = problems[indices[0]]
-        size = max(1, _most_samples(first) // first.samples)
-        if first.device.type == "cpu":
-            size = min(size, _MEMBERS)
-        batches += [indices[begin : begin + size] for begin in range(0, len(indices), size)]
-    return batches
+def _pools(problems: Sequence[Problem], threads: int) -> list[range]:
+    """The indices of those that one thread pursues together."""
+    most = _SAMPLES_WAITING // max(problem.samples for problem in problems)
+    each = max(1, min(_MOST_WAITING, most, -(-len(problems) // threads)))
+    return [range(begin, min(begin + each, len(problems))) for begin in range(0, len(problems), each)]

@@ -187,7 +187,7 @@ class _Batch:
         self._problem = objective.problem
         self._inputs = self._problem.inputs.new_zeros(size, self._problem.input_size)
         self._passes = Passes(self._inputs, objective.shapes, objective.activation)
-        self._residual = torch.zeros_like(self._passes.output)
+        self._residual = self._passes.residual
         self._weight_decay = objective.weight_decay
 
     def gradient(self, theta: Tensor, samples: Tensor) -> Tensor:

@@ -1,15 +1,18 @@
-"""What many pursuits have come to."""
+"""Several pursuits at once, and what many have come to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.growth import Finish, GrowthRecord
+from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.side_by_side import STEPS
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -111,3 +114,23 @@ class PursuitEnsemble:
         kinds = [result.finished.kind for result in self.results]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds), key=kinds.index))
         return f"PursuitEnsemble({len(self.results)} pursuits: {counts})"
+
+
+def pursue_together(pursuits: Sequence[NeuronPursuit], most: int, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Advance all to their ends, or until ``stopped()``.
+
+    Each takes the steps that it takes alone, to the bit, so it does not matter which others there are. Look-aheads wait
+    for each other: when all do, the most that are of one shape, but no more than ``most``, are one batch.
+    """
+    under_way = [pursuit for pursuit in pursuits if pursuit.finished is None]
+    while under_way and not stopped():
+        for pursuit in under_way:
+            while pursuit.finished is None and pursuit.next_look_ahead is None and not stopped():
+                pursuit.advance()
+        under_way = [pursuit for pursuit in under_way if pursuit.finished is None]
+        groups: dict[tuple[object, ...], list[LookAhead]] = {}
+        for pursuit in under_way:
+            if (look_ahead := pursuit.next_look_ahead) is not None:
+                groups.setdefault(look_ahead.shape, []).append(look_ahead)
+        if groups and not stopped():
+            LookAhead.advance_together(max(groups.values(), key=len)[:most], STEPS)

@@ -1,1 +1,0 @@
-"""Many pursuits side by side, as one batch."""
