@@ -207,7 +207,8 @@ def at_the_origin(hidden: int = 2, points: int = 41, **changes: Any) -> SaddleFr
         both = np.concatenate([incoming, outgoing]) / np.sqrt(2)
         found = Destination(1, 0.3, 1e-9, both[:3], both[3:])
     else:
-        found = Destination(0, 0.3, 1e-9, incoming / np.sqrt(hidden + 1), outgoing / np.sqrt(hidden + 1))
+        share = 1 / np.sqrt(hidden + 1)
+        found = Destination(0, 0.3, 1e-9, share * incoming, share * outgoing, (float(share),) * (hidden - 1))
     frame = _frame(time, history, np.full((points, 3 * hidden), np.nan), (0,) * hidden, {})
     prediction = dataclasses.replace(
         frame.predictions[0],

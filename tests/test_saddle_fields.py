@@ -11,7 +11,7 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import shortest_subgradient
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.ensemble import BatchGradient
-from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
+from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow, NeuronField, neuron_fields
 from np_widgets.learning.saddles.layout import Layout
 from tests import saddles
 from tests.saddles import double
@@ -97,7 +97,7 @@ def dormant_case(power, leak, seed=0):
 def test_the_flow_of_the_ncf_is_its_gradient_by_the_dormant_weights(power, leak):
     active, layout, flags, theta = dormant_case(power, leak)
     problem = npw.Problem(normal(8, 30, 4), normal(9, 30, 2))
-    flow = CorrelationFlow(layout, flags, neuron_fields(active, Objective(problem, active), None))
+    flow = CorrelationFlow(layout, flags, neuron_fields(active, Objective(problem, active), None), 0.0)
     assert len(flow.positions) == len(set(flow.positions.tolist())) == 3 * (4 + 3) + 2 * (2 + 2)
     forward = active.forward(problem.inputs)
     signals = active.signals(forward, problem.loss.residual(forward.output, problem.targets))
@@ -116,7 +116,7 @@ def test_the_flow_of_the_ncf_is_its_gradient_by_the_dormant_weights(power, leak)
 def test_the_flow_of_the_ncf_is_the_gradient_flow_of_the_whole_network_to_leading_order(scale):
     active, layout, flags, theta = dormant_case(1, 0.3)
     problem = npw.Problem(normal(8, 30, 4), normal(9, 30, 2))
-    flow = CorrelationFlow(layout, flags, neuron_fields(active, Objective(problem, active), None))
+    flow = CorrelationFlow(layout, flags, neuron_fields(active, Objective(problem, active), None), 0.0)
     whole = scale * theta
     for matrix, weight in zip(layout.matrices(whole), active.weights, strict=True):
         matrix[: weight.shape[0], : weight.shape[1]] = weight
@@ -134,7 +134,7 @@ def test_the_flow_at_the_origin_is_the_gradient_of_its_ncf(power, leak, loss):
     targets = normal(9, 30, 2) if loss == "square" else torch.arange(30) % 2
     problem = npw.Problem(normal(8, 30, 4), targets, loss)
     objective = Objective(problem, network)
-    flow = OriginFlow(objective)
+    flow = JointFlow(objective, np.arange(objective.size))
     residual = problem.loss.residual(torch.zeros(30, 2, dtype=torch.float64), problem.targets)
     theta = objective.initial.clone().requires_grad_()
     parts = [p.view(s) for p, s in zip(theta.split(objective.sizes), objective.shapes, strict=True)]

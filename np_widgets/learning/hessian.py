@@ -1,4 +1,4 @@
-"""The Hessian of the training loss: its products with vectors, all of it, and its extreme eigenvalues."""
+"""The Hessian of the training loss (and the price on weights): products with vectors, all of it, its eigenvalues."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ class Hessian:
     @property
     def gradient(self) -> Tensor:
         """The gradient with these slopes, of shape ``(P,)``."""
-        return torch.cat([(s @ h.T).reshape(-1) for s, h in zip(self._signals, self._hidden, strict=True)])
+        gradient = torch.cat([(s @ h.T).reshape(-1) for s, h in zip(self._signals, self._hidden, strict=True)])
+        return gradient + self._objective.weight_decay * self._theta
 
     def times(self, vectors: Tensor) -> Tensor:
         """The products with vectors of shape ``(P,)``, or ``(B, P)`` for several; of the same shape."""
@@ -177,4 +178,4 @@ class Hessian:
                 signal = upper * self._slopes[layer - 1]
                 if self._bends:
                     signal = signal + self._uppers[layer - 1] * self._bends[layer - 1] * pushes[layer - 1]
-        return torch.cat(blocks[::-1], dim=1)
+        return torch.cat(blocks[::-1], dim=1).add_(vectors, alpha=objective.weight_decay)

@@ -53,7 +53,9 @@ def plane(frame: SaddleFrame, index: int | None = None, layer: int | None = None
     goals = np.full(len(frame.record.neurons), -1)
     goals[: len(stage.prediction.neuron_destination)] = stage.prediction.neuron_destination
     destinations = stage.prediction.destinations
-    owners = [index for index, found in enumerate(destinations) if _direction(found, layer, hidden) is not None]
+    owners = [
+        index for index, found in enumerate(destinations) if any(part is not None for part in found.seen_from(layer))
+    ]
     # Where neurons go to comes first; the search has put the best in front.
     owners.sort(key=lambda owner: owner not in goals[rows])
     if not owners:
@@ -98,7 +100,7 @@ def _drawn(
     rows = rows[np.sort(np.argsort(-peaks, kind="stable")[:MOST_NEURONS])]
     moments = spread(stage.first, max(here + 1, stage.first + 1), _MOST_STEPS)
     directions = _directions(frame, stage, layer, [frame.record.neurons[row][1] for row in rows], moments)
-    points = np.array([_direction(destinations[owner], layer, len(frame.weights) - 1) for owner in owners])
+    points = np.array([_direction(destinations[owner], layer, frame, stage) for owner in owners])
     first, second, second_is_point = _axes(points, directions[0])
     leader = int(np.argmax(size[here, rows]))
     values = [destinations[owner].value for owner in owners[:MOST_KKT_POINTS]]
@@ -192,16 +194,13 @@ def _sizes(stage: Stage, layer: int) -> tuple[bool, bool]:
     )
 
 
-def _direction(destination: Destination, layer: int, hidden: int) -> Floats | None:
-    """What a neuron of that layer looks like at a KKT point: a unit vector, or None if it has no neuron there."""
-    if destination.layer == layer:
-        both = np.concatenate([destination.incoming, destination.outgoing])
-    elif destination.layer == 0 and layer in (1, hidden):
-        both = destination.incoming if layer == 1 else destination.outgoing
-    else:
-        return None
-    length = float(np.linalg.norm(both))
-    return both / length if length > 0 else None
+def _direction(destination: Destination, layer: int, frame: SaddleFrame, stage: Stage) -> Floats:
+    """What a neuron of that layer looks like at a KKT point: a unit vector of what leads from and to active neurons."""
+    counts = [frame.weights[0].shape[1], *(int(flags.sum()) for flags in stage.active), frame.weights[-1].shape[0]]
+    sizes = counts[layer - 1], counts[layer + 1]
+    found = destination.seen_from(layer)
+    both = np.concatenate([np.zeros(size) if part is None else part for part, size in zip(found, sizes, strict=True)])
+    return np.asarray(both / max(float(np.linalg.norm(both)), np.finfo(float).tiny))
 
 
 def _rows(frame: SaddleFrame, stage: Stage, layer: int) -> NDArray[np.int64]:

@@ -135,6 +135,13 @@ class PathSearch:
         largest = max(root_mean_square(untrained), root_mean_square(forward.output))
         self._is_fitted = root_mean_square(residual) <= rounding * largest
         signals = network.signals(forward, residual, upper=upper, slopes=slopes)
+        # Nor with signals that cancel: at a minimum of a deep linear network all but those of the outputs do.
+        self._cancelled: set[int] = set()
+        uncancelled = residual.abs()
+        for layer in range(network.hidden_layers - 1, 0, -1):
+            uncancelled = uncancelled @ network.weights[layer + 1].abs()
+            if root_mean_square(signals[layer]) <= rounding * root_mean_square(uncancelled):
+                self._cancelled.add(layer)
         below_last = network.hidden_layers - 1
         pushed: Tensor | None = None
         if network.activation.has_kink and any(self._unseen[path] for path in self.paths if path[1] == below_last):
@@ -177,7 +184,11 @@ class PathSearch:
         return maxima
 
     def _is_positive(self, found: FoundDirection) -> bool:
-        return not self._is_fitted and found.value > self._value_tolerance * self._fields[found.key].scale
+        path, _ = self._chains[found.key]
+        counts_unseen = self._unseen[path] and self._activation.has_kink
+        if self._is_fitted or (path[1] in self._cancelled and not counts_unseen):
+            return False
+        return found.value > self._value_tolerance * self._fields[found.key].scale
 
     def _point(self, found: FoundDirection) -> KKTPoint:
         (layer, last), chain = self._chains[found.key]

@@ -90,7 +90,7 @@ def pursuit_from(saddle: Saddle, destinations: Sequence[Destination], problem: P
     network = saddle.grown(destinations) if destinations else None
     if network is None:
         return None
-    objective = Objective(problem, network)
+    objective = Objective(problem, network, saddle.decay)
     return make_minimizer(_COMPARISON, objective, objective.initial, None)
 
 

@@ -84,13 +84,14 @@ def escape_ensemble(
     until: float | None = None,
     starts: int = 100,
     polish: bool = False,
+    weight_decay: float = 0.0,
     progress: bool = False,
 ) -> EscapeEnsemble:
     """Follow gradient flow from many random starts near one saddle, as one batch, up to each one's escape.
 
     Parameters
     ----------
-    network, problem, dormant, scale, starts, polish
+    network, problem, dormant, scale, starts, polish, weight_decay
         As for :class:`~np_widgets.learning.saddles.flow.SaddleFlow`.
     seed
         The i-th start has the seed ``seed + i``; the search for KKT points has ``seed``.
@@ -113,10 +114,14 @@ def escape_ensemble(
     if not isinstance(network, HomogeneousNetwork):
         raise TypeError(f"network must be a HomogeneousNetwork, got {type(network).__name__}")
     polish = arguments.flag("polish", polish)
-    settings = SaddleSettings(everywhere(dormant, network.hidden_layers), scale, seed, starts=starts)
+    settings = SaddleSettings(
+        everywhere(dormant, network.hidden_layers), scale, seed, starts=starts, weight_decay=weight_decay
+    )
     dormant_counts(settings.dormant, network)
     with reporting(progress) as report:
-        network, problem, found = at_minimum(network, fitting(network, problem), polish, report=report)
+        network, problem, found = at_minimum(
+            network, fitting(network, problem), polish, report=report, weight_decay=settings.weight_decay
+        )
     first = start_near(network, problem, network.activation, settings)
     check_start(first, settings, found.curvatures.largest, ESCAPED * found.weight_norm)
     with torch.no_grad(), own_torch_threads(1):
@@ -236,4 +241,4 @@ class BatchGradient:
         problem.loss.evaluate(passes.forward().mT, problem.targets, self._residual.mT)
         passes.backward(self._residual)
         blocks = [gradient.flatten(1) for gradient in passes.gradients]
-        return to_array(torch.cat(blocks, dim=1).reshape(-1)) / problem.samples
+        return to_array(torch.cat(blocks, dim=1).reshape(-1)) / problem.samples - objective.weight_decay * y

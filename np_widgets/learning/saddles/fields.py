@@ -221,7 +221,7 @@ def neuron_fields(
 
 
 class CorrelationFlow:
-    """The flow of the NCF alone: ``d(a, b)/dt = ∇N(a, b)`` for every dormant neuron.
+    """The flow of the NCF alone: ``d(a, b)/dt = ∇N(a, b) − λ(a, b)`` for every dormant neuron.
 
     Parameters
     ----------
@@ -231,6 +231,8 @@ class CorrelationFlow:
         Of each hidden layer, which neurons are active.
     fields
         Of each hidden layer.
+    decay
+        λ, the price on weights.
 
     Attributes
     ----------
@@ -238,7 +240,8 @@ class CorrelationFlow:
         Which weights flow, as places in the vector of all weights; a state of the flow is a vector of these, ``(Q,)``.
     """
 
-    def __init__(self, layout: Layout, active: Sequence[Flags], fields: dict[int, NeuronField]) -> None:
+    def __init__(self, layout: Layout, active: Sequence[Flags], fields: dict[int, NeuronField], decay: float) -> None:
+        self._decay = decay
         self._parts: list[tuple[NeuronField, tuple[int, ...], tuple[int, ...]]] = []
         places: list[NDArray[np.intp]] = []
         for layer, field in fields.items():
@@ -249,7 +252,7 @@ class CorrelationFlow:
         self.positions = np.concatenate(places) if places else np.zeros(0, np.intp)
 
     def __call__(self, y: Floats) -> Floats:
-        """``∇N`` of all neurons, of shape ``(Q,)``."""
+        """``∇N − λy`` of all neurons, of shape ``(Q,)``."""
         flow, start = np.empty_like(y), 0
         for field, incoming, outgoing in self._parts:
             middle, end = start + int(np.prod(incoming)), start + int(np.prod(incoming)) + int(np.prod(outgoing))
@@ -257,36 +260,38 @@ class CorrelationFlow:
             by_incoming, by_outgoing = field.gradient(b, a)
             flow[start:middle], flow[middle:end] = by_incoming.reshape(-1), by_outgoing.reshape(-1)
             start = end
-        return flow
+        return flow - self._decay * y if self._decay else flow
 
 
-class OriginFlow:
-    """The flow of the NCF at the origin, ``dw/dt = ∇ (1/n) Σ_i r_iᵀ H(x_i; w)``, where no neuron is active.
+class JointFlow:
+    """The flow ``dw/dt = ∇N − λw`` of an NCF of several layers' neurons together, ``N = (1/n) Σ_i s_iᵀ H(h_i; w)``.
+
+    At the origin that is all neurons, ``h`` the inputs and ``s`` the residual; at another saddle those of a path.
 
     Parameters
     ----------
     objective
-        The training loss of the whole network.
-
-    Attributes
-    ----------
+        Of the network H of these neurons on its inputs ``h`` and targets. At weights zero the residual is ``s``.
     positions
-        All weights.
+        Where its weights are among all weights.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, positions: NDArray[np.intp]) -> None:
         problem = objective.problem
         self._objective = objective
         zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
         self._residual = problem.loss.residual(zero, problem.targets)
-        self.positions = np.arange(objective.size)
+        self.positions = positions
 
     def __call__(self, y: Floats) -> Floats:
-        """``∇N``, of shape ``(P,)``."""
-        theta = torch.from_numpy(y).to(self._objective.initial)
-        return to_array(self._objective.gradient_along(theta, self._residual))
+        """``∇N − λy``, of shape ``(Q,)``."""
+        return self._gradient(y) - self._objective.weight_decay * y
 
     def value(self, y: Floats) -> float:
         """N, by Euler's formula ``∇N·w = D·N``."""
         degree = sum(self._objective.activation.power**layer for layer in range(len(self._objective.shapes)))
-        return float(self(y) @ y) / degree
+        return float(self._gradient(y) @ y) / degree
+
+    def _gradient(self, y: Floats) -> Floats:
+        theta = torch.from_numpy(np.ascontiguousarray(y)).to(self._objective.initial)
+        return to_array(self._objective.gradient_along(theta, self._residual))

@@ -64,8 +64,8 @@ class SaddleFlow(Engine):
     dormant
         How many dormant neurons each hidden layer gets, of random weights: a number for all layers, ten by default, or
         one for each.
-        Or dormant neurons on the rays of one or more :class:`~np_widgets.learning.correlation.paths.KKTPoint`: of the
-        network, or without one of the origin.
+        Or dormant neurons, paths included, on the rays of one or more
+        :class:`~np_widgets.learning.correlation.paths.KKTPoint`: of the network, or without one of the origin.
     scale
         δ, the norm of all dormant weights together at the start: less than what counts as escaped (see the notes).
     seed
@@ -90,6 +90,10 @@ class SaddleFlow(Engine):
         in Clarke's sense and λ_max the largest eigenvalue of the Hessian: a lower bound on how far away the minimum is.
     curvature_tolerance
         The lowest eigenvalue of the Hessian may be minus so many times the largest.
+    weight_decay
+        λ: the flow is that of the penalized loss ``𝓛 + ½λ‖W‖²``, which is what :attr:`loss` and the record hold, and
+        the network has to be at a minimum of that. Near the saddle a single neuron grows for p = 1 like
+        ``exp((2N* − λ)t)``, so that only KKT points with N* > λ/2 count; for degrees above 2 small weights shrink.
     progress
         Show a bar while the minimum is checked, and descended to; or a function of what is going on, as a text, and of
         the share of it that is done.
@@ -152,6 +156,7 @@ class SaddleFlow(Engine):
         polish: bool = False,
         gradient_tolerance: float = GRADIENT_TOLERANCE,
         curvature_tolerance: float = CURVATURE_TOLERANCE,
+        weight_decay: float = 0.0,
         progress: bool | Report = False,
     ) -> None:
         polish = arguments.flag("polish", polish)
@@ -173,17 +178,21 @@ class SaddleFlow(Engine):
                 )
             problem = fitting(network, problem)
             activation, layers = network.activation, network.hidden_layers
-        settings = SaddleSettings(everywhere(dormant, layers), scale, seed, dynamics, step_size, tolerance, starts)
+        settings = SaddleSettings(
+            everywhere(dormant, layers), scale, seed, dynamics, step_size, tolerance, starts, weight_decay
+        )
         counts = dormant_counts(settings.dormant, network)
         if hidden_layers is not None and len(counts) != layers:
             raise ValueError(f"dormant must be for {layers} hidden layers, as hidden_layers says, got {len(counts)}")
         self.stationarity: Stationarity | None = None
         with reporting(progress) as report:
             if network is None:
-                self._escape_norm, self._curvature = rough_origin_ray(problem, len(counts), activation, settings.seed)
+                self._escape_norm, self._curvature = rough_origin_ray(
+                    problem, len(counts), activation, settings.seed, settings.weight_decay
+                )
             else:
                 network, problem, self.stationarity = at_minimum(
-                    network, problem, polish, gradient_tolerance, curvature_tolerance, report
+                    network, problem, polish, gradient_tolerance, curvature_tolerance, report, settings.weight_decay
                 )
                 self._escape_norm = ESCAPED * self.stationarity.weight_norm
                 self._curvature = self.stationarity.curvatures.largest

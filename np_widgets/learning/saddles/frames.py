@@ -103,6 +103,15 @@ class Destination:
     def __post_init__(self) -> None:
         _seal(self.incoming, self.outgoing)
 
+    def seen_from(self, layer: int) -> tuple[Floats | None, Floats | None]:
+        """The incoming and the outgoing weights of its neuron in a hidden layer, from and to what is active.
+
+        Inner neurons of a path have neither, its first one has no outgoing ones, and its last one no incoming ones.
+        """
+        first = max(self.layer, 1)
+        last = first + len(self.inner)
+        return self.incoming if layer == first else None, self.outgoing if layer == last else None
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:

@@ -91,6 +91,17 @@ class Layout:
         places = [place.astype(np.intp) for place in self.matrices(np.arange(self.size, dtype=np.float64))]
         return places[layer - 1][np.ix_(dormant, below)], places[layer][np.ix_(above, dormant)].T
 
+    def path_positions(self, active: Sequence[Flags], layer: int, last: int) -> NDArray[np.intp]:
+        """Where the weights of a path through the only dormant neuron of each of these layers lie.
+
+        From the active neurons (or inputs) below, from each to the next, and to the active neurons (or outputs) above.
+        """
+        places = [place.astype(np.intp) for place in self.matrices(np.arange(self.size, dtype=np.float64))]
+        own = [int(np.flatnonzero(~flags)[0]) for flags in active[layer - 1 : last]]
+        inner = [places[layer + step][above, below] for step, (below, above) in enumerate(pairwise(own))]
+        incoming, outgoing = self.positions(active, layer)[0][0], self.positions(active, last)[1][0]
+        return np.concatenate([incoming, np.array(inner, np.intp), outgoing])
+
     def _around(self, active: Sequence[Flags], layer: int) -> tuple[NDArray[np.intp], ...]:
         below = active[layer - 2] if layer > 1 else np.ones(self.shapes[0][1], bool)
         above = active[layer] if layer < len(active) else np.ones(self.shapes[-1][0], bool)

@@ -148,6 +148,7 @@ def at_minimum(
     gradient_tolerance: float = GRADIENT_TOLERANCE,
     curvature_tolerance: float = CURVATURE_TOLERANCE,
     report: Report | None = None,
+    weight_decay: float = 0.0,
 ) -> tuple[HomogeneousNetwork, Problem, Stationarity]:
     """The network and the problem in float64, the network polished if that is wanted, and where it stands.
 
@@ -159,9 +160,10 @@ def at_minimum(
     with torch.no_grad():
         network, problem = network.to(dtype=torch.float64), problem.to(dtype=torch.float64)
         if polish:
-            objective = Objective(problem, network)
+            objective = Objective(problem, network, weight_decay)
             network = objective.network(polished(objective, objective.initial, report)).copy()
-        return network, problem, require_minimum(network, problem, gradient_tolerance, curvature_tolerance, report)
+        found = require_minimum(network, problem, gradient_tolerance, curvature_tolerance, report, weight_decay)
+        return network, problem, found
 
 
 @contextmanager
@@ -187,6 +189,7 @@ def require_minimum(
     gradient_tolerance: float,
     curvature_tolerance: float,
     report: Report | None = None,
+    weight_decay: float = 0.0,
 ) -> Stationarity:
     """Measure a network's distance from a local minimum of the training loss, and refuse it if that is too large.
 
@@ -203,8 +206,8 @@ def require_minimum(
                 f"network must consist of active neurons, got one without any weights (layer {layer}, neuron {index}): "
                 "leave it out, and count it in dormant"
             )
-    objective = Objective(problem, network)
-    if separates(network, objective):
+    objective = Objective(problem, network, weight_decay)
+    if weight_decay == 0 and separates(network, objective):
         raise ValueError(
             "network must be at a minimum of the training loss, but it classifies every sample correctly: the "
             "cross-entropy of separable data has none, it falls for ever as the weights grow"

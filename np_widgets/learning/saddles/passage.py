@@ -17,7 +17,7 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.rules import TARGET_SHARE
 from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, active_after, awoken, message, pursuit_from
-from np_widgets.learning.saddles.fields import OriginFlow
+from np_widgets.learning.saddles.fields import JointFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator, tolerance_of
 from np_widgets.learning.saddles.frames import Event
 from np_widgets.learning.saddles.integration import Integrator, Piece, Point, crossing
@@ -77,7 +77,7 @@ class Passage:
     def __init__(self, problem: Problem, start: Start, settings: SaddleSettings) -> None:
         self._problem, self._start, self._settings = problem, start, settings
         self.layout = start.layout
-        self.objective = Objective(problem, self.network(start.theta))
+        self.objective = Objective(problem, self.network(start.theta), settings.weight_decay)
         self.recorder = Recorder(start.layout, self.objective, start.theta, start.active)
         self.arrive(Place(0.0, start.theta, start.active), 0)
 
@@ -350,7 +350,8 @@ class Passage:
         start = self._dormant_norm(now.place.theta)
         if not now.destinations or now.escape_norm is None or start == 0:
             return math.inf
-        return ray_time(now.destinations[0].value, self.saddle.degree, start, now.escape_norm)
+        decay = self._settings.weight_decay
+        return ray_time(now.destinations[0].value, self.saddle.degree, start, now.escape_norm, decay)
 
     def _times_between(self, now: Now, piece: Piece) -> Floats:
         """When to record inside a long step."""
@@ -377,9 +378,10 @@ class Passage:
         """How well the largest dormant neuron is aligned with a KKT point; near a deeper origin, all weights."""
         if not now.destinations:
             return -1.0, ""
-        if isinstance(self.saddle.flow, OriginFlow):
-            best = max(self.saddle.chain_cosine(sample.theta, each) for each in now.destinations)
-            return best, "the direction of all weights"
+        if isinstance(self.saddle.flow, JointFlow):
+            best = max(self.saddle.joint_cosine(sample.theta, each) for each in now.destinations)
+            whose = "all weights" if self.saddle.network is None else "the path's weights"
+            return best, f"the direction of {whose}"
         cosines = self.saddle.cosines(sample.theta, now.destinations)
         norms = dict(zip(self.recorder.neurons, sample.neuron_norm, strict=True))
         layer, index = max(cosines, key=lambda neuron: norms[neuron])
@@ -416,7 +418,8 @@ class Passage:
         else:  # by the law of a path through all layers, which took as long as it did
             degree = sum(self._start.activation.power**layer for layer in range(len(self.layout.shapes)))
             value = ray_time(1.0, degree, self._dormant_norm(now.place.theta), norm) / (now.escaped - now.place.time)
-        return 1 / (degree * value * norm ** (degree - 2))
+        rate = degree * value * norm ** (degree - 2) - self._settings.weight_decay
+        return 1 / rate if rate > 0 else 1 / (degree * value * norm ** (degree - 2))
 
     def _look_for_next_saddle(self, now: Now) -> Now:
         sample, window = now.series.samples[-1], _WINDOW * self._e_folding(now)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.learning.saddles.fields import OriginFlow
+from np_widgets.learning.saddles.fields import JointFlow
 from np_widgets.learning.saddles.frames import Destination, Prediction
 from np_widgets.learning.saddles.integration import Integrator, Point, crossing
 from np_widgets.learning.saddles.layout import Layout
@@ -27,10 +27,17 @@ _FADED = 1e-3
 _NEVER = 1e4
 
 
-def ray_time(value: float, degree: int, start: float, end: float) -> float:
-    """How long ``dρ/dt = degree·value·ρ^(degree−1)`` takes from one norm to another."""
+def ray_time(value: float, degree: int, start: float, end: float, decay: float = 0.0) -> float:
+    """How long ``dρ/dt = degree·value·ρ^(degree−1) − decay·ρ`` takes from one norm to another; infinite if for ever."""
     if degree == 2:
-        return max(math.log(end / start), 0.0) / (2 * value)
+        rate = 2 * value - decay
+        return max(math.log(end / start), 0.0) / rate if rate > 0 else math.inf
+    if decay > 0:
+        # Bernoulli's equation: u = ρ^(2−degree) goes away from its point of rest exponentially.
+        rest, before, after = degree * value / decay, start ** (2 - degree), end ** (2 - degree)
+        if before >= rest:
+            return math.inf
+        return max(math.log((rest - after) / (rest - before)), 0.0) / ((degree - 2) * decay)
     return max(start ** (2 - degree) - end ** (2 - degree), 0.0) / (degree * (degree - 2) * value)
 
 
@@ -126,7 +133,7 @@ class Course:
         norms = self._neuron_norms(saddle, neurons, layout)
         dormant = [not saddle.place.active[layer - 1][index] for layer, index in neurons]
         index = going_to[int(np.where(dormant, norms[-1], -1.0).argmax())]
-        if index < 0 and isinstance(saddle.flow, OriginFlow):  # inner neurons have no direction of their own
+        if index < 0 and isinstance(saddle.flow, JointFlow):  # inner neurons have no direction of their own
             index = max(going_to, default=-1)
         return Prediction(
             start=saddle.place.time,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.saddles.fields import OriginFlow
+from np_widgets.learning.saddles.fields import JointFlow
 from np_widgets.learning.saddles.frames import Destination, SaddleRecord
 from np_widgets.learning.saddles.layout import Flags, Layout
-from np_widgets.learning.saddles.saddle import Saddle
+from np_widgets.learning.saddles.saddle import Saddle, unit
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +119,7 @@ class Recorder:
         flags = np.concatenate(list(active))
         self._dormant = ~flags
         self.neurons = tuple(neuron for neuron, on in zip(layout.neurons, flags, strict=True) if not on)
-        self._start = start
+        self._start, self._decay = start, objective.weight_decay
         self._conserved, _ = layout.conserved(start)
 
     def measure(
@@ -142,7 +143,6 @@ class Recorder:
         conserved, size = self._layout.conserved(theta)
         values, residuals = self._neuron_measures(theta, saddle)
         flow = saddle.flow
-        norm = float(np.linalg.norm(theta))
         return Sample(
             time=time,
             theta=theta,
@@ -151,14 +151,14 @@ class Recorder:
             dormant_norm=float(np.linalg.norm(theta[~self.entries])),
             active_norm=float(np.linalg.norm(theta[self.entries])),
             active_shift=float(np.linalg.norm((theta - self._start)[self.entries])),
-            departure=conserved - self._conserved,
+            departure=conserved - math.exp(-2 * self._decay * time) * self._conserved,
             size=size,
             neuron_norm=np.sqrt(incoming + outgoing)[self._dormant],
             neuron_value=values,
             neuron_residual=residuals,
             neuron_cosine=self._cosines(theta, saddle, destinations, going_to),
             neuron_agreement=self._agreement(theta, predicted, saddle),
-            correlation=flow.value(theta / norm) if isinstance(flow, OriginFlow) else np.nan,
+            correlation=flow.value(unit(theta[flow.positions])) if isinstance(flow, JointFlow) else np.nan,
             lasting=lasting,
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -13,13 +14,13 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
-from np_widgets.learning.correlation.paths import KKTPoint, PathSearch
+from np_widgets.learning.correlation.paths import KKTPoint, PathSearch, all_paths
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.ray import Losses, losses_of_path, lowest_on_ray
 from np_widgets.learning.rules import TARGET_SHARE
-from np_widgets.learning.saddles.fields import CorrelationFlow, NeuronField, OriginFlow, neuron_fields
+from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow, NeuronField, neuron_fields
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.layout import Flags, Layout
 from np_widgets.learning.saddles.minimum import shortest
@@ -34,6 +35,7 @@ _VALUE_TOLERANCE = 1e-7
 # rounding, here relative to the largest curvature.
 _UNCERTAINTIES, _ROUNDING = 2.0, 1e-14
 _NEAR = 1e-3  # from a minimum: what a step along the gradient as long as the weights would gain, as a share of the loss
+_ON_RAY = 0.99  # the cosine between a path of dormant neurons and the KKT point whose ray they start near
 _SAMPLES_FOR_ROUGH, _STARTS_FOR_ROUGH = 1000, 10
 _POINTS_OF_RAY = 200
 
@@ -76,8 +78,8 @@ class Saddle:
     fields
         The NCF of each hidden layer; none near the origin with more than one hidden layer, where neurons of different
         layers do not decouple.
-    flow
-        The flow of the NCF alone.
+    decay
+        λ, the price on weights.
     curvature
         The largest eigenvalue of the active network's Hessian, to about a hundredth; None at the origin.
     least_value
@@ -87,8 +89,6 @@ class Saddle:
     has_paths
         Whether consecutive hidden layers have dormant neurons, which together may lower the loss where the NCF of every
         single one vanishes.
-    degree
-        The degree of homogeneity of the NCF.
     """
 
     def __init__(
@@ -104,20 +104,19 @@ class Saddle:
         self.place = place
         self._layout, self._activation, self._problem = layout, activation, problem
         self._whole = whole
-        self.degree = activation.power + 1
+        self.decay = whole.weight_decay
         self.network: HomogeneousNetwork | None = None
         self.curvature: float | None = None
         self.least_value = 0.0
         self._is_near = True
         self.fields: dict[int, NeuronField] = {}
-        self.flow: CorrelationFlow | OriginFlow
         layers = len(layout.widths)
         # A layer without dormant neurons has nothing to search for.
         wanting = tuple(layer for layer in range(1, layers + 1) if not place.active[layer - 1].all())
         self.has_paths = any(upper == lower + 1 for lower, upper in pairwise(wanting))
         if any(flags.any() for flags in place.active):
             self.network = self._active_network()
-            objective = Objective(problem, self.network)
+            objective = Objective(problem, self.network, self.decay)
             loss = objective.loss(objective.initial)
             found = shortest(objective, objective.initial)
             slopes = found.slopes
@@ -125,33 +124,123 @@ class Saddle:
             size = float(objective.initial.norm())
             uncertain = found.norm + _ROUNDING * abs(self.curvature) * size
             self.least_value = _UNCERTAINTIES * uncertain / size**activation.power
+            if activation.power == 1 and self.decay:
+                # What grows has to be worth more than its price, which active neurons are worth exactly.
+                self.least_value += (1 + _VALUE_TOLERANCE) * self.decay / 2
             self._is_near = found.norm * size <= _NEAR * loss
             self.fields = neuron_fields(self.network, objective, slopes)
-            self.flow = CorrelationFlow(layout, place.active, self.fields)
-            singles = [(layer, layer) for layer in wanting]
+            self._slopes = slopes
+            paths = [(layer, layer) for layer in wanting]
+            # Of several neurons a layer the theory of paths says nothing that is simple.
+            alone = len(wanting) > 1 and all(np.sum(~place.active[layer - 1]) == 1 for layer in wanting)
+            if alone and wanting[-1] - wanting[0] == len(wanting) - 1:
+                paths = [path for path in all_paths(layers, 1, layers) if set(path) <= set(wanting)]
             self.search = PathSearch(
-                self.network, problem, singles, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
+                self.network, problem, paths, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
             )
         else:
             loss = problem.zero_loss
             self.search = origin_search(problem, layers, activation, starts, seed)
             if layers == 1:
                 self.fields = {1: NeuronField(problem.inputs, self._residual_at_origin(), activation)}
-                self.flow = CorrelationFlow(layout, place.active, self.fields)
-            else:
-                self.flow = OriginFlow(whole)
-                self.degree = sum(activation.power**layer for layer in range(layers + 1))
+                self.least_value = self.decay / 2 if activation.power == 1 else 0.0
         self.is_fitted = loss <= TARGET_SHARE * problem.zero_loss
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
-        """The KKT points found of a value above the least one, best first; complete once the search has finished."""
-        return tuple(self._destination(point) for point in self.search.points if point.value > self.least_value)
+        """The KKT points found of a value above the least one, best first; complete once the search has finished.
+
+        Where there are none of single neurons, the shortest path's on whose ray the dormant neurons start.
+        """
+        found = self._way_out[1]
+        return tuple(self._destination(point) for point in found)
+
+    @property
+    def degree(self) -> int:
+        """The degree of homogeneity of the NCF."""
+        found = self._way_out[1]
+        joint = isinstance(self.flow, JointFlow)
+        if joint and found:
+            return found[0].degree
+        return sum(self._activation.power**layer for layer in range(len(self._layout.shapes) if joint else 2))
+
+    @property
+    def flow(self) -> CorrelationFlow | JointFlow:
+        """The flow of the NCF alone; known once the search has finished."""
+        return self._way_out[0]
+
+    @property
+    def _way_out(self) -> tuple[CorrelationFlow | JointFlow, tuple[KKTPoint, ...]]:
+        return self._found_way_out if self.search.directions.finished else self._neurons_alone(())
+
+    @cached_property
+    def _found_way_out(self) -> tuple[CorrelationFlow | JointFlow, tuple[KKTPoint, ...]]:
+        points = self.search.points
+        if self.network is None and len(self._layout.widths) > 1:
+            return self._neurons_alone(tuple(points))
+        singles = tuple(point for point in points if not point.inner and point.value > self.least_value)
+        paths = [point for point in points if point.inner and self.network is not None]
+        if not singles and paths:
+            for point in paths:
+                flow = self._path_flow(point.layer, point.last)
+                near = self._with_signs_of(point, self.place.theta[flow.positions])
+                if point.degree == paths[0].degree and self._path_cosine(self.place.theta, near) >= _ON_RAY:
+                    return flow, (near,)
+        return self._neurons_alone(singles)
+
+    def _neurons_alone(self, points: tuple[KKTPoint, ...]) -> tuple[CorrelationFlow | JointFlow, tuple[KKTPoint, ...]]:
+        if self.network is None and len(self._layout.widths) > 1:
+            return JointFlow(self._whole, np.arange(self._whole.size)), points
+        return CorrelationFlow(self._layout, self.place.active, self.fields, self.decay), points
+
+    def _path_flow(self, layer: int, last: int) -> JointFlow:
+        """That of a path: a network of one neuron a layer, from what enters layer ``layer`` to ``s_{last+1}``."""
+        assert self.network is not None
+        problem, network = self._problem, self.network
+        forward = network.forward(problem.inputs)
+        residual = problem.loss.residual(forward.output, problem.targets)
+        signals = network.signals(forward, residual, slopes=self._slopes)[last]
+        ends = Problem(forward.hidden[layer - 1], signals)
+        hidden = last - layer + 1
+        weights = [torch.ones(1, ends.input_size), *[torch.ones(1, 1)] * (hidden - 1), torch.ones(ends.output_size, 1)]
+        chain = HomogeneousNetwork._of([weight.to(ends.inputs) for weight in weights], self._activation)
+        positions = self._layout.path_positions(self.place.active, layer, last)
+        return JointFlow(Objective(ends, chain, self.decay), positions)
+
+    def _with_signs_of(self, point: KKTPoint, weights: Floats) -> KKTPoint:
+        """The same KKT point, with signs of neurons as at ``weights`` where a neuron and its mirror image are one."""
+        power, leak = self._activation.power, self._activation.leak
+        if abs(leak) != 1:
+            return point
+        size = point.incoming.numel()
+        chain = [point.incoming, *(point.incoming.new_tensor([each]) for each in point.inner), point.outgoing]
+        wanted = [weights[:size], *(weights[size + index : size + index + 1] for index in range(len(point.inner)))]
+        for index, own in enumerate(wanted):
+            if float(to_array(chain[index]) @ own) < 0:
+                chain[index] = -chain[index]
+                if leak == 1 and power % 2:
+                    chain[index + 1] = -chain[index + 1]
+        inner = tuple(float(each) for each in chain[1:-1])
+        return replace(point, incoming=chain[0], inner=inner, outgoing=chain[-1])
+
+    def _path_cosine(self, theta: Floats, point: KKTPoint | Destination) -> float:
+        """Between all dormant weights and a path's KKT point."""
+        last = point.layer + len(point.inner)
+        dormant = theta[~self._layout.active_entries(self.place.active)]
+        positions = self._layout.path_positions(self.place.active, point.layer, last)
+        ends = [np.asarray(each, dtype=np.float64) for each in (point.incoming, point.outgoing)]
+        direction = np.concatenate([ends[0].reshape(-1), np.array(point.inner), ends[1].reshape(-1)])
+        return float(direction @ theta[positions]) / max(float(np.linalg.norm(dormant)), np.finfo(float).tiny)
 
     @property
     def without_destination(self) -> str:
         """Why no KKT point is a destination, as the beginning of a sentence."""
-        best = max((point.value for point in self.search.points), default=0.0)
+        best = max((point.value for point in self.search.points if not point.inner), default=0.0)
+        if best > 0 and self._activation.power == 1 and self.decay:
+            return (
+                f"no KKT point is worth more than the price of its weights, λ/2 = {self.decay / 2:.3g} (the best has a "
+                f"value of {best:.3g})"
+            )
         if best <= 0 or self._is_near:
             return "no KKT point has a positive value"
         return (
@@ -168,7 +257,7 @@ class Saddle:
         active, dormant = (float(np.linalg.norm(self.place.theta[part])) for part in (entries, ~entries))
         norm: float | None = ESCAPED * active
         if self.network is None:
-            norm = origin_ray(self.search.points, self._problem, self._activation)[0]
+            norm = origin_ray(self.search.points, self._problem, self._activation, self.decay)[0]
         return norm if norm is None or dormant < norm else 2 * dormant
 
     def grown(self, destinations: Sequence[Destination]) -> HomogeneousNetwork | None:
@@ -206,34 +295,34 @@ class Saddle:
                 )
         return found
 
-    def chain_cosine(self, theta: Floats, destination: Destination) -> float:
-        """How near all weights near the origin of a deeper network are to a KKT point's direction, at most 1.
+    def joint_cosine(self, theta: Floats, destination: Destination) -> float:
+        """How near the weights that flow together are to a KKT point's direction, at most 1.
 
         Neurons of a layer may share what one neuron does: for p = 1 weights ``W_1 = u_1 b̂ᵀ``, ``W_l = u_l u_{l-1}ᵀ``,
         ``W_L = â u_{L-1}ᵀ`` are a KKT point, too. So this is the cosine to the nearest of these.
         """
+        if self.network is not None:
+            return self._path_cosine(theta, destination)
         matrices = self._layout.matrices(theta)
         depth, power = len(matrices), self._activation.power
         norms = np.sqrt(np.array([power ** (depth - layer) for layer in range(1, depth + 1)]) / self.degree)
-        along = np.maximum(matrices[0] @ _unit(destination.incoming), 0 if self._activation.leak >= 0 else -np.inf)
+        along = np.maximum(matrices[0] @ unit(destination.incoming), 0 if self._activation.leak >= 0 else -np.inf)
         parts = [float(np.linalg.norm(along))]
         for matrix in matrices[1:-1]:
-            along = matrix @ _unit(along)
+            along = matrix @ unit(along)
             if self._activation.leak >= 0:
                 along = np.maximum(along, 0)
             parts.append(float(np.linalg.norm(along)))
-        parts.append(float(_unit(destination.outgoing) @ matrices[-1] @ _unit(along)))
+        parts.append(float(unit(destination.outgoing) @ matrices[-1] @ unit(along)))
         return float(norms @ np.array(parts)) / max(float(np.linalg.norm(theta)), np.finfo(float).tiny)
 
     def _cosine(self, layer: int, incoming: Floats, outgoing: Floats, destination: Destination) -> float:
-        if destination.layer == layer:
-            return float(incoming @ destination.incoming + outgoing @ destination.outgoing)
-        if destination.layer == 0:
-            if layer == 1:
-                return float(_unit(incoming) @ _unit(destination.incoming))
-            if layer == len(self.place.active):
-                return float(_unit(outgoing) @ _unit(destination.outgoing))
-        return float("nan")
+        b, a = destination.seen_from(layer)
+        if b is not None and a is not None:
+            return float(incoming @ b + outgoing @ a)
+        if b is not None:
+            return float(unit(incoming) @ unit(b))
+        return float("nan") if a is None else float(unit(outgoing) @ unit(a))
 
     def _destination(self, point: KKTPoint) -> Destination:
         return Destination(
@@ -274,7 +363,8 @@ class Saddle:
     def _losses_along(self, network: HomogeneousNetwork | None, destination: Destination) -> Losses:
         def loss_at(scale: float) -> float:
             output = self._with(network, destination, scale).forward(self._problem.inputs).output
-            return float(self._problem.loss.value(output, self._problem.targets))
+            price = 0.5 * self.decay * scale**2
+            return float(self._problem.loss.value(output, self._problem.targets)) + price
 
         return lambda scales: np.array([loss_at(scale) for scale in scales.tolist()])
 
@@ -288,7 +378,7 @@ def origin_search(
 
 
 def origin_ray(
-    points: Sequence[KKTPoint], problem: Problem, activation: Activation
+    points: Sequence[KKTPoint], problem: Problem, activation: Activation, decay: float
 ) -> tuple[float | None, float | None]:
     """3 % of the norm where the loss is lowest on the best KKT point's ray, and the largest curvature on the way there.
 
@@ -296,7 +386,7 @@ def origin_ray(
     """
     for point in points:
         empty = HomogeneousNetwork.empty(problem, point.last, activation)
-        losses = losses_of_path(empty, empty.forward(problem.inputs), point, problem)
+        losses = losses_of_path(empty, empty.forward(problem.inputs), point, problem, decay)
         lowest = lowest_on_ray(losses, 1.0)
         if lowest is not None:
             scale = lowest[0]
@@ -306,14 +396,15 @@ def origin_ray(
 
 
 def rough_origin_ray(
-    problem: Problem, layers: int, activation: Activation, seed: int
+    problem: Problem, layers: int, activation: Activation, seed: int, decay: float
 ) -> tuple[float | None, float | None]:
     """About the same, from a quick search on some of the samples."""
     problem = some_samples(problem, _SAMPLES_FOR_ROUGH, seed)
     search = origin_search(problem, layers, activation, _STARTS_FOR_ROUGH, seed, rough=True)
     search.directions.run()
-    return origin_ray(search.points, problem, activation)
+    return origin_ray(search.points, problem, activation, decay)
 
 
-def _unit(vector: Floats) -> Floats:
+def unit(vector: Floats) -> Floats:
+    """Divided by its norm."""
     return vector / max(float(np.linalg.norm(vector)), np.finfo(float).tiny)

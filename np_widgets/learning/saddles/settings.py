@@ -42,6 +42,7 @@ class SaddleSettings:
     step_size: float = 0.02
     tolerance: float | None = None
     starts: int = 100
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         checked = {
@@ -51,6 +52,7 @@ class SaddleSettings:
             "dynamics": arguments.choice("dynamics", self.dynamics, DYNAMICS),
             "step_size": arguments.real("step_size", self.step_size, above=0),
             "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
+            "weight_decay": arguments.real("weight_decay", self.weight_decay, least=0),
         }
         if self.tolerance is not None:
             checked["tolerance"] = arguments.real("tolerance", self.tolerance, least=1e-12, most=0.1)

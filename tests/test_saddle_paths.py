@@ -1,0 +1,100 @@
+"""Saddles that only a path of neurons leaves: predicted by the path's own law, or said to be without a prediction."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import np_widgets as npw
+from np_widgets.learning.saddles.prediction import ray_time
+from tests.test_paths import linear_problem
+
+pytestmark = pytest.mark.rounding
+
+
+def rank_one(problem, values, hidden):
+    """The minimum of one neuron a layer: the best fit of rank one, in balanced weights."""
+    left, _, right = np.linalg.svd((problem.targets.T @ problem.inputs / problem.samples).numpy())
+    size = values[0] ** (1 / (hidden + 1))
+    inner = [[[size]]] * (hidden - 1)
+    return npw.HomogeneousNetwork([size * right[:1], *inner, size * left[:, :1]], leak=1.0)
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def case(request):
+    problem, values = linear_problem()
+    network = rank_one(problem, values, request.param)
+    points = npw.find_kkt_points(network, problem, starts=10, longest=None)
+    return problem, values, network, next(point for point in points if point.inner), request.param + 1
+
+
+def exact_time(value, depth, start, end):
+    """How long a chain of balanced linear weights w takes: dw/dt = w^(depth−1) (value − w^depth), from norm to norm."""
+    ends = [norm / math.sqrt(depth) for norm in (start, end)]
+    return quad(lambda w: 1 / (w ** (depth - 1) * (value - w**depth)), *ends, epsrel=1e-10, limit=200)[0]
+
+
+def test_a_path_on_its_ray_escapes_when_the_law_of_its_degree_says(case):
+    problem, values, network, point, depth = case
+    assert (point.layer, point.last, point.degree) == (1, depth - 1, depth)
+    assert point.value == pytest.approx(values[1] * depth ** (-depth / 2), rel=1e-5)
+    scale = 1e-2 if depth == 3 else 4e-2
+    flow = npw.SaddleFlow(network, problem, point, scale, starts=10)
+    flow.run_to("escape")
+    prediction = flow.prediction
+    assert prediction.degree == depth
+    assert prediction.value == pytest.approx(point.value, rel=1e-6)
+    assert (prediction.neuron_destination[0], prediction.neuron_destination[-1]) == (0, 0)
+    assert prediction.destinations[0].inner == pytest.approx(point.inner, rel=1e-6) or depth > 2
+    law = ray_time(point.value, depth, scale, prediction.escape_norm)
+    assert prediction.escape_time == pytest.approx(law, rel=1e-5)
+    assert flow.time == pytest.approx(exact_time(values[1], depth, scale, prediction.escape_norm), rel=1e-3)
+    assert flow.time == pytest.approx(prediction.escape_time, rel=2e-3)
+    # N* at the start, of the weights that flow together.
+    assert flow.record.correlation[0] == pytest.approx(point.value, rel=1e-5)
+    assert flow.events[0].message.count("path's weights") == 1
+    assert "predicted" in flow.finished
+
+
+def test_a_mirror_image_of_the_path_is_the_same_path(case):
+    problem, _, network, point, depth = case
+    if depth == 3:
+        mirrored = npw.KKTPoint(
+            1, point.value, -point.incoming, point.outgoing, point.residual, inner=tuple(-c for c in point.inner)
+        )
+        flows = [npw.SaddleFlow(network, problem, each, 2e-2, starts=10) for each in (point, mirrored)]
+        for flow in flows:
+            flow.run(1.0)
+        assert flows[0].prediction.escape_time == pytest.approx(flows[1].prediction.escape_time, rel=1e-9)
+
+
+def test_where_the_start_is_near_no_ray_there_is_no_prediction_and_it_flows():
+    problem, values = linear_problem()
+    network = rank_one(problem, values, 2)
+    for dormant in ((1, 1), (2, 2)):
+        flow = npw.SaddleFlow(network, problem, dormant, 1e-2, seed=3, starts=10)
+        flow.run(2.0)
+        assert flow.prediction.escape_time is None
+        assert flow.prediction.destinations == ()
+        assert flow.time == 2.0
+        flow.aim(None)
+        assert "no escape is predicted" in flow.frame().message
+        assert "consecutive layers" in flow.frame().message
+
+
+def test_pictures_show_a_path_from_both_of_its_ends(case):
+    problem, _, network, point, depth = case
+    flow = npw.SaddleFlow(network, problem, point, 3e-2, starts=10)
+    flow.run(1.0)
+    frame = flow.frame()
+    from np_widgets.pictures.plane import plane
+
+    for layer in (1, depth - 1):
+        scene = plane(frame, layer)
+        assert not scene.empty
+    cosines = np.array(frame.record.neuron_cosine[-1])
+    ends = [cosines[0], cosines[-1]]
+    assert ends == pytest.approx([1.0, 1.0], abs=1e-4)
