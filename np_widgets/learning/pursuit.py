@@ -28,7 +28,7 @@ from np_widgets.learning.rules import (
     target_in_force,
 )
 from np_widgets.learning.searching import Maxima, Searching, families, joined
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.settings import PursuitSettings, given
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
 from np_widgets.learning.units import require_representable
@@ -202,27 +202,10 @@ class NeuronPursuit(Engine):
         longest_path: int | None = None,
         weight_decay: float = 0.0,
     ) -> None:
+        settings = given(locals())
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
-        self.settings = PursuitSettings(
-            hidden_layers=hidden_layers,
-            power=power,
-            leak=leak,
-            seed=seed,
-            method=method,
-            minimizer=minimizer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            scale=scale,
-            starts=starts,
-            target_loss=target_loss,
-            max_steps=max_steps,
-            max_additions=max_additions,
-            value_tolerance=value_tolerance,
-            stop_when_test_rises=stop_when_test_rises,
-            longest_path=longest_path,
-            weight_decay=weight_decay,
-        )
+        self.settings = PursuitSettings(**settings)
         if self.settings.batch_size is not None and minimizer not in ("auto", MinibatchAdam.name):
             raise ValueError(
                 f"batch_size={batch_size} needs minimizer='auto' or '{MinibatchAdam.name}', got {minimizer!r}, which "
@@ -419,19 +402,12 @@ class NeuronPursuit(Engine):
 
         With another method comes that method's own minimizer, unless one is named, and the paper's knows no batches.
         """
-        old = self.settings
-        if minimizer is None and method is not None and method != old.method:
-            minimizer = "auto"
-        settings = replace(
-            old,
-            seed=old.seed if seed is None else seed,
-            hidden_layers=old.hidden_layers if hidden_layers is None else hidden_layers,
-            power=old.power if power is None else power,
-            leak=old.leak if leak is None else leak,
-            minimizer=old.minimizer if minimizer is None else minimizer,
-            method=old.method if method is None else method,
-            batch_size=None if method == "paper" else old.batch_size,
-        )
+        changes = {name: value for name, value in given(locals()).items() if value is not None}
+        if minimizer is None and changes.get("method", self.settings.method) != self.settings.method:
+            changes["minimizer"] = "auto"
+        if method == "paper":
+            changes["batch_size"] = None
+        settings = replace(self.settings, **changes)
         require_representable(self.problem, settings.power, settings.hidden_layers)
         self.settings = settings
         self._begin()

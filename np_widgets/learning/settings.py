@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
@@ -86,3 +88,8 @@ class PursuitSettings:
             raise ValueError(f"minimizer must be 'gradient_descent' for method='paper', got {self.minimizer!r}")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some values, as the ``locals()`` of a function that spells them, that are settings."""
+    return {field.name: values[field.name] for field in fields(PursuitSettings) if field.name in values}

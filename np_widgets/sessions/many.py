@@ -16,7 +16,7 @@ from np_widgets.learning.ensemble import PursuitEnsemble, PursuitResult, pursue_
 from np_widgets.learning.interruption import deferred_interrupt
 from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.learning.rules import interrupted
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.settings import PursuitSettings, given
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 from np_widgets.sessions.torch_threads import set_own_torch_threads
@@ -51,9 +51,9 @@ def pursue_many(
     """Neuron Pursuit on many problems, or from many seeds, faster than one after the other.
 
     It is for error bars, sweeps and classrooms. Each pursuit is that of
-    :class:`~np_widgets.learning.pursuit.NeuronPursuit` with the same settings and seed, to the bit: whatever others
-    there are, in whatever order and on however many threads, so that one of them can be looked at alone. What they
-    share is the arithmetic of their look-aheads, as batches.
+    :class:`~np_widgets.learning.pursuit.NeuronPursuit` with the same settings and seed, on a CPU to the bit, whatever
+    others there are, in whatever order and on however many threads: one of them can be looked at alone. What they share
+    is the arithmetic of their look-aheads, as batches.
 
     Parameters
     ----------
@@ -85,18 +85,8 @@ def pursue_many(
     TypeError, ValueError
         If an argument is out of range; the message names it.
     """
-    problems, seeds = _members(problems_or_seeds, problem, arguments.seed(seed))
-    settings = PursuitSettings(
-        hidden_layers=hidden_layers,
-        power=power,
-        leak=leak,
-        starts=starts,
-        target_loss=target_loss,
-        max_additions=max_additions,
-        value_tolerance=value_tolerance,
-        longest_path=longest_path,
-        weight_decay=weight_decay,
-    )
+    settings = PursuitSettings(**given(locals()))
+    problems, seeds = _members(problems_or_seeds, problem, settings.seed)
     threads = torch.get_num_threads() if threads is None else arguments.whole("threads", threads, 1)
     progress = arguments.flag("progress", progress)
     moved = _moved(problems, device, dtype)
