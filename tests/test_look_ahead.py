@@ -14,9 +14,9 @@ import np_widgets as npw
 from np_widgets.learning import look_ahead as module
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.network import HomogeneousNetwork, padded
+from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.passes import Passes
+from np_widgets.learning.passes import Passes, padded
 from np_widgets.learning.side_by_side import SideBySide
 from np_widgets.learning.units import Units
 from tests.bits import bits

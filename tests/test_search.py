@@ -105,12 +105,14 @@ def test_a_search_goes_on_from_any_state(rough):
         search.advance()
     assert search.progress == 1
     assert 0 <= min(shares) <= max(shares) <= 1
-    for state in states[:: max(1, len(states) // 7)]:
-        other = DirectionSearch(fields, 70, 2, rough=rough)
-        other.catch_up(state.quanta, state)
-        assert other.progress == state.progress
-        assert [(f.key, f.value) for f in other.run()] == [(f.key, f.value) for f in search.found]
-        assert all(torch.equal(f.direction, g.direction) for f, g in zip(other.found, search.found, strict=True))
+    assert search.quanta == len(states)
+    for quanta in range(0, len(states), max(1, len(states) // 5)):
+        for beside in (states[quanta], None):  # at once, or once more from the beginning
+            other = DirectionSearch(fields, 70, 2, rough=rough)
+            other.catch_up(quanta, beside)
+            assert (other.quanta, other.progress) == (quanta, shares[quanta])
+            assert [(f.key, f.value) for f in other.run()] == [(f.key, f.value) for f in search.found]
+            assert all(torch.equal(f.direction, g.direction) for f, g in zip(other.found, search.found, strict=True))
 
 
 def test_rough_points_are_near_polished_ones_and_apart(example):

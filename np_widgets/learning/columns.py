@@ -1,6 +1,6 @@
 """Networks evaluated forwards and backwards with samples as columns, which multiply several times faster than rows.
 
-Weights have shape ``(k_l, k_{l-1})`` and layers ``(k_l, n)``; or, for G networks at once, G of these each.
+Weights have shape ``(k_l, k_{l-1})`` and layers ``(k_l, n)``.
 """
 
 from __future__ import annotations
@@ -42,9 +42,3 @@ def backward(weights: Sequence[Tensor], slopes: Sequence[Tensor], signal: Tensor
         uppers.append(weight.mT @ signals[-1])
         signals.append(uppers[-1] * slope)
     return signals[::-1], uppers[::-1]
-
-
-def signals(weights: Sequence[Tensor], passed: Forward, residual: Tensor, activation: Activation) -> list[Tensor]:
-    """The signals ``s_1, …, s_L`` for a residual of shape ``(n, m)``; at a kink the slope of the negative side."""
-    slopes = [activation.derivative(z) for z in passed.pre_activations[:-1]]
-    return backward(weights, slopes, residual.mT)[0]

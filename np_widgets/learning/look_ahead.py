@@ -10,7 +10,8 @@ from torch import Tensor
 
 from np_widgets.learning.balance import balanced
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
-from np_widgets.learning.network import HomogeneousNetwork, padded
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.passes import padded
 from np_widgets.learning.side_by_side import LEARNING_RATE, STEPS, SideBySide
 from np_widgets.learning.units import Units
 from np_widgets.problems import Problem

@@ -149,10 +149,8 @@ class HomogeneousNetwork:
 
         Parameters
         ----------
-        layer
-            The hidden layer, 1 … L−1.
-        incoming, outgoing
-            Its weights from the layer below, of shape ``(k_{l-1},)``, and to the layer above, ``(k_{l+1},)``.
+        layer, incoming, outgoing
+            The hidden layer, 1 … L−1, and the weights from below, ``(k_{l-1},)``, and to above, ``(k_{l+1},)``.
         """
         return self.with_path(layer, incoming, (), outgoing)
 
@@ -161,10 +159,8 @@ class HomogeneousNetwork:
 
         Parameters
         ----------
-        layer
-            The first of these layers, l.
-        incoming
-            The weights into layer l, of shape ``(k_{l-1},)``.
+        layer, incoming
+            The first of these layers, l, and the weights into it, of shape ``(k_{l-1},)``.
         inner
             The weight from the new neuron of each layer to that of the next, ``c_{l+1} … c_m``; empty for one neuron.
         outgoing
@@ -280,19 +276,6 @@ class HomogeneousNetwork:
         if inputs.shape[1] != self.input_size:
             raise ValueError(f"inputs must have shape (n, {self.input_size}), got {tuple(inputs.shape)}")
         return inputs
-
-
-def padded(networks: Sequence[HomogeneousNetwork]) -> list[Tensor]:
-    """``W_1, …, W_L`` of G networks, of shape ``(G, k_l, k_{l-1})`` with the largest widths."""
-    layers = networks[0].hidden_layers
-    widths = [max(network.widths[layer] for network in networks) for layer in range(layers)]
-    sizes = [networks[0].input_size, *widths, networks[0].output_size]
-    like = networks[0].weights[0]
-    weights = [like.new_zeros(len(networks), sizes[layer + 1], sizes[layer]) for layer in range(layers + 1)]
-    for index, network in enumerate(networks):
-        for place, weight in zip(weights, network.weights, strict=True):
-            place[index, : weight.shape[0], : weight.shape[1]] = weight
-    return weights
 
 
 def _checked_weights(weights: Sequence[Any]) -> tuple[Tensor, ...]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from np_widgets.learning import columns
+from np_widgets.learning.activation import Activation
 from np_widgets.learning.blocks import Block, block_size, blocks_of
-from np_widgets.learning.gauss_newton import gauss_newton
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import Passes
 from np_widgets.problems import Problem
+
+# How many entries of the Jacobian are held at once: 32 MiB in float64.
+_JACOBIAN_ENTRIES = 2**22
 
 
 class GaussNewton(NamedTuple):
@@ -150,16 +154,38 @@ class Objective:
     def gauss_newton(self, theta: Tensor, chunk: int | None = None) -> GaussNewton:
         """The Gauss–Newton model; the data are gone through ``chunk`` samples at a time to bound memory."""
         self.evaluations += 1
-        problem = self.problem
-        weights = [weight.unsqueeze(0) for weight in self.network(theta.detach()).weights]
-        inputs, targets = problem.inputs.T.unsqueeze(0), problem.targets.unsqueeze(0)
-        losses, gradients, matrices = gauss_newton(weights, inputs, targets, problem.loss, self.activation, chunk)
-        loss, gradient, matrix = float(losses), gradients[0], matrices[0]
-        if self.weight_decay:
-            loss += self.penalty(theta)
-            gradient = gradient.add(theta.detach(), alpha=self.weight_decay)
-            matrix.diagonal().add_(self.weight_decay)
+        theta, problem = theta.detach(), self.problem
+        weights = self.network(theta).weights
+        chunk = chunk or max(1, _JACOBIAN_ENTRIES // (problem.output_size * self.size))
+        loss, gradient = self.penalty(theta), self.weight_decay * theta
+        matrix = torch.diag(torch.full_like(theta, self.weight_decay))
+        for some, wanted in zip(problem.inputs.split(chunk), problem.targets.split(chunk), strict=True):
+            passed = columns.forward(weights, some.T.contiguous(), self.activation)
+            loss += float(problem.loss.value(passed.output, wanted)) * (len(some) / problem.samples)
+            jacobian = _jacobian(weights, passed, self.activation)
+            residual = problem.loss.residual(passed.output, wanted).T.reshape(-1)
+            gradient -= jacobian.flatten(1) @ residual / problem.samples
+            whitened = problem.loss.whiten(jacobian.permute(2, 1, 0), passed.output).permute(2, 1, 0)
+            root = whitened.reshape(self.size, -1)
+            matrix += root @ root.T / problem.samples
         return GaussNewton(loss, gradient, matrix)
+
+
+def _jacobian(weights: Sequence[Tensor], passed: columns.Forward, activation: Activation) -> Tensor:
+    """``∂H_c(x_i)/∂θ``, of shape ``(P, m, n)``."""
+    outputs, samples = passed.pre_activations[-1].shape
+    sizes = [weight.numel() for weight in weights]
+    jacobian = weights[0].new_empty(sum(sizes), outputs, samples)
+    blocks = jacobian.split(sizes)
+    eye = torch.eye(outputs, dtype=weights[0].dtype, device=weights[0].device)
+    signal = eye.unsqueeze(2).expand(-1, -1, samples)  # ∂H_c/∂z_l, (k_l, m, n)
+    for layer in range(len(weights) - 1, -1, -1):
+        block = blocks[layer].view(*weights[layer].shape, outputs, samples)
+        torch.mul(signal.unsqueeze(1), passed.hidden[layer].unsqueeze(0).unsqueeze(2), out=block)
+        if layer:
+            below = (weights[layer].T @ signal.flatten(1)).view(-1, outputs, samples)
+            signal = activation.pull_back(below, passed.pre_activations[layer - 1].unsqueeze(1))
+    return jacobian
 
 
 def _require_match(problem: Problem, network: HomogeneousNetwork) -> None:

@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation
-
-# What leaky_relu and its gradient are made of, with a place to write to (which the public functions lack).
-_rectify = torch.ops.aten.leaky_relu.out
-_rectify_backward = torch.ops.aten.leaky_relu_backward.grad_input
+from np_widgets.learning.network import HomogeneousNetwork
 
 _APART = 32  # numbers in whole cache lines, and in two vectors of any processor
 
@@ -66,7 +63,7 @@ class Passes:
         self.samples, self.networks, like = len(groups[0]), networks, groups[0]
         if self._apart:
             groups = [torch.nn.functional.pad(each, (0, 0, 0, self._room(len(each)) - len(each))) for each in groups]
-        self._power, self._leak = activation.power, activation.leak
+        self._activation = activation
         # One matrix is multiplied otherwise than several are: where there may be other groups a lonely one has company.
         self._count = max(networks, 2) if self._apart else networks
         self._groups, self._shapes = len(groups), list(shapes)
@@ -81,7 +78,7 @@ class Passes:
         weights, gradients = self._parts(self.theta), self._parts(self.gradient)
         *self._z, output = places(more=1)
         self._rectified = places()
-        self._powers = self._rectified if self._power == 1 else places()
+        self._powers = self._rectified if activation.power == 1 else places()
         *self._signals, self._residual = places(more=1)
         own = networks // len(groups)
         # Everything below is a view that is made once: in the passes it would cost more than small products do.
@@ -142,7 +139,7 @@ class Passes:
         for weight, inputs, z in self._first:
             torch.mm(weight, inputs, out=z)
         for layer, (weight, hidden, z) in enumerate(self._upwards):
-            self._activate(layer)
+            self._activation.write(self._z[layer], self._rectified[layer], self._powers[layer])
             self._product(weight, hidden, out=z)
         return self.output
 
@@ -161,22 +158,22 @@ class Passes:
             self._product(signal, hidden_transposed, out=gradient)
             weight_transposed, below = self._downwards[layer]
             self._product(weight_transposed, signal, out=below)
-            self._pull_back(layer)
+            places = self._signals[layer], self._z[layer], self._rectified[layer], self._powers[layer]
+            self._activation.pull_back_(*places)
             signal = below
         for first, inputs, gradient in self._last:
             torch.mm(first, inputs, out=gradient)
         return self.gradient
 
-    def _activate(self, layer: int) -> None:
-        rectified = self._rectified[layer]
-        _rectify(self._z[layer], self._leak, out=rectified)
-        if self._power > 1:
-            torch.pow(rectified, self._power, out=self._powers[layer])
 
-    def _pull_back(self, layer: int) -> None:
-        signal = self._signals[layer]
-        if self._power > 1:
-            # σ'(z) = p·max(z, αz)^(p−1) times the slope of max(z, αz). The powers are not needed any more.
-            factor = torch.pow(self._rectified[layer], self._power - 1, out=self._powers[layer])
-            signal.mul_(factor).mul_(self._power)
-        _rectify_backward(signal, self._z[layer], self._leak, False, grad_input=signal)
+def padded(networks: Sequence[HomogeneousNetwork]) -> list[Tensor]:
+    """``W_1, …, W_L`` of G networks, of shape ``(G, k_l, k_{l-1})`` with the largest widths."""
+    layers = networks[0].hidden_layers
+    widths = [max(network.widths[layer] for network in networks) for layer in range(layers)]
+    sizes = [networks[0].input_size, *widths, networks[0].output_size]
+    like = networks[0].weights[0]
+    weights = [like.new_zeros(len(networks), sizes[layer + 1], sizes[layer]) for layer in range(layers + 1)]
+    for index, network in enumerate(networks):
+        for place, weight in zip(weights, network.weights, strict=True):
+            place[index, : weight.shape[0], : weight.shape[1]] = weight
+    return weights

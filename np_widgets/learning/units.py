@@ -20,23 +20,8 @@ class Units:
     """Units in which inputs and real targets have a root mean square of one, and weights to match.
 
     A network of degree D whose weights are all multiplied by ``factor``, and those of the first layer by the size of
-    the inputs as well, computes ``factor^D`` times as much.
-
-    Parameters
-    ----------
-    inputs, targets
-        The data; integer targets are classes, which have no unit.
-    degree
-        The degree of homogeneity D of the networks.
-
-    Attributes
-    ----------
-    inputs, targets
-        The data in these units.
-    factor
-        Of all weights.
-    loss_size
-        One unit of loss.
+    the inputs as well, computes ``factor^D`` times as much. ``inputs`` and ``targets`` are the data in these units
+    (integer targets are classes, which have none), and ``loss_size`` is one unit of loss.
     """
 
     def __init__(self, inputs: Tensor, targets: Tensor, degree: int) -> None:
@@ -68,14 +53,9 @@ class Units:
 
 
 def require_representable(problem: Problem, power: int, hidden_layers: int) -> None:
-    """Refuse data whose loss, or what a chain of neurons makes of them, leaves the range of floating point.
+    """Refuse, by a ValueError with the remedy, data whose loss, or what a chain of neurons makes of them, overflows.
 
     A chain of neurons takes the inputs to the power ``p^{L-1}``.
-
-    Raises
-    ------
-    ValueError
-        That names ``inputs`` or ``targets``, and the remedy.
     """
     decades = _SHARE_OF_DECADES * math.log10(torch.finfo(problem.dtype).max)
     for name, data, exponent, remedy in (
