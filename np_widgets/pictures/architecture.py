@@ -129,7 +129,7 @@ def _edges(weights: list[Floats], columns: list[_Column]) -> list[Mark]:
         for sign, name in ((1, "positive"), (-1, "negative"), (0, "many")):
             chosen = (signs == sign) & (added == new)
             role = f"new {name}" if new and sign else name
-            label = ADDED if new else name if sign else ""
+            label = "" if not sign else ADDED if new else name
             marks.append(Edges(role, x[chosen], y[chosen], label, strengths=strengths[chosen]))
     dotted = np.flatnonzero((signs < 0) & ((strengths >= _DOT_FROM) | added))[-_MOST_DOTS:]
     dots = (ends[dotted, 0] + _DOT_AT * (ends[dotted, 1] - ends[dotted, 0]) for ends in (x, y))

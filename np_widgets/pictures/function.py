@@ -23,18 +23,7 @@ _MOST_WRITTEN = 10
 
 
 def function(frame: PursuitFrame, probe: Probe, output: int | None = None) -> Scene:
-    """What the frame's network computes at the points of a probe; without a network only the truth and the data.
-
-    Parameters
-    ----------
-    frame
-        Its network may be missing.
-    probe
-        ``probe(problem)`` from :mod:`np_widgets.pictures.probe`: make it once for a problem.
-    output
-        Which output (or whose class's probability) to show where only one can be, from 0; by default the first, or the
-        second of two classes.
-    """
+    """What the frame's network computes at the points of a probe; without a network only the truth and the data."""
     if output is None:
         output = 1 if probe.classes and probe.outputs == 2 else 0
     output = arguments.whole("output", output, 0, probe.outputs - 1)

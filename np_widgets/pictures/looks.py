@@ -111,7 +111,7 @@ LOOKS = {
     "neuron": Look("surface", marker="circle", size=18.0, rim="text"),
     "new neuron": Look("surface", marker="circle", size=18.0, rim="pink"),
     "edge of a frame": Look("surface", 5.0),
-    "active": Look("text", 2.4),
+    "active": Look("green", 2.4),
     "dormant": Look("pink", 2.4, "dashed"),
     "new": Look("pink", 2.4, "dashed"),
     "other point": Look("muted", marker="diamond", size=9.0, filled=False),

@@ -30,10 +30,6 @@ class _Stair:
     test_loss: float | None
     over: bool
 
-    def place(self, steps: Floats, start: int) -> Floats:
-        """Where steps stand, in the stair that starts there."""
-        return start + np.clip((steps - self.first) / max(self.steps, 1), 0.0, 1.0)
-
 
 def loss(frame: PursuitFrame) -> Scene:
     """The loss of a frame; losses that are not finite are left out, tiny ones drawn at :data:`SMALLEST`.
@@ -102,15 +98,14 @@ def _trace(frame: PursuitFrame, stairs: list[_Stair]) -> tuple[Floats, Floats]:
     chosen = spread(0, len(frame.trace_steps))
     steps = np.asarray(frame.trace_steps, dtype=np.float64)[chosen]
     losses = np.asarray(frame.trace_losses, dtype=np.float64)[chosen]
-    starts = np.array([stair.first for stair in stairs[1:]], dtype=np.float64)
-    owners = np.searchsorted(starts, steps, side="left")
-    parts = []
-    for place, stair in enumerate(stairs):
-        own = owners == place
-        places = np.append(stair.place(steps[own], place), place + 1.0)
-        parts.append((places, np.append(losses[own], stair.loss)))
-    x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return _drawable(x, y)
+    starts = np.array([stair.first for stair in stairs], dtype=np.float64)
+    lengths = np.array([max(stair.steps, 1) for stair in stairs], dtype=np.float64)
+    owners = np.searchsorted(starts[1:], steps, side="left")
+    places = owners + np.clip((steps - starts[owners]) / lengths[owners], 0.0, 1.0)
+    ends = np.arange(len(stairs))
+    behind = np.searchsorted(owners, ends, side="right")
+    levels = [stair.loss for stair in stairs]
+    return _drawable(np.insert(places, behind, ends + 1.0), np.insert(losses, behind, levels))
 
 
 def _drawable(x: Floats, losses: Floats) -> tuple[Floats, Floats]:
@@ -133,7 +128,7 @@ def _additions(stairs: list[_Stair], x: Floats, losses: Floats, low: float) -> l
     if not new:
         return []
     places = np.array(new, dtype=np.float64)
-    heights = np.array([np.exp(np.interp(place, x, np.log(losses))) for place in places]) if len(x) else places + low
+    heights = np.exp(np.interp(places, x, np.log(losses))) if len(x) else np.full(len(places), low)
     reads = tuple(
         f"network {number + 1}: {count(sum(stairs[number].widths) - sum(stairs[number - 1].widths), 'neuron')} more in "
         f"layer {stairs[number].joined}, after {count(stairs[number].first, 'step')}"

@@ -83,27 +83,28 @@ def _plateaus(frame: SaddleFrame) -> list[_Plateau]:
 
 
 def _levels(found: list[_Plateau], low: float, high: float, left: float, right: float) -> list[Mark]:
-    """The level of each, above the line where there is room; at the ends of the picture towards its middle."""
-    room = (right - left) or 1.0
+    """The level of each, above the line where there is room; at the ends of the picture where no line comes from."""
+    span = (right - left) or 1.0
     middles = [(each.start + min(each.end, right)) / 2 for each in found]
-    marks: list[Mark] = []
-    for place in ("above", "below", "left", "right"):
-        own = []
-        for index in apart(middles, _LABELS_APART * room):
-            aside = (
-                "right"
-                if middles[index] < left + 0.05 * room
-                else "left"
-                if middles[index] > right - 0.05 * room
-                else ""
-            )
-            above = "above" if found[index].level < low + 0.85 * (high - low) else "below"
-            if (aside or above) == place:
-                own.append(index)
-        heights = [found[index].level for index in own]
-        texts = tuple(number(found[index].level) for index in own)
-        marks.append(Texts("words", [middles[index] for index in own], heights, texts=texts, place=place))
-    return marks
+    places: dict[str, list[int]] = {}
+    for index in apart(middles, _LABELS_APART * span):
+        share = (found[index].level - low) / (high - low)
+        place = "above" if share < 0.85 else "below"
+        if middles[index] < left + 0.05 * span:
+            place = "right"
+        elif middles[index] > right - 0.05 * span:
+            place = "below" if share > 0.08 else "left"
+        places.setdefault(place, []).append(index)
+    return [
+        Texts(
+            "words",
+            [middles[index] for index in own],
+            [found[index].level for index in own],
+            texts=tuple(number(found[index].level) for index in own),
+            place=place,
+        )
+        for place, own in places.items()
+    ]
 
 
 def _compared(awake: int, loss: float, pursuit_loss: float | None) -> str:

@@ -22,31 +22,7 @@ GRID = 40
 
 @dataclass(frozen=True)
 class Probe:
-    """The points at which a picture of the learned function evaluates a network.
-
-    Attributes
-    ----------
-    kind
-        ``"hypercube"``, ``"curve"``, ``"regions"``, ``"scatter"`` or ``"confusion"`` (a scatter of classes).
-    points
-        Shape ``(k, d)``, on the CPU in float64.
-    axes
-        One array for each axis of the inputs that are varied: the position 0 … 1 of each vertex, the values of the
-        input, or the two sides of a grid whose points come row by row.
-    axis_labels
-        Their names.
-    truth
-        Shape ``(k, m)``: the values the network should have at the points (probabilities for classes), or None.
-    data_points, data_inputs, data_values
-        Some of the training data: all inputs ``(c, d)`` as a tensor like ``points``, those that are varied ``(c,
-        len(axes))``, and the targets ``(c, m)``, one-hot for classes.
-    data_is_test
-        For each point of a scatter, whether it comes from the test set.
-    outputs
-        m.
-    classes
-        Whether the outputs are logits of classes.
-    """
+    """The points at which a picture of the learned function evaluates a network."""
 
     kind: str
     points: Tensor
@@ -83,13 +59,6 @@ def probe(problem: Problem, points: int = MOST_POINTS) -> Probe:
     """Choose where to look at what is learned of a problem, as its ``display`` asks.
 
     Deterministic: the same problem gives the same points.
-
-    Parameters
-    ----------
-    problem
-        Its data may lie on any device.
-    points
-        How many vertices or points of a curve there are at most.
     """
     arguments.whole("points", points, 2, 100_000)
     kind = problem.display.kind

@@ -52,11 +52,6 @@ def point(frame: SaddleFrame, index: int | None) -> int:
     """Where in the record a time slider stands: the newest point for None and for what lies beyond it.
 
     A record is thinned out while it grows, so an index may be left over from a longer one.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``index`` is neither None nor an integer from 0 on.
     """
     newest = len(frame.record.time) - 1
     return newest if index is None else min(arguments.whole("index", index, 0), newest)

@@ -23,23 +23,6 @@ class Audience:
 
     A notebook that is run again, or a widget that is made anew for every position of a slider, leaves the old ones
     behind, and nothing tells them: the registry of ipywidgets keeps every widget, and a closed tab says no farewell.
-
-    Parameters
-    ----------
-    session
-        One that belongs to the widget.
-    pacer
-        Tells of answers, and asks for them.
-    hearing
-        While the kernel executes a cell it hears no answer. So silence does not count meanwhile, unless the widget has
-        never been shown.
-    clock
-        Tells the time, in seconds.
-
-    Attributes
-    ----------
-    shown
-        Whether the widget has ever been displayed, as far as is known.
     """
 
     def __init__(

@@ -11,24 +11,7 @@ from np_widgets.widgets.inputs import Slot
 
 
 class Chooser:
-    """A drop-down, and a new one when the options change.
-
-    Parameters
-    ----------
-    description
-        What stands before it.
-    tooltip
-        What it does.
-    on_choice
-        Called without arguments when the user has chosen, on whichever thread receives the kernel's messages.
-    width
-        Of the drop-down, in CSS units.
-
-    Attributes
-    ----------
-    box
-        What to display.
-    """
+    """A drop-down, and a new one when the options change."""
 
     def __init__(self, description: str, tooltip: str, on_choice: Callable[[], None], width: str) -> None:
         self._description = description

@@ -22,22 +22,6 @@ class Controls:
 
     The values of inputs belong to the user, and no command is sent but the user's; buttons are readouts, too, and those
     are written by :meth:`show`, on the publisher's thread. A subclass adds its own controls and calls :meth:`_arrange`.
-
-    Parameters
-    ----------
-    session
-        What to steer.
-    settings
-        With what it starts over.
-    on_refusal
-        Called with what made a command be refused, or with None when a command was accepted.
-
-    Attributes
-    ----------
-    rows
-        What to display, without what is hidden.
-    widgets
-        All controls, the hidden ones included.
     """
 
     def __init__(self, session: Session, settings: Settings, on_refusal: OnRefusal) -> None:

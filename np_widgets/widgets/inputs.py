@@ -15,13 +15,6 @@ class Slot:
     The value of a control belongs to the user, and a widget object has one writer only: two threads that write to one
     lose updates, and a value that the publisher wrote would be taken for the user's. So where a control has to say
     something else, the publisher does not write to it but puts another in its place.
-
-    Attributes
-    ----------
-    box
-        What to display.
-    control
-        What stands in it, or None.
     """
 
     def __init__(self) -> None:
@@ -39,23 +32,7 @@ class Slot:
 
 
 class Input:
-    """An input in a slot.
-
-    Parameters
-    ----------
-    make
-        Makes it, with a value.
-    value
-        What it says at first.
-    on_choice
-        Called with its value when the user has changed it, on whichever thread receives the kernel's messages; never
-        for what :meth:`show` and :meth:`follow` do.
-
-    Attributes
-    ----------
-    box
-        What to display.
-    """
+    """An input in a slot."""
 
     def __init__(self, make: Callable[[Any], ipywidgets.Widget], value: Any, on_choice: Callable[[Any], None]) -> None:
         self._make = make

@@ -26,22 +26,7 @@ class InspectionEndedError(RuntimeError):
 
 
 class Inspection:
-    """Opens a saddle widget, and closes it again; from any thread.
-
-    Parameters
-    ----------
-    problem
-        What the pursuit learns.
-    rate
-        How many times a second the pictures are drawn at most.
-    show
-        Called with the widgets to show in the place of the pursuit's, or with None to show those again.
-
-    Attributes
-    ----------
-    widget
-        The saddle widget, or None.
-    """
+    """Opens a saddle widget, and closes it again; from any thread."""
 
     def __init__(
         self, problem: Problem, rate: float, show: Callable[[Sequence[ipywidgets.Widget] | None], None]
@@ -61,17 +46,7 @@ class Inspection:
         self.parts = (self._bar,)
 
     def begin(self, frame: PursuitFrame, **options: Any) -> SaddleWidget:
-        """Show the saddle of a frame's network, or go on showing one; meanwhile, what is done to prepare it.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is none, or an option is wrong.
-        InspectionEndedError
-            If it is ended meanwhile.
-        RuntimeError
-            If the pursuit's widget is closed.
-        """
+        """Show the saddle of a frame's network, or go on showing one; meanwhile, what is done to prepare it."""
         with self._making:
             wanted, title = object(), _caption(frame)
 

@@ -28,29 +28,7 @@ if TYPE_CHECKING:
 
 
 class LiveWidget(ipywidgets.VBox):
-    """A session, live: its pictures, and controls to steer it.
-
-    Parameters
-    ----------
-    source
-        A session, or what one can be made of.
-    hide
-        Names of controls and pictures to leave out.
-    rate
-        How many times a second the pictures are drawn at most. They wait for a slower browser.
-    options
-        With what a new engine is made.
-
-    Attributes
-    ----------
-    session
-        The session: every button is a method of it. One that was made for this widget is closed with it, and rests
-        when no view of the widget has answered for 10 s, or when its cell was executed again.
-    status
-        ``"paused"``, ``"running"``, ``"finished"``, ``"failed"`` or ``"closed"``.
-    message
-        One sentence that says what is happening.
-    """
+    """A session, live: its pictures, and controls to steer it."""
 
     _subject: ClassVar[str]
     _sources: ClassVar[Sources]

@@ -38,24 +38,7 @@ class Moment:
 
 
 class Publisher:
-    """Shows a session on a thread of its own: the newest moment only, and always the last.
-
-    Parameters
-    ----------
-    session
-        Whose frames are shown.
-    parts
-        Each writes some of the widgets; what one raises does not keep the others from it.
-    report
-        Called after them with the moment and what they raised.
-    pacer
-        Tells when the browser has drawn.
-    rate
-        At most so many times a second; less often when that would take more than :data:`LARGEST_SHARE` of the time of
-        this thread's processor, or more than :data:`LARGEST_SHARE_OF_BROWSER` of the browser's time.
-    look
-        Called again and again.
-    """
+    """Shows a session on a thread of its own: the newest moment only, and always the last."""
 
     def __init__(
         self,

@@ -36,21 +36,7 @@ _SPEEDS: dict[str, float | None] = {"full speed": None, "20 a second": 20.0, "5 
 
 
 class PursuitControls(Controls):
-    """Beside what every session has: adding a neuron, the speed, the minimizer, and a look at the saddle.
-
-    Parameters
-    ----------
-    session
-        The session of a pursuit.
-    hidden
-        Names from :data:`CONTROLS` to leave out.
-    on_change
-        Called when the user has changed an input, so that what depends on it be shown again.
-    on_refusal
-        Called with what made a command be refused, or with None when a command was accepted.
-    on_inspect
-        Called when the user wants to see the saddle, and the session is paused.
-    """
+    """Beside what every session has: adding a neuron, the speed, the minimizer, and a look at the saddle."""
 
     def __init__(
         self,

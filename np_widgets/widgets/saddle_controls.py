@@ -50,17 +50,6 @@ class SaddleControls(Controls):
 
     Play and Step go on without a goal, so also from a goal that is reached. All that makes time pass, and Reset, bring
     the time slider to the present: what they do would not be seen otherwise.
-
-    Parameters
-    ----------
-    session
-        The session of a saddle flow.
-    hidden
-        Names from :data:`CONTROLS` to leave out.
-    on_change
-        Called when the user has changed an input, so that what depends on it be shown again.
-    on_refusal
-        Called with what made a command be refused, or with None when a command was accepted.
     """
 
     def __init__(

@@ -14,21 +14,7 @@ from np_widgets.widgets.writing import update
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting and its inputs.
-
-    Attributes
-    ----------
-    name
-        As the engine's ``reset``, its frames and ``hide`` know it.
-    label
-        What messages call it.
-    inputs
-        Where the user sets it.
-    several
-        Whether its value is a tuple, with one item for each input.
-    applies
-        Whether it matters, given what the other inputs say; it is sent and spoken of only then.
-    """
+    """One setting and its inputs."""
 
     name: str
     label: str
@@ -62,22 +48,7 @@ class Setting:
 
 
 class Settings:
-    """Settings whose values take effect at the next reset.
-
-    Parameters
-    ----------
-    settings
-        All there are.
-    hidden
-        Names of settings to leave out.
-
-    Attributes
-    ----------
-    shown
-        Where the inputs stand that are not hidden.
-    widgets
-        All of them.
-    """
+    """Settings whose values take effect at the next reset."""
 
     def __init__(self, settings: Sequence[Setting], hidden: Container[str]) -> None:
         self._all = settings

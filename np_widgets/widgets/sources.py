@@ -16,30 +16,14 @@ from np_widgets.sessions.session import Session
 
 @dataclass(frozen=True)
 class Sources:
-    """A widget is made of a problem, of an engine, or of a session of one.
-
-    Attributes
-    ----------
-    widget
-        The name of the widget.
-    engine
-        The kind of its engine.
-    defaults
-        What the engine is made with if options do not say otherwise.
-    """
+    """A widget is made of a problem, of an engine, or of a session of one."""
 
     widget: str
     engine: type[Engine]
     defaults: tuple[tuple[str, Any], ...] = ()
 
     def session(self, source: Any, options: dict[str, Any]) -> Session:
-        """The session to show: the given one, or a new one; ``options`` are those of an engine for a problem.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the source or an option is of the wrong kind, or an option is unknown.
-        """
+        """The session to show: the given one, or a new one; ``options`` are those of an engine for a problem."""
         self._check(options)
         name = self.engine.__name__
         if isinstance(source, Problem):
@@ -69,13 +53,7 @@ class Sources:
 
 
 def checked_names(hide: Any, names: Iterable[str]) -> frozenset[str]:
-    """What to hide, as a set.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no list of some of ``names``.
-    """
+    """What to hide, as a set."""
     if isinstance(hide, str) or not isinstance(hide, Iterable):
         raise TypeError(f"hide must be a list of names such as ['reset', 'seed'], got {hide!r}")
     return frozenset(arguments.choice("hide", name, names) for name in hide)

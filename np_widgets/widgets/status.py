@@ -38,20 +38,7 @@ class Frame(Protocol):
 
 
 class StatusLines:
-    """A heading with the status, a sentence with the progress of long phases, the main numbers, and what went wrong.
-
-    Parameters
-    ----------
-    subject
-        What is shown.
-    name
-        Of the problem.
-
-    Attributes
-    ----------
-    heading, sentence, notice
-        The lines, as widgets.
-    """
+    """A heading with the status, a sentence with the progress of long phases, the main numbers, and what went wrong."""
 
     def __init__(self, subject: str, name: str) -> None:
         title = text_widget("npw-title", f'{escape(subject)} <span class="npw-of">· {escape(name)}</span>')

@@ -20,16 +20,6 @@ class TimeSlider:
 
     Its value is the user's, and says how much of the time computed has passed at the moment to look at. The readout
     beside it is the publisher's.
-
-    Parameters
-    ----------
-    on_change
-        Called when the user has moved it.
-
-    Attributes
-    ----------
-    box
-        The slider and its readout.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
