@@ -93,14 +93,13 @@ _STYLES = """
   min-width: 0;
 }
 .npw .npw-figure.bqplot > svg text { fill: var(--npw-muted); }
+.npw .npw-figure .dot { pointer-events: all; }
+.npw .npw-figure svg text { pointer-events: none; }
 .npw .npw-help {
   display: inline-block; width: 15px; height: 15px; line-height: 15px; border-radius: 50%; text-align: center;
   font-size: 11px; font-weight: 400; color: var(--npw-muted); border: 1px solid var(--npw-faint); cursor: help;
 }
-.npw .bqplot_tooltip_div, .npw .tooltip_div, .npw .mark_tooltip {
-  background: var(--npw-surface) !important; color: var(--npw-text) !important; border: 1px solid var(--npw-muted);
-  font-size: 11px;
-}
+.bqplot_mark_tooltip .tooltiptext { color: var(--jp-ui-font-color1, #212121) !important; font-size: 11px; }
 .npw button:focus-visible, .npw select:focus-visible, .npw input:focus-visible {
   outline: 2px solid var(--npw-blue); outline-offset: 1px;
 }

@@ -94,6 +94,14 @@ def test_the_quickstart_from_run_all_to_reset(open_notebook):
 
     step_until(widget, "widths (1, 1)")
     expect(architecture.locator("svg .dot")).not_to_have_count(0)
+    figure = architecture.locator(".npw-figure")
+    expect(figure).to_have_attribute("aria-label", re.compile(r"A network of 20 inputs, hidden widths \(1, 1\)"))
+    expect(figure).to_have_attribute("role", "img")
+    # The neurons are drawn over the inputs and the output.
+    architecture.locator("svg .dot:visible").last.hover()
+    expect(notebook.page.locator(".bqplot_mark_tooltip").last).to_contain_text(
+        re.compile(r"neuron 1 of layer \d: norm in")
+    )
     take_a_step(widget)
 
     # So slowly that it is not at the end before somebody can pause it.
