@@ -403,6 +403,12 @@ class TestLoss:
         assert [text for _, text in picture.x.ticks] == ["(1, 1)", "(1, 1)", "(4, 2)"]
         assert "from 1 to 0.003 over 3 networks and 30 steps; lowest test loss 0.1" in picture.says
 
+    def test_steps_are_shares_of_their_own_network(self):
+        growth = (record(0, 0, 100, None, 0.5), record(1, 100, 4, None, 0.1))
+        trace = {"trace_steps": np.array([0.0, 50, 100, 101, 104]), "trace_losses": np.array([1, 0.9, 0.5, 0.4, 0.1])}
+        picture = self.made(growth=growth, **trace, iteration=2, step=4, total_steps=104, test_loss=None)
+        np.testing.assert_allclose(picture["learned"].x, [0, 0.5, 1, 1, 1.25, 2, 2])
+
     def test_levels_are_written_under_the_stairs_that_are_over(self):
         picture = self.made()
         assert texts(picture, "aside") == ["0.1", "0.01"]

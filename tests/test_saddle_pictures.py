@@ -142,6 +142,11 @@ class TestNorms:
         np.testing.assert_allclose(picture["shift"].y, SCALE**2 * NEAR.record.time[1:], rtol=1e-6)
         assert "shift" not in norms(at_the_origin())
 
+    def test_a_shift_below_the_axis_is_not_drawn_at_its_end(self):
+        shift = np.where(NEAR.record.time < 5, 1e-30, 1e-4)
+        picture = norms(changed(NEAR, active_shift=shift))
+        assert picture["shift"].y.tolist() == [1e-4] * int((NEAR.record.time >= 5).sum())
+
     def test_at_the_second_saddle_only_what_is_still_dormant_counts(self):
         (_, first), (time, second) = lines(norms(LADDER)["main"])
         assert first[-1] > 0.5

@@ -99,9 +99,8 @@ def test_the_quickstart_from_run_all_to_reset(open_notebook):
     expect(figure).to_have_attribute("role", "img")
     # The neurons are drawn over the inputs and the output.
     architecture.locator("svg .dot:visible").last.hover()
-    expect(notebook.page.locator(".bqplot_mark_tooltip").last).to_contain_text(
-        re.compile(r"neuron 1 of layer \d: norm in")
-    )
+    read = notebook.page.locator(".bqplot_mark_tooltip", has_text=re.compile(r"neuron 1 of layer \d: norm in"))
+    expect(read).to_be_visible()
     take_a_step(widget)
 
     # So slowly that it is not at the end before somebody can pause it.
