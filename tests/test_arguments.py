@@ -54,6 +54,12 @@ def test_real_refuses_what_is_out_of_range_or_not_finite(value):
         arguments.real("scale", value, above=0, most=1)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400, -(10**400)])
+def test_real_refuses_what_is_not_finite_whatever_the_bounds(value):
+    with pytest.raises(ValueError, match=r"scale must be a finite number, got"):
+        arguments.real("scale", value)
+
+
 @pytest.mark.parametrize("value", [True, "1", None, 1j, [1.0], np.array([1.0])])
 def test_real_refuses_what_is_no_number(value):
     with pytest.raises(TypeError, match=r"scale must be a finite number, got"):

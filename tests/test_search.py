@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -89,6 +90,18 @@ def test_ascent_never_falls_and_ends_apart_from_better_ends(profile):
     tangents = gradients - (gradients * ends.directions).sum(dim=0) * ends.directions
     assert torch.allclose(tangents.norm(dim=0) / values, ends.residuals, atol=1e-9)
     assert float(ends.values.max()) >= 0.99 * float(field.evaluate(starts / starts.norm(dim=0))[0].max())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_is_the_same_in_numpy_and_its_derivatives_are_those_of_its_values(profile):
+    z = np.linspace(-2, 2, 40)  # zero is not among these
+    at, weights = torch.from_numpy(z), torch.from_numpy(np.cos(z))
+    np.testing.assert_allclose(profile.values(z), profile.value(at), rtol=1e-12)
+    np.testing.assert_allclose(np.cos(z) * profile.slopes(z), profile.weighted_derivative(at, weights), rtol=1e-12)
+    shift = 1e-5
+    for derivative, of in ((profile.slopes, profile.values), (profile.curvatures, profile.slopes)):
+        differences = (of(z + shift) - of(z - shift)) / (2 * shift)
+        np.testing.assert_allclose(derivative(z), differences, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("rough", [False, True])
