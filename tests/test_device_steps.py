@@ -286,3 +286,13 @@ def test_only_a_gpu_takes_steps_in_batches():
         minimizer.advance(3)
         assert minimizer.steps == 3
         assert minimizer._device_steps is None
+
+
+def test_with_a_duration_the_step_size_falls_to_zero_along_a_cosine():
+    objective = _objective()
+    minimizer = GradientDescent(objective, objective.initial, learning_rate=0.05, duration=8, stopping=_NEVER)
+    for step in range(8):
+        theta, gradient = minimizer.theta, minimizer.gradient
+        minimizer.advance(1)
+        rate = 0.05 * math.cos(math.pi * step / 16) ** 2
+        torch.testing.assert_close(minimizer.theta, theta - rate * gradient, rtol=1e-12, atol=1e-15)
