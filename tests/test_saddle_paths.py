@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import quad
 
 import np_widgets as npw
@@ -98,3 +99,72 @@ def test_pictures_show_a_path_from_both_of_its_ends(case):
     cosines = np.array(frame.record.neuron_cosine[-1])
     ends = [cosines[0], cosines[-1]]
     assert ends == pytest.approx([1.0, 1.0], abs=1e-4)
+
+
+def predicted(flow):
+    while flow.prediction is None:
+        flow.advance()
+    return flow
+
+
+def test_time_to_escape_grows_by_the_inverse_of_the_scale():
+    problem, values = linear_problem()
+    network = rank_one(problem, values, 2)
+    point = next(each for each in npw.find_kkt_points(network, problem, starts=10, longest=None) if each.inner)
+    times = []
+    for scale in (2e-2, 1e-2):
+        flow = npw.SaddleFlow(network, problem, point, scale, starts=3)
+        flow.run_to("escape")
+        times.append(flow.time)
+    # For D = 3 the slope against 1/δ is 1/(3N*).
+    assert (times[1] - times[0]) / (1 / 1e-2 - 1 / 2e-2) == pytest.approx(1 / (3 * point.value), rel=2e-3)
+
+
+def test_what_the_distance_from_the_minimum_hides_is_no_path_of_lower_degree():
+    problem, _ = linear_problem()
+    pursuit = npw.NeuronPursuit(problem, hidden_layers=3, leak=1.0, seed=0, minimizer="gradient_descent")
+    pursuit.run(max_additions=0)
+    points = npw.find_kkt_points(pursuit.network, problem, starts=10, longest=None)
+    point = next(each for each in points if each.degree == 4)
+    # As if the training had stopped a little earlier: this gives every path a value.
+    weights = [weight * (1 + 1e-10 * index) for index, weight in enumerate(pursuit.network.weights, 1)]
+    weights[0][:, 0] += 1e-10
+    weights[-1][0] -= 1e-10
+    network = npw.HomogeneousNetwork(weights, leak=1.0)
+    assert any(each.degree == 3 for each in npw.find_kkt_points(network, problem, starts=10, longest=None))
+    flow = predicted(npw.SaddleFlow(network, problem, point, 3e-2, starts=3))
+    assert flow.prediction.degree == 4
+    law = ray_time(point.value, 4, 3e-2, flow.prediction.escape_norm)
+    assert flow.prediction.escape_time == pytest.approx(law, rel=1e-5)
+
+
+def test_the_words_name_the_path_and_the_next_saddle_is_the_fit_of_the_next_rank():
+    problem, values = linear_problem()
+    network = rank_one(problem, values, 2)
+    point = next(each for each in npw.find_kkt_points(network, problem, starts=10, longest=None) if each.inner)
+    flow = predicted(npw.SaddleFlow(network, problem, point, 5e-2, starts=3))
+    said = f"predicted at {flow.prediction.escape_time:.4g}, along a path of one neuron in each of the layers 1 to 2."
+    assert said in flow.frame().message
+    restored = npw.SaddleFlow(network, problem, point, 5e-2, starts=3)
+    restored.restore(flow.state())
+    for each in (flow, restored):
+        each.run_to("escape")
+    np.testing.assert_array_equal(restored.record.neuron_agreement, flow.record.neuron_agreement)
+    np.testing.assert_array_equal(restored.record.dormant_norm, flow.record.dormant_norm)
+    flow.run_to("next saddle")
+    (awakening,) = flow.awakenings
+    assert awakening.awake == ((1, 1), (2, 1))
+    least = np.linalg.lstsq(problem.inputs.numpy(), problem.targets.numpy(), rcond=None)[0]
+    unexplained = float((problem.targets - problem.inputs @ torch.from_numpy(least)).square().sum(1).mean()) / 2
+    rank_two = unexplained + float(np.square(values[2:]).sum()) / 2
+    assert awakening.loss == pytest.approx(rank_two, rel=0.05)
+    assert awakening.pursuit_loss == pytest.approx(rank_two, rel=0.05)
+
+
+def test_two_neurons_a_layer_have_no_prediction_and_the_words_say_where_there_is_one():
+    problem, values = linear_problem()
+    network = rank_one(problem, values, 2)
+    flow = predicted(npw.SaddleFlow(network, problem, 2, starts=3))
+    assert flow.prediction.escape_time is None
+    assert "no escape is predicted" in flow.frame().message
+    assert "one dormant neuron a layer that start near the ray of their path" in flow.frame().message

@@ -107,7 +107,7 @@ class Saddle:
         self.decay = whole.weight_decay
         self.network: HomogeneousNetwork | None = None
         self.curvature: float | None = None
-        self.least_value = 0.0
+        self._uncertain = self.least_value = 0.0
         self._is_near = True
         self.fields: dict[int, NeuronField] = {}
         layers = len(layout.widths)
@@ -123,7 +123,7 @@ class Saddle:
             self.curvature = Hessian(objective, objective.initial, slopes).largest()
             size = float(objective.initial.norm())
             uncertain = found.norm + _ROUNDING * abs(self.curvature) * size
-            self.least_value = _UNCERTAINTIES * uncertain / size**activation.power
+            self._uncertain = self.least_value = _UNCERTAINTIES * uncertain / size**activation.power
             if activation.power == 1 and self.decay:
                 # What grows has to be worth more than its price, which active neurons are worth exactly.
                 self.least_value += (1 + _VALUE_TOLERANCE) * self.decay / 2
@@ -179,8 +179,8 @@ class Saddle:
         if self.network is None and len(self._layout.widths) > 1:
             return self._neurons_alone(tuple(points))
         singles = tuple(point for point in points if not point.inner and point.value > self.least_value)
-        paths = [point for point in points if point.inner and self.network is not None]
-        if not singles and paths:
+        paths = [point for point in points if point.inner and point.value > self._uncertain]
+        if not singles and self.network is not None:
             for point in paths:
                 flow = self._path_flow(point.layer, point.last)
                 near = self._with_signs_of(point, self.place.theta[flow.positions])

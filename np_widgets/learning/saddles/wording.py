@@ -39,9 +39,13 @@ def message(now: Now, saddle: Saddle, loss: float, found: Stationarity | None) -
     if not now.predictions[-1].destinations:
         return (
             f"Near {where}: time {now.point.time:.4g}, no escape is predicted: {saddle.without_destination} for a "
-            "single neuron. Only several neurons in consecutive layers together may leave, slowly."
+            "single neuron. Only several neurons in consecutive layers together may leave, slowly; what they do is "
+            "predicted for one dormant neuron a layer that start near the ray of their path."
         )
     beside = "no escape is predicted" if predicted is None else f"escape is predicted at {predicted:.4g}"
+    path = next((each for each in now.predictions[-1].destinations if each.layer and each.inner), None)
+    if path is not None and predicted is not None:
+        beside += f", along a path of one neuron in each of the layers {path.layer} to {path.layer + len(path.inner)}"
     return f"Near {where}: time {now.point.time:.4g}, {beside}."
 
 
