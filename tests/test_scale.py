@@ -23,8 +23,8 @@ from np_widgets.learning.minimizers import choice
 from np_widgets.learning.minimizers.choice import automatic
 from np_widgets.learning.minimizers.first_order import Adam
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
+from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.searching import NextNetwork
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.subset import some_samples
 from np_widgets.learning.training import Training

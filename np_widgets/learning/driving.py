@@ -21,25 +21,7 @@ def drive(
     callback: Callable[[Any], None] | None = None,
     torch_threads: int | None = 1,
 ) -> bool:
-    """Advance ``engine`` until it has finished, ``until()`` holds, or Ctrl-C is pressed.
-
-    Parameters
-    ----------
-    until
-        Asked before every quantum.
-    progress
-        Show a text progress bar with the frame's ``message``.
-    callback
-        Called with a new frame after every quantum. Whatever would change the engine is refused meanwhile.
-    torch_threads
-        How many threads torch uses inside one operation meanwhile; None leaves its own setting.
-
-    Returns
-    -------
-    bool
-        Whether Ctrl-C ended it. It is acted on between two quanta; a second one raises ``KeyboardInterrupt`` at once,
-        and the quantum under way is undone.
-    """
+    """Advance ``engine`` until it has finished, ``until()`` holds, or Ctrl-C is pressed."""
     with own_torch_threads(torch_threads), deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():

@@ -29,36 +29,6 @@ class LookAhead:
     away from fits by large weights that cancel each other: those are low early, and lead nowhere later. Gradient flow
     from a small start avoids them, too.
 
-    Parameters
-    ----------
-    problem
-        What is learned. Of more than 16,384 samples a random choice of so many is looked at.
-    networks
-        At least one; as many of the first as a bound on memory allows are taken.
-    seed
-        Of the choice of samples.
-    steps
-        How many steps to take.
-    learning_rate
-        The step size at the beginning, which falls to zero along a cosine; None for one that fits the data.
-    target_loss
-        Finish as soon as a network has at most this loss on the samples that are looked at; None for no target.
-    weight_decay
-        λ, at least, of the decay of the look-ahead.
-
-    Attributes
-    ----------
-    best
-        The index of the network that is ahead: the lowest loss, the weight decay included.
-    loss
-        Its loss without the weight decay, on the samples that are looked at.
-    networks
-        The networks at work.
-    left
-        The loss and the weight decay of each network that is looked at, where it is or where it was given up.
-
-    Notes
-    -----
     It works in single precision and in units in which inputs and targets have a root mean square of one; see
     :class:`~np_widgets.learning.side_by_side.SideBySide`.
     """

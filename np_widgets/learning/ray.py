@@ -29,20 +29,6 @@ def lowest_on_ray(losses_at: Losses, scale: float, least_decrease: float = 1e-7)
 
     Gradient flow spends almost all of its time leaving a saddle along the ray of a KKT point; minimizing along the ray
     first saves that time and ends in the same basin.
-
-    Parameters
-    ----------
-    losses_at
-        The losses at some scales, 0 among them.
-    scale
-        Where to look first: from a thousandth to 10⁵ times of it, then further on while the loss falls at the edge.
-    least_decrease
-        As a share of the loss at zero; what falls by less does not count.
-
-    Returns
-    -------
-    tuple of two floats, or None
-        The best scale found, and its loss; None if the loss falls nowhere along the ray by more than that.
     """
     nothing = float(losses_at(np.zeros(1))[0])
     center = min(max(np.log10(scale), -_FURTHEST), _FURTHEST)

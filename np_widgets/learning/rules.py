@@ -34,13 +34,7 @@ _VERY_DIFFERENT = 30.0  # sizes of inputs
 
 
 def target_in_force(problem: Problem, target_loss: float | None) -> float:
-    """The training loss to reach: the one given, or the share that is meant by None.
-
-    Raises
-    ------
-    ValueError
-        If the output zero meets the one given.
-    """
+    """The training loss to reach: the one given, or the share that is meant by None."""
     nothing = problem.zero_loss
     if target_loss is None:
         return TARGET_SHARE * nothing
@@ -55,17 +49,7 @@ def target_in_force(problem: Problem, target_loss: float | None) -> float:
 def ending(
     problem: Problem, settings: PursuitSettings, growth: Sequence[GrowthRecord], target_loss: float, rises_seen: int = 0
 ) -> Finish | None:
-    """Why a pursuit ends with its newest network, unless it is for want of a KKT point or of permission to go on.
-
-    Parameters
-    ----------
-    growth
-        Not empty.
-    target_loss
-        The one in force.
-    rises_seen
-        After a rise of the test loss that is not later than with so many networks it goes on.
-    """
+    """Why a pursuit ends with its newest network, unless it is for want of a KKT point or of permission to go on."""
     last = growth[-1]
     if last.loss <= target_loss:
         message = f"Training loss {last.loss:.3g} is at or below the target of {target_loss:.3g}."

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-import torch
+from dataclasses import replace
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
@@ -16,6 +14,7 @@ from np_widgets.learning.duality import gap_of
 from np_widgets.learning.growth import Candidate
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.ray import losses_of_path, lowest_on_ray
 from np_widgets.learning.settings import PursuitSettings
@@ -44,66 +43,8 @@ SearchOptions = tuple[tuple[Path, ...], bool, bool]
 """The paths of a search, whether its signals come from the positive sides of kinks, and whether it is exact."""
 
 
-@dataclass(frozen=True)
-class NextNetwork:
-    """A network to train next, and the candidate that its new neurons came from.
-
-    Attributes
-    ----------
-    added
-        ``(layer, index)`` of the new neurons.
-    layer, last, value
-        The first (0 at the origin) and the last hidden layer of the candidate, and its NCF value.
-    candidate
-        Its index among the candidates of the search.
-    ray_loss
-        The loss where it starts, on the samples that were searched.
-    silent
-        Whether the new neuron starts without outgoing weights, because the loss is lower nowhere along its ray.
-    searched
-        The paths that were searched for it.
-    """
-
-    network: HomogeneousNetwork
-    added: tuple[tuple[int, int], ...]
-    layer: int
-    last: int
-    value: float
-    candidate: int = 0
-    ray_loss: float = math.inf
-    silent: bool = False
-    searched: tuple[Path, ...] = ()
-
-    def silenced(self, free: bool = True) -> NextNetwork:
-        """The same with new neurons that have incoming weights of norm one, and the last of them no outgoing ones.
-
-        Where weights have a price they have no incoming weights either, and will be removed.
-        """
-        network = self.network.copy()
-        for layer, index in self.added:
-            incoming = network.weights[layer - 1][index]
-            incoming.div_(torch.linalg.vector_norm(incoming).clamp(min=torch.finfo(incoming.dtype).tiny)).mul_(free)
-        layer, index = self.added[-1]
-        network.weights[layer][:, index] = 0
-        return replace(self, network=network, silent=True)
-
-
 class Searching:
-    """The search for the neurons to add to a trained network, or for the first ones.
-
-    Parameters
-    ----------
-    network
-        None for the first: the origin.
-    paths
-        The paths that may be added.
-    seed
-        Of the random starts.
-    upper
-        Take the signals of samples that sit on a kink of the network from its positive side.
-    exact
-        Polish what is found to KKT points, as ``method="paper"`` always does.
-    """
+    """The search for the neurons to add to a trained network, or for the first ones."""
 
     def __init__(
         self,

@@ -19,9 +19,9 @@ from np_widgets.learning.minimizers.choice import STAGES, automatic, make_minimi
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.rules import DIVERGED, target_in_force
-from np_widgets.learning.searching import NextNetwork
 from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.side_by_side import STEPS
 from np_widgets.problems import Problem
@@ -44,52 +44,12 @@ _ENTRIES = {
     "look_ahead": dict[str, Any] | None,
     "minimizer": dict[str, Any] | None,
 }
-_CANDIDATE = {
-    "added": tuple[tuple[int, int], ...],
-    "layer": states.whole,
-    "last": states.whole,
-    "value": states.finite_number,
-    "candidate": states.whole,
-    "ray_loss": states.number,
-    "silent": bool,
-    "searched": tuple[tuple[int, int], ...],
-    "weights": tuple[Tensor, ...],
-}
-_PLAIN = ("added", "layer", "last", "value", "candidate", "ray_loss", "silent", "searched")
 
 
 class Training:
     """The minimization of the training loss, from the networks that a search came up with.
 
     With ``method="fast"`` all of them are minimized side by side for a while, and the one that is ahead then goes on.
-
-    Parameters
-    ----------
-    candidates
-        At least one; only the first counts without a look-ahead.
-    seed
-        Of the look-ahead and of mini-batches.
-    state
-        Where to go on; None to begin.
-    ceiling
-        The loss of the network before. A search may look at some of the samples only: where its best network lies above
-        this on all of them, the new neuron starts without outgoing weights, so that the loss never rises.
-
-    Attributes
-    ----------
-    start
-        The candidate that is minimized; during the look-ahead, the one that is ahead.
-    minimizer
-        The minimizer at work; None during the look-ahead.
-    loss
-        The training loss of :attr:`network`; during the look-ahead, on the samples that are looked at.
-    steps
-        Steps taken: those of the look-ahead, then those of all minimizers together.
-    stopped
-        Why the training has ended, or None.
-    removed
-        The neurons that were removed then because the price on weights had made them vanish: ``(layer, index)``, as
-        they were counted before.
     """
 
     def __init__(
@@ -102,6 +62,8 @@ class Training:
         ceiling: float = math.inf,
     ) -> None:
         self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
+        # The objective of the network before. A search may look at some of the samples only: where its best network
+        # lies above this on all of them, the new neuron starts without outgoing weights, so that the loss never rises.
         self._ceiling, self._decay = ceiling, settings.weight_decay
         self.removed: tuple[tuple[int, int], ...] = ()
         self._paper = settings.method == "paper"
@@ -338,15 +300,8 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
-        candidates = [
-            {
-                **{name: getattr(each, name) for name in _PLAIN},
-                "weights": each.network.weights,
-            }
-            for each in self._candidates
-        ]
         return {
-            "candidates": candidates,
+            "candidates": [each.state() for each in self._candidates],
             "seed": self._seed,
             "ceiling": self._ceiling,
             "start_loss": self._start_loss,
@@ -361,33 +316,14 @@ class Training:
 
     @classmethod
     def restored(cls, problem: Problem, settings: PursuitSettings, state: dict[str, Any]) -> Training:
-        """The training as it was when ``state`` was taken.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an entry is not sound or does not fit; the message names it.
-        """
+        """The training as it was when ``state`` was taken."""
         states.require("state['training']", state, _ENTRIES)
         if (state["look_ahead"] is None) == (state["minimizer"] is None) or not state["candidates"]:
             raise ValueError("state['training'] must have candidates, and either 'look_ahead' or 'minimizer'")
-        candidates = []
-        for index, saved in enumerate(state["candidates"]):
-            name = f"state['training']['candidates'][{index}]"
-            states.require(name, saved, _CANDIDATE)
-            for weight in saved["weights"]:
-                if weight.dtype != problem.dtype:
-                    raise ValueError(f"{name}['weights'] must be in {problem.dtype}, got {weight.dtype}")
-            try:
-                weights = [weight.to(device=problem.device) for weight in saved["weights"]]
-                network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-            found = (network.hidden_layers, network.input_size, network.output_size)
-            wanted = (settings.hidden_layers, problem.input_size, problem.output_size)
-            if found != wanted:
-                raise ValueError(f"{name}['weights'] must have (hidden layers, inputs, outputs) {wanted}, got {found}")
-            candidates.append(NextNetwork(network, **{name: saved[name] for name in _PLAIN}))
+        candidates = [
+            NextNetwork.restored(f"state['training']['candidates'][{index}]", saved, problem, settings)
+            for index, saved in enumerate(state["candidates"])
+        ]
         return cls(problem, settings, candidates, state["seed"], state, state["ceiling"])
 
     def _begin(self, settings: PursuitSettings) -> None:
