@@ -328,3 +328,13 @@ def test_together_each_takes_the_steps_that_it_takes_alone(
         assert (one.best, one.steps_taken) == (alone.best, alone.steps_taken)
         assert bits(one.left) == bits(alone.left)
         assert bits(one.network.weights) == bits(alone.network.weights)
+
+
+def test_groups_begin_at_full_cache_lines():
+    # What products of a group come to may depend on where it lies in a line.
+    inputs = [normal(seed, 21, 5).float() for seed in range(3)]
+    passes = Passes(inputs, [(3, 5), (1, 3)], Activation(), 6)
+    starts = [part[group].data_ptr() for part in (passes.weights[0], passes.gradients[0]) for group in range(3)]
+    assert {start % 64 for start in starts} == {0}
+    assert {each.stride(1) % 16 for each in (passes.output, passes.residual)} == {0}
+    assert len(passes.theta) % 16 == 0
