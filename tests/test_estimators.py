@@ -21,7 +21,8 @@ from sklearn.utils.estimator_checks import check_estimator, check_sample_weight_
 
 import np_widgets as npw
 from np_widgets.estimators import estimator as room
-from np_widgets.estimators.decays import DECAYS
+from np_widgets.estimators.decays import DECAYS, choose
+from np_widgets.estimators.fit import pursue
 from np_widgets.estimators.rows import Rows
 
 SMALL = {"weight_decay": 0.05, "max_neurons": 3, "starts": 3, "max_steps": 30}
@@ -119,7 +120,7 @@ def test_and_nearly_so_where_they_have_no_common_measure(weights):
 def test_the_order_of_rows_does_not_matter():
     X, y = data()
     order = np.random.default_rng(0).permutation(len(y))
-    options = {"weight_decay": "auto", "max_steps": 10, "max_neurons": 2}
+    options = {"weight_decay": "auto", "max_steps": 4, "max_neurons": 2}
     one, other = regressor(**options).fit(X, y), regressor(**options).fit(X.iloc[order], y[order])
     assert (one.predict(X) == other.predict(X)).all()
     assert one.decay_path_.equals(other.decay_path_)
@@ -144,7 +145,7 @@ def test_every_fold_has_its_share_of_each_class():
 
 def test_the_decay_is_the_best_of_the_path():
     X, y = data(100)
-    options = {"weight_decay": "auto", "max_neurons": 4, "max_steps": 60}
+    options = {"weight_decay": "auto", "max_neurons": 4, "max_steps": 60, "cv": 2}
     model = regressor(**options).fit(X, y)
     path = model.decay_path_
     assert list(path.columns) == ["weight_decay", "neurons", "training_error", "validation_error", "gap"]
@@ -163,14 +164,57 @@ def test_its_errors_are_those_of_the_splits():
     X, y = data()
     splits = list(KFold(2).split(X))
     path = regressor(weight_decay="auto", cv=splits, max_steps=10).fit(X, y).decay_path_
-    for index in (0, len(path) - 1):
-        errors = []
-        for learned, held_out in splits:
-            model = regressor(weight_decay=path.weight_decay[index], max_steps=10).fit(X.iloc[learned], y[learned])
-            residual = y[held_out] - model.predict(X.iloc[held_out])
-            errors.append((residual**2).mean() / y[learned].var())
-        if index == 0:  # what comes later begins with what was found before
-            assert path.validation_error[index] == pytest.approx(np.mean(errors), rel=1e-9)
+    errors = []
+    for learned, held_out in splits:  # what comes later begins with what this has found
+        model = regressor(weight_decay=path.weight_decay[0], max_steps=10).fit(X.iloc[learned], y[learned])
+        residual = y[held_out] - model.predict(X.iloc[held_out])
+        errors.append((residual**2).mean() / y[learned].var())
+    assert path.validation_error[0] == pytest.approx(np.mean(errors), rel=1e-9)
+    assert path.training_error[0] > path.training_error[1]
+
+
+def test_each_decay_begins_with_the_network_of_the_one_before(monkeypatch):
+    calls = []
+
+    def spied(rows: Rows, classes: Any, most: int, name: str, start: Any, weight_decay: float, **others: Any) -> Any:
+        found = pursue(rows, classes, most, name, start, weight_decay=weight_decay, **others)
+        calls.append((weight_decay, start, found.network))
+        return found
+
+    monkeypatch.setattr(room, "pursue", spied)
+    model = regressor(weight_decay="auto", cv=2, max_steps=10).fit(*data())
+    tried = len(model.decay_path_)
+    assert [decay for decay, _, _ in calls] == [*np.repeat(DECAYS[:tried], 2), model.weight_decay_]
+    assert [start for _, start, _ in calls[:2]] == [None, None]
+    assert all(start is before for (_, start, _), (_, _, before) in zip(calls[2:-1], calls, strict=False))
+    assert calls[-1][1] is None
+
+
+class Fitted:
+    """What the choice of a decay asks of a fit."""
+
+    def __init__(self, errors: dict[float, float], decay: float) -> None:
+        self.network = npw.HomogeneousNetwork([[[1.0]], [[1.0]]])
+        self.pursuit = npw.NeuronPursuit(npw.Problem([[1.0]], [1.0]))
+        self.error = lambda rows: errors[decay]
+
+
+@pytest.mark.parametrize(
+    ("errors", "tried", "best"),
+    [
+        ([9, 8, 7, 6, 5, 4, 3, 2], 8, 7),
+        ([5, 4, 4.1, 3.9, 4, 4], 6, 3),
+        ([5, 4, 4.1, 4.2], 4, 1),
+        ([5, 4, 5], 3, 1),
+        ([5, 5, 5], 3, 0),
+    ],
+)
+def test_the_path_ends_where_it_leads_nowhere(errors, tried, best):
+    rows = Rows(np.ones((1, 1)), np.ones((1, 1)), np.ones(1))
+    known = dict(zip(DECAYS, errors, strict=False))
+    made: Any = lambda rows, decay, start: Fitted(known, decay)  # noqa: E731
+    decay, records = choose(made, [(rows, rows)])
+    assert (decay, len(records)) == (DECAYS[best], tried)
 
 
 def test_splits_without_weight_are_refused():

@@ -12,35 +12,47 @@ import numpy as np
 
 from np_widgets.estimators.fit import Fit
 from np_widgets.estimators.rows import Rows
+from np_widgets.learning.network import HomogeneousNetwork
 
 DECAYS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
-_PATIENCE = 2
-"""The path ends when so many decays in turn were worse than the best before."""
+_PATIENCE, _MUCH_WORSE = 2, 1.1
+"""The path ends when so many decays in turn were worse than the best before, or one by this factor."""
 
 Record = dict[str, float]
 
 
-def choose(fit: Callable[[Rows, float], Fit], folds: Sequence[tuple[Rows, Rows]]) -> tuple[float, list[Record]]:
-    """The decay of lowest validation error, and a record of each that was tried."""
+FitTo = Callable[[Rows, float, HomogeneousNetwork | None], Fit]
+
+
+def choose(fit: FitTo, folds: Sequence[tuple[Rows, Rows]]) -> tuple[float, list[Record]]:
+    """The decay of lowest validation error, and a record of each that was tried.
+
+    ``fit`` takes rows, a decay, and the network to begin with: on each fold that of the decay before.
+    """
     records: list[Record] = []
+    starts: list[HomogeneousNetwork | None] = [None] * len(folds)
     best = 0
     for decay in DECAYS:
-        records.append(_record(decay, [(fit(learned, decay), learned, held_out) for learned, held_out in folds]))
-        if records[-1]["validation_error"] < records[best]["validation_error"]:
+        fits = [fit(learned, decay, start) for (learned, _), start in zip(folds, starts, strict=True)]
+        starts = [each.network if max(each.network.widths) else None for each in fits]
+        records.append(_record(decay, fits, folds))
+        error, lowest = records[-1]["validation_error"], records[best]["validation_error"]
+        if error < lowest:
             best = len(records) - 1
-        elif len(records) - 1 - best >= _PATIENCE:
+        elif len(records) - 1 - best >= _PATIENCE or error > _MUCH_WORSE * lowest:
             break
     return records[best]["weight_decay"], records
 
 
-def _record(decay: float, fits: Sequence[tuple[Fit, Rows, Rows]]) -> Record:
-    gaps = [fit.pursuit.finished.gap for fit, _, _ in fits if fit.pursuit.finished is not None]
+def _record(decay: float, fits: Sequence[Fit], folds: Sequence[tuple[Rows, Rows]]) -> Record:
+    gaps = [None if fit.pursuit.finished is None else fit.pursuit.finished.gap for fit in fits]
+    pairs = list(zip(fits, folds, strict=True))
     return {
         "weight_decay": decay,
-        "neurons": float(np.mean([sum(fit.network.widths) for fit, _, _ in fits])),
-        "training_error": float(np.mean([fit.error(learned) for fit, learned, _ in fits])),
-        "validation_error": float(np.mean([fit.error(held_out) for fit, _, held_out in fits])),
-        "gap": max((math.nan if gap is None else gap for gap in gaps), default=math.nan),
+        "neurons": float(np.mean([sum(fit.network.widths) for fit in fits])),
+        "training_error": float(np.mean([fit.error(learned) for fit, (learned, _) in pairs])),
+        "validation_error": float(np.mean([fit.error(held_out) for fit, (_, held_out) in pairs])),
+        "gap": max(gap for gap in gaps if gap is not None) if None not in gaps else math.nan,
     }
 
 

@@ -46,7 +46,7 @@ class PursuitEstimator(BaseEstimator):
         cv: Any = None,
         power: int = 1,
         leak: float = 0.0,
-        starts: int = 20,
+        starts: int = 10,
         max_steps: int | None = 200,
         minimizer: str = "lbfgs",
         random_state: Any = 0,
@@ -127,8 +127,8 @@ class PursuitEstimator(BaseEstimator):
         settings["seed"] = int(rng.randint(2**31 - 1))
         rows = Rows.distinct(X, targets, weights)
 
-        def fit(learned: Rows, decay: float) -> Fit:
-            return pursue(learned, classes, most, type(self).__name__, weight_decay=decay, **settings)
+        def fit(learned: Rows, decay: float, start: HomogeneousNetwork | None = None) -> Fit:
+            return pursue(learned, classes, most, type(self).__name__, start, weight_decay=decay, **settings)
 
         records: list[dict[str, Any]] = []
         with own_torch_threads(1):

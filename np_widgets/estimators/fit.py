@@ -55,8 +55,15 @@ class Fit:
         return self.network.forward(self.inputs.forward(torch.tensor(inputs))).output
 
 
-def pursue(rows: Rows, classes: int | None, max_neurons: int, name: str, **settings: Any) -> Fit:
-    """The fit to ``rows`` of at most so many neurons; ``settings`` are those of a pursuit."""
+def pursue(
+    rows: Rows,
+    classes: int | None,
+    max_neurons: int,
+    name: str,
+    start: HomogeneousNetwork | None = None,
+    **settings: Any,
+) -> Fit:
+    """The fit to ``rows`` of at most so many neurons, by a pursuit of these ``settings`` that begins with ``start``."""
     if classes is not None:
         rows = rows.repeated()
     weights = torch.tensor(rows.weights / rows.weights.mean())
@@ -74,7 +81,7 @@ def pursue(rows: Rows, classes: int | None, max_neurons: int, name: str, **setti
         targets = factor * target_scaling.forward(torch.tensor(rows.targets))
         problem = Problem(factor ** (1 / degree) * scaling.forward(inputs), targets, name=name)
     room = max_neurons - settings["hidden_layers"]
-    pursuit = NeuronPursuit(problem, max_additions=room, **settings)
+    pursuit = NeuronPursuit(problem, max_additions=room, network=start, **settings)
     pursuit.run(max_additions=0)
     for _ in range(room):
         network = pursuit.network

@@ -25,7 +25,7 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
         The most hidden neurons that may be grown, at least one for each hidden layer.
     weight_decay
         λ ≥ 0, for standardized data; ``"auto"`` tries 0.3, 0.1, 0.03, … 0.0001 until two in turn have been worse on
-        held-out rows than the best before, and fits to all rows with the best.
+        held-out rows than the best before, or one by a tenth, and fits to all rows with the best.
     cv
         How rows are held out for that: anything that scikit-learn takes. None for four folds up to 1,000 rows, and for
         a quarter of the rows, once, above that.

@@ -27,7 +27,7 @@ from np_widgets.learning.rules import (
     no_point,
     target_in_force,
 )
-from np_widgets.learning.searching import Maxima, Searching, families, joined
+from np_widgets.learning.searching import Maxima, NextNetwork, Searching, families, joined
 from np_widgets.learning.settings import PursuitSettings, given
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
@@ -138,6 +138,9 @@ class NeuronPursuit(Engine):
         one hidden layer and p = 1, where a neuron is if the largest value of the NCF is above λ/2, ``finished.gap``
         says how far that is from the best network of any width; with ``minimizer="auto"`` neurons are added until that
         is at most 3·10⁻⁵ of the objective, unless there are too many samples and weights. ``target_loss`` is one of 𝓛.
+    network
+        Begin with this network, of the same hidden layers and activation, instead of the origin: it is minimized first.
+        :meth:`reset` to others begins at the origin.
 
     Attributes
     ----------
@@ -201,6 +204,7 @@ class NeuronPursuit(Engine):
         stop_when_test_rises: bool = False,
         longest_path: int | None = None,
         weight_decay: float = 0.0,
+        network: HomogeneousNetwork | None = None,
     ) -> None:
         settings = given(locals())
         if not isinstance(problem, Problem):
@@ -217,6 +221,7 @@ class NeuronPursuit(Engine):
         if self.settings.stop_when_test_rises and self.problem.test_inputs is None:
             raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
         self.target_loss = target_in_force(self.problem, self.settings.target_loss)
+        self._given = None if network is None else _checked(network, self.problem, self.settings)
         self._begin()
 
     # what can be read
@@ -578,6 +583,10 @@ class NeuronPursuit(Engine):
         self._training = self._previous = self._aside = None
         self._rises_seen = 0
         self._searching = None
+        if self._given is not None and _fits(self._given, self.settings):
+            start = NextNetwork(self._given.copy(), added=(), layer=0, last=0, value=0.0)
+            with torch.no_grad():
+                self._training = Training(self.problem, self.settings, [start], self._next_seed)
 
     @property
     def _next_seed(self) -> int:
@@ -653,7 +662,8 @@ class NeuronPursuit(Engine):
         """Keep what the look-ahead found out about the candidates; until it ends, frames ask it."""
         assert self._training is not None
         self._candidates = judged(self._candidates, self._training.looked_at)
-        self._taken = None if self._training.looks_ahead else self._training.start.candidate
+        decided = bool(self._candidates) and not self._training.looks_ahead
+        self._taken = self._training.start.candidate if decided else None
 
     def _advance_training(self) -> None:
         training = self._training
@@ -782,3 +792,21 @@ def _search(
     # A copy: a search outlives the working memory of the minimizer.
     network = None if training is None else training.network.copy()
     return Searching(problem, settings, network, paths, seed, upper, exact)
+
+
+def _fits(network: HomogeneousNetwork, settings: PursuitSettings) -> bool:
+    found = (network.hidden_layers, network.power, network.leak)
+    return found == (settings.hidden_layers, settings.power, settings.leak)
+
+
+def _checked(network: Any, problem: Problem, settings: PursuitSettings) -> HomogeneousNetwork:
+    """A copy of the network to begin with, where the problem is."""
+    if not isinstance(network, HomogeneousNetwork):
+        raise TypeError(f"network must be a HomogeneousNetwork or None, got {arguments.shown(network)}")
+    sizes = (problem.input_size, problem.output_size)
+    if not _fits(network, settings) or (network.input_size, network.output_size) != sizes:
+        raise ValueError(
+            f"network must have {problem.input_size} inputs, {problem.output_size} outputs, "
+            f"hidden_layers={settings.hidden_layers}, power={settings.power} and leak={settings.leak:g}, got {network}"
+        )
+    return network.to(device=problem.device, dtype=problem.dtype)

@@ -170,7 +170,10 @@ class Training:
         if self._look_ahead is not None and self._look_ahead.count > 1:
             what = f"neurons (ahead: one in {new})" if self.start.layer else "first networks"
             return f"trying {self._look_ahead.count} {what} side by side, {losses}"
-        news = f"{new} got a neuron" if self.start.layer else "one neuron in each hidden layer"
+        if self.start.layer:
+            news = f"{new} got a neuron"
+        else:
+            news = "one neuron in each hidden layer" if self.start.last else "the network it began with"
         activity = "first steps by Adam" if self.minimizer is None else self.minimizer.activity
         return f"{news}; {activity}, {losses}"
 
@@ -330,6 +333,8 @@ class Training:
         self._require_fit(settings)
         if settings.method == "paper":
             self.minimizer = self._made(settings, self.start.network)
+        elif self.start.last == 0:  # a given network
+            self.minimizer = self._made(settings, self.start.network.balanced())
         elif _look_ahead_steps(settings) == 0:
             self.minimizer = self._made(settings, self._lowest(self.start.network))
             self._candidates = (self.start,)
