@@ -17,7 +17,7 @@ def spelled(function, *others):
 
 
 def test_a_pursuit_takes_all_settings():
-    assert spelled(npw.NeuronPursuit.__init__, "problem", "device", "dtype") == FIELDS
+    assert spelled(npw.NeuronPursuit.__init__, "problem", "device", "dtype", "network") == FIELDS
 
 
 def test_an_ensemble_takes_some_with_the_same_defaults():
