@@ -16,8 +16,9 @@ from np_widgets.learning.pursuit import NeuronPursuit
 from np_widgets.learning.saddles.ensemble import EscapeEnsemble, escape_ensemble
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem
+from np_widgets.sessions.files import FileError
 from np_widgets.sessions.many import pursue_many
-from np_widgets.sessions.session import Session
+from np_widgets.sessions.session import Session, load
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
 
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EscapeEnsemble",
+    "FileError",
     "HomogeneousNetwork",
     "KKTPoint",
     "NeuronPursuit",
@@ -43,6 +45,7 @@ __all__ = [
     "escape_ensemble",
     "find_kkt_points",
     "find_origin_points",
+    "load",
     "plots",
     "problems",
     "pursue_many",

@@ -7,13 +7,20 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from np_widgets.learning.interruption import uninterrupted
 from np_widgets.learning.states import same
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+class Landmark(NamedTuple):
+    """The last notable thing that happened: how many additions or events there were, and what it was, in words."""
+
+    additions: int
+    label: str
 
 
 class Engine(ABC):
@@ -60,6 +67,11 @@ class Engine(ABC):
     def requested(self) -> bool:
         """Whether something that a command asked for is still under way; who paused it lets it be done first."""
         return False
+
+    @property
+    def landmark(self) -> Landmark | None:
+        """The last notable thing that happened, or None; asked for around every advance, so it should cost nothing."""
+        return None
 
     @abstractmethod
     def frame(self) -> Any:

@@ -13,8 +13,8 @@ from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.driving import drive
-from np_widgets.learning.engine import Engine, all_or_nothing
-from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged
+from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
+from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged, named_layers
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
@@ -255,6 +255,16 @@ class NeuronPursuit(Engine):
     def requested(self) -> bool:
         """Whether a neuron that was asked for is still to be found, added or trained."""
         return bool(self._requests)
+
+    @property
+    def landmark(self) -> Landmark | None:
+        """The last network that was begun or trained; None before the first."""
+        training, trained = self._training, len(self.growth)
+        if training is not None and training.stopped is None:
+            start = training.start
+            got = "" if start.layer == 0 else f": {named_layers(start.layer, start.last)} got a neuron"
+            return Landmark(trained + 1, f"network {trained + 1} begun{got}")
+        return Landmark(trained, f"network {trained} trained: loss {self.growth[-1].loss:.4g}") if trained else None
 
     @property
     def finished(self) -> Finish | None:

@@ -76,12 +76,16 @@ class Problem:
         Tensors of shape ``(n, d)`` and ``(n, m)`` (``(n,)`` int64 for ``"cross_entropy"``).
     test_inputs, test_targets
         The same for the test set, or None.
+    recipe
+        The call of ``np_widgets`` that makes this problem, as text, if it is ready-made; else None.
 
     Raises
     ------
     TypeError, ValueError
         If an argument has the wrong type or shape, or is not finite; the message names it.
     """
+
+    recipe: str | None = None
 
     def __init__(
         self,
@@ -162,7 +166,7 @@ class Problem:
         test = None
         if self.test_inputs is not None and self.test_targets is not None:
             test = (scaling.forward(self.test_inputs), scaled(self.test_targets))
-        return Problem(
+        standardized = Problem(
             scaling.forward(self.inputs),
             scaled(self.targets),
             self.loss.name,
@@ -174,6 +178,9 @@ class Problem:
             display=Display("scatter") if self.display.kind == "hypercube" else self.display,
             dtype=self.dtype,
         ).to(device=self.device)
+        if self.recipe is not None:
+            standardized.recipe = f"{self.recipe}.standardized(constant={constant}, targets={targets})"
+        return standardized
 
     def to(self, *, device: Any = None, dtype: Any = None) -> Self:
         """The same problem with its data on another device or in another precision.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -36,13 +37,23 @@ Make = TypeVar("Make", bound=Callable[..., Problem])
 
 
 def ready_made(make: Make) -> Make:
-    """Add to the docstring, which may end with a section on parameters, those that such problems have in common."""
+    """A problem with a recipe; its docstring, which may end with a section on parameters, gets those in common."""
     own = inspect.cleandoc(make.__doc__ or "")
     common = [name for name in inspect.signature(make).parameters if name in _COMMON and f"\n{name}\n" not in own]
     entries = "".join(f"\n{name}\n{textwrap.indent(_COMMON[name], '    ')}" for name in common)
     heading = "" if "\nParameters\n" in own else "\n\nParameters\n----------"
-    make.__doc__ = f"{own}{heading}{entries}\n{_RAISES}"
-    return make
+
+    @functools.wraps(make)
+    def making(*args: Any, **kwargs: Any) -> Problem:
+        problem = make(*args, **kwargs)
+        given = [*args, *kwargs.values()]
+        if all(type(each) in (bool, int, float, str, type(None)) for each in given):
+            written = [*map(repr, args), *(f"{name}={each!r}" for name, each in kwargs.items())]
+            problem.recipe = f"problems.{make.__name__}({', '.join(written)})"
+        return problem
+
+    making.__doc__ = f"{own}{heading}{entries}\n{_RAISES}"
+    return cast(Make, making)
 
 
 def stream(seed: int, name: str) -> np.random.Generator:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
+import functools
 import math
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from np_widgets import arguments
+from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.engine import Engine
+from np_widgets.problems import Problem
 from np_widgets.sessions import commands
 from np_widgets.sessions.belongings import Belongings, Observer
+from np_widgets.sessions.code import written
+from np_widgets.sessions.files import read, write
+from np_widgets.sessions.history import History, Moment
 from np_widgets.sessions.waiting import LONGEST_WAIT, deadline, patiently
 from np_widgets.sessions.worker import Worker, failure_message
 
@@ -30,6 +41,11 @@ class Session:
     torch_threads
         How many threads torch may use inside one operation on the session's thread; elsewhere nothing changes. One
         is fastest for small problems; None leaves torch's own choice.
+    history_bytes
+        How much memory :attr:`history` may take; see :class:`~np_widgets.sessions.history.History` for what it keeps.
+    autosave
+        A path to save the session to: every 30 s, at landmarks, whenever it stops, and when it is closed. If that
+        fails, so does the session.
 
     Raises
     ------
@@ -65,15 +81,37 @@ class Session:
     A session that nobody refers to any more, and every session at the end of the interpreter, stops by itself.
     """
 
-    def __init__(self, engine: Engine, *, torch_threads: int | None = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        torch_threads: int | None = 1,
+        history_bytes: int = 20_000_000,
+        autosave: str | os.PathLike[str] | None = None,
+    ) -> None:
         if not isinstance(engine, Engine):
             raise TypeError(f"engine must be an Engine such as a NeuronPursuit, got {type(engine).__name__}")
         if torch_threads is not None:
             torch_threads = arguments.whole("torch_threads", torch_threads, 1)
+        self._begin(engine, torch_threads, arguments.whole("history_bytes", history_bytes, 0), autosave)
+
+    @classmethod
+    def _of(cls, engine: Engine, history: History, torch_threads: int | None, autosave: Any = None) -> Self:
+        """A session that goes on with a history."""
+        session = object.__new__(cls)
+        session._begin(engine, torch_threads, history, autosave)
+        return session
+
+    def _begin(self, engine: Engine, torch_threads: int | None, history: History | int, autosave: Any) -> None:
         self._belongings = Belongings()
+        save = None
+        if autosave is not None:
+            path = Path(os.path.abspath(autosave))  # noqa: PTH100 (its own error for what is no path)
+            save = functools.partial(_write, path, torch_threads)
         engine.claim("a Session")
         try:
-            self._worker = Worker(engine, torch_threads, self._belongings)
+            past = history if isinstance(history, History) else History(engine, history)
+            self._worker = Worker(engine, torch_threads, self._belongings, past, save)
         except BaseException:
             engine.release()
             raise
@@ -93,6 +131,11 @@ class Session:
     def frame(self) -> Any:
         """The newest frame of the engine: immutable, and while the session runs not older than about 0.1 s."""
         return self._worker.frame
+
+    @property
+    def history(self) -> History:
+        """What is kept of what has been: ``history.moments``, ``history.frame(moment)``, ``history.nbytes``."""
+        return self._worker.history
 
     @property
     def error(self) -> BaseException | None:
@@ -173,6 +216,84 @@ class Session:
         """
         return self.apply("reset", **changes)
 
+    def undo(self) -> None:
+        """Go back to before the last addition or command; what came after is forgotten. Paused afterwards.
+
+        For a pursuit that is where the network before was trained, and for a saddle flow the event before; of a command
+        everything since is undone. Where that moment's state is not kept any more, the one before it.
+
+        Raises
+        ------
+        RuntimeError
+            If there is nothing to undo.
+        """
+        self._call("undo")
+
+    def branch(self, moment: Moment) -> Session:
+        """A new session, paused, that goes on from a moment; this one stays as it is.
+
+        Parameters
+        ----------
+        moment
+            One of ``history.moments`` whose ``can_go_on`` holds.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no such moment.
+        """
+        kept, history = self.history.kept(moment), self._looked(self.history.snapshot)
+        if kept.state is None:
+            raise ValueError(f"moment must be one whose can_go_on holds, got {moment}")
+        engine = copy.copy(self.engine)
+        with torch.no_grad():
+            engine.restore(kept.state)
+        return type(self)._of(engine, history.branched(kept), self._worker.torch_threads)
+
+    def replay(self) -> Engine:
+        """Do all again, from the state at the session's beginning: the same commands after the same advances.
+
+        Returns
+        -------
+        Engine
+            A new one, which is bitwise where this session is, or was when ``replay`` was called.
+        """
+        history = self._looked(self.history.snapshot)
+        engine, advances = copy.copy(self.engine), 0
+        with torch.no_grad(), own_torch_threads(self._worker.torch_threads):
+            engine.restore(history.origin)
+            for done in history.log:
+                for _ in range(done.advance - advances):
+                    engine.advance()
+                getattr(engine, done.action)(*done.args, **dict(done.kwargs))
+                advances = done.advance
+            for _ in range(history.advances - advances):
+                engine.advance()
+        return engine
+
+    def to_code(self) -> str:
+        """A few lines of Python that come to where this session is, in any process.
+
+        The problem is made anew where it is ready-made; for other data there is a line to fill in.
+        """
+        return written(self.engine, self._looked(self.history.snapshot), self._worker.torch_threads)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, for :func:`load`; also while the session runs.
+
+        The file is replaced in one piece: whatever happens meanwhile, it is the old or the new one. Not saved is the
+        function behind a problem's targets, ``problem.truth``.
+
+        Raises
+        ------
+        TypeError
+            If something in it cannot be saved, such as an engine of your own.
+        OSError
+            If the file cannot be written.
+        """
+        state, history = self._looked(lambda: (self.engine.state(), self.history.snapshot()))
+        _write(Path(path), self._worker.torch_threads, self.engine, history, state)
+
     def apply(self, action: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the engine between two advances, and return what it returns.
 
@@ -196,8 +317,8 @@ class Session:
         Parameters
         ----------
         command
-            ``"resume"``, ``"pause"``, ``"step"``, ``"apply"``, or the name of an action of the engine; or ``"rest"``
-            with a reason: see the notes of the class.
+            ``"resume"``, ``"pause"``, ``"step"``, ``"undo"``, ``"apply"``, or the name of an action of the
+            engine; or ``"rest"`` with a reason: see the notes of the class.
         *args, **kwargs
             What the method of that name takes.
 
@@ -333,6 +454,20 @@ class Session:
         self._wait_for_future(future, math.inf)
         return future.result()
 
+    def _looked(self, function: Callable[[], Any]) -> Any:
+        """What ``function`` returns between two advances."""
+        if threading.current_thread() is self._worker.thread or self.status == "closed":
+            return function()
+        self._require_not_forked("look")
+        future = self._queue(commands.look(function))
+        try:
+            self._wait_for_future(future, math.inf)
+            return future.result()
+        except RuntimeError:
+            if self.status != "closed":
+                raise
+            return function()  # it was closed before it looked
+
     def _queue(self, command: commands.Command) -> Future[Any]:
         self._worker.put(command)
         return command.future
@@ -376,3 +511,37 @@ class Session:
     def _require_not_forked(self, name: str) -> None:
         if self.status != "closed" and not self._worker.thread.is_alive():
             raise RuntimeError(f"this process was forked without the session's thread: {name!r} is not possible")
+
+
+def load(
+    path: str | os.PathLike[str], *, problem: Problem | None = None, autosave: str | os.PathLike[str] | None = None
+) -> Session:
+    """The session that :meth:`Session.save` wrote, paused where it was, on the CPU.
+
+    Nothing in a file is run. On the same kind of processor it goes on bitwise.
+
+    Parameters
+    ----------
+    path
+        The file.
+    problem
+        Use this problem instead of the one in the file, which lacks the function behind the targets; its data must be
+        the same.
+    autosave
+        As for :class:`Session`.
+
+    Raises
+    ------
+    FileError
+        If the file is no such file, damaged, or of a version that is not known; the message says what is wrong.
+    OSError
+        If it cannot be read.
+    """
+    engine, history, torch_threads = read(Path(path), problem)
+    return Session._of(engine, history, torch_threads, autosave)
+
+
+def _write(
+    path: Path, torch_threads: int | None, engine: Engine, history: History, state: dict[str, Any] | None = None
+) -> None:
+    write(path, engine, engine.state() if state is None else state, history, torch_threads)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import math
 import queue
 import threading
@@ -19,12 +20,16 @@ import torch
 from np_widgets.learning.engine import Engine, drop_locals
 from np_widgets.sessions.belongings import Belongings
 from np_widgets.sessions.commands import REQUESTS, Command
+from np_widgets.sessions.history import Done, History
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 from np_widgets.sessions.turns import turns
 
 # While nobody waits for frames, a running session still makes one this often, so that a look at it is never stale.
 _SECONDS_BETWEEN_FRAMES = 0.1
 _LONGEST_PERIOD = 3600.0
+# Of an autosave; those at landmarks may follow each other so fast that they would take most of the time.
+_SECONDS_BETWEEN_SAVES = 30.0
+_SHARE_OF_SAVES = 50
 _LONGEST_FAREWELL = 2.0
 
 
@@ -35,8 +40,19 @@ class Worker:
     to change waits on ``changed``.
     """
 
-    def __init__(self, engine: Engine, torch_threads: int | None, belongings: Belongings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        torch_threads: int | None,
+        belongings: Belongings,
+        history: History,
+        save: Callable[[Engine, History], None] | None = None,
+    ) -> None:
         self.engine = engine
+        self.history = history
+        self._save = save
+        self._last_save = time.monotonic()
+        self._save_took = 0.0
         self.changed = threading.Condition()
         self.speed: float | None = None
         self.watchers = 0
@@ -44,7 +60,7 @@ class Worker:
         self.attentions = 0
         self.resting: str | None = None
         self.closing = False
-        self._torch_threads = torch_threads
+        self.torch_threads = torch_threads
         self._belongings = weakref.ref(belongings)
         # A SimpleQueue may be put to from a finalizer, which can interrupt any thread at any point.
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
@@ -54,7 +70,7 @@ class Worker:
         self._steps: deque[Command] = deque()
         self._last_advance = -math.inf
         self._last_frame = -math.inf
-        self.frame = engine.frame()
+        self.frame = history.all_kept()[-1].frame
         self.status = self._current_status()
         self.thread = threading.Thread(target=self._run, name=f"session of a {type(engine).__name__}", daemon=True)
         self.thread.start()
@@ -79,6 +95,7 @@ class Worker:
         """Give the engine back and refuse what is still queued: the last deed of the worker thread."""
         self.closing = True
         try:
+            self._save_if_due(stopped=True)
             self._publish(self.engine.frame(), "closed")
         except BaseException as error:
             self._keep(error)
@@ -92,8 +109,8 @@ class Worker:
         # The mathematics does without autograd, and no_grad holds only for the thread that says so.
         with torch.no_grad():
             try:
-                if self._torch_threads is not None:
-                    set_own_torch_threads(self._torch_threads)
+                if self.torch_threads is not None:
+                    set_own_torch_threads(self.torch_threads)
                 while not self.closing:
                     try:
                         self._obey_or_advance()
@@ -132,16 +149,38 @@ class Worker:
 
     def _advance(self) -> None:
         self._last_advance = time.monotonic()
-        self._publish(*self.engine.attempt(self._advanced))
+        frame, status, due, state = self.engine.attempt(self._advanced)
+        self.history.advances += 1
+        if due:
+            landmark = self.engine.landmark
+            self.history.keep(landmark, frame, state, landmark.label if landmark and state is not None else None)
+        self._publish(frame, status)
         self._settle_steps()
+        self._save_if_due(stopped=status != "running", landmark=state is not None)
 
-    def _advanced(self) -> tuple[Any, str]:
-        """A new frame, or None if nobody wants one, and the status after one advance."""
+    def _advanced(self) -> tuple[Any, str, bool, dict[str, Any] | None]:
+        """What is known after one advance.
+
+        A new frame, or None if nobody wants one; the status; whether the moment is to be kept; and, if that was
+        notable, the state.
+        """
+        landmark = self.engine.landmark
         self.engine.advance()
         if self._steps:
             self._steps[0].done += 1
         status = self._current_status()
-        return self.engine.frame() if status != "running" or self._frame_is_wanted() else None, status
+        state = self.engine.state() if self.engine.landmark != landmark else None
+        due = state is not None or status != "running" or self.history.is_due
+        return self.engine.frame() if due or self._frame_is_wanted() else None, status, due, state
+
+    def _save_if_due(self, *, stopped: bool, landmark: bool = False) -> None:
+        if self._save is None:
+            return
+        since = time.monotonic() - self._last_save
+        if stopped or since > _SECONDS_BETWEEN_SAVES or (landmark and since > _SHARE_OF_SAVES * self._save_took):
+            began = self._last_save = time.monotonic()
+            self._save(self.engine, self.history)
+            self._save_took = time.monotonic() - began
 
     def _obey(self, command: Command) -> None:
         if command.name == "sync":
@@ -150,20 +189,57 @@ class Worker:
         elif command.name == "rest":
             self._rest(command.reason)
             command.future.set_result(None)
+        elif command.name == "look":
+            self._look(command)
+        elif command.name == "undo":
+            self._undo(command)
         elif command.action is not None:
             self._act(command, command.action)
         else:
             self._change_pace(command)
 
-    def _act(self, command: Command, action: Callable[[], Any]) -> None:
+    def _look(self, command: Command) -> None:
+        try:
+            assert command.action is not None
+            command.future.set_result(command.action())
+        except BaseException as error:
+            command.future.set_exception(error)
+
+    def _undo(self, command: Command) -> None:
+        try:
+            kept = self.history.undoing(self.engine)
+            assert kept.state is not None
+            state = kept.state
+            frame = self.engine.attempt(lambda: (self.engine.restore(state), self.engine.frame())[1])
+        except BaseException as error:
+            command.future.set_exception(error)
+            if self.engine.broken:
+                raise
+            return
+        self.history.back_to(kept)
+        self._halt()
+        self._forgive()
+        try:
+            self._publish(frame, self._current_status())
+            self._settle_steps()
+        finally:
+            command.future.set_result(None)
+
+    def _act(self, command: Command, action: functools.partial[Any]) -> None:
+        landmark, before = self.engine.landmark, self._last_good_frame()
         try:
             # Most actions are refused before they do anything, and going back may be a long way for an engine.
-            result, frame = self.engine.attempt(lambda: (action(), self.engine.frame()), unless_same=True)
+            state, result, frame = self.engine.attempt(
+                lambda: (self.engine.settled_state(), action(), self.engine.frame()), unless_same=True
+            )
         except BaseException as error:
             command.future.set_exception(error)
             if self.engine.broken:
                 raise
             return  # not a failure of the session: the engine is as before, and the sender is told
+        done = Done(self.history.advances, command.name, action.args, tuple(action.keywords.items()))
+        self.history.keep(landmark, before, state, f"before {done}")
+        self.history.told(done)
         if command.name == "reset":
             self._halt()
             self._forgive()
@@ -176,6 +252,13 @@ class Worker:
             self._settle_steps()
         finally:
             command.future.set_result(result)
+
+    def _last_good_frame(self) -> Any:
+        """The present frame, or the last that could be made."""
+        try:
+            return self.engine.frame()
+        except BaseException:
+            return self.frame
 
     def _change_pace(self, command: Command) -> None:
         if command.name == "step":
@@ -285,6 +368,7 @@ class Worker:
         with self.changed:
             if frame is not None:
                 self.frame = frame
+                self.history.show(self.engine.landmark, frame)
                 self._last_frame = time.monotonic()
             self.status = status
             self.changed.notify_all()

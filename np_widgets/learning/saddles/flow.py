@@ -16,7 +16,7 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.paths import KKTPoint
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, fitting
 from np_widgets.learning.driving import drive
-from np_widgets.learning.engine import Engine, all_or_nothing
+from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
@@ -242,6 +242,12 @@ class SaddleFlow(Engine):
     def awakenings(self) -> tuple[Awakening, ...]:
         """What came of each escape whose next saddle is reached."""
         return self._now.awakenings
+
+    @property
+    def landmark(self) -> Landmark | None:
+        """The last event; None before the first."""
+        events = self._now.events
+        return Landmark(len(events), events[-1].message) if events else None
 
     @property
     def finished(self) -> str | None:

@@ -1,0 +1,125 @@
+"""A session as a few lines of Python."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields
+from typing import Any
+
+from np_widgets import problems
+from np_widgets.learning.engine import Engine
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.saddles.flow import SaddleFlow
+from np_widgets.learning.saddles.settings import SaddleSettings
+from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.states import same
+from np_widgets.problems import Problem
+from np_widgets.sessions.history import Done, History
+
+_MOST_WEIGHTS = 1000  # more would be no few lines
+_OWN_DATA = "problem = npw.Problem(inputs, targets)  # fill in: these were your own data, and are not in this code"
+_LONGEST_RECIPE = 1000
+
+
+def written(engine: Engine, history: History, torch_threads: int | None) -> str:
+    """Python that makes such an engine, and does to it what was done."""
+    lines = ["import torch", "", "import np_widgets as npw", ""]
+    if torch_threads is not None:
+        lines.append(f"torch.set_num_threads({torch_threads})  # as in the session: other numbers, other last digits")
+    make = {NeuronPursuit: _pursuit, SaddleFlow: _flow}.get(type(engine))
+    if make is None:
+        raise TypeError(f"only a NeuronPursuit or a SaddleFlow can be written as code, got a {type(engine).__name__}")
+    lines += make(engine.__getstate__(), history.origin)
+    advances = 0
+    for done in history.log:
+        lines += [*_advances(done.advance - advances), _call(done)]
+        advances = done.advance
+    return "\n".join([*lines, *_advances(history.advances - advances), "session = npw.Session(engine)", ""])
+
+
+def _advances(count: int) -> list[str]:
+    return [f"for _ in range({count}):", "    engine.advance()"] if count else []
+
+
+def _call(done: Done) -> str:
+    given = [*map(_literal, done.args), *(f"{name}={_literal(value)}" for name, value in done.kwargs)]
+    return f"engine.{done.action}({', '.join(given)})"
+
+
+def _pursuit(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
+    problem, settings = own["problem"], PursuitSettings(**origin["settings"])
+    given = _changed(settings, PursuitSettings()) + _placed(problem)
+    lines = [_problem(problem), f"engine = npw.NeuronPursuit({', '.join(['problem', *given])})"]
+    if not same(NeuronPursuit(problem, **origin["settings"]).state(), origin):
+        lines.insert(1, "# The session began with a pursuit that had been run before: that part is not in this code.")
+    return lines
+
+
+def _flow(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
+    network, activation, settings = own["_network"], own["_activation"], origin["settings"]
+    given = [f"dormant={_literal(settings.dormant)}"]
+    given += _changed(settings, SaddleSettings(settings.dormant))
+    if network is None:
+        layers = len(origin["now"].place.active)
+        given += [f"power={activation.power}", f"leak={activation.leak!r}", f"hidden_layers={layers}"]
+    if origin["now"].point.steps or origin["now"].series.samples[1:]:
+        given[-1] += "  # the flow had gone on before the session began"
+    first = "None" if network is None else "network"
+    lines = [_problem(own["problem"])] + ([] if network is None else [f"network = {_network(network)}"])
+    return [*lines, f"engine = npw.SaddleFlow({', '.join([first, 'problem', *given])})"]
+
+
+def _problem(problem: Problem) -> str:
+    return f"problem = npw.{problem.recipe}" if problem.recipe else _OWN_DATA
+
+
+def _network(network: HomogeneousNetwork) -> str:
+    if sum(weight.numel() for weight in network.weights) > _MOST_WEIGHTS:
+        return "...  # fill in: it has too many weights to be written here"
+    weights = [weight.tolist() for weight in network.weights]
+    return f"npw.HomogeneousNetwork({weights}, power={network.power}, leak={network.leak!r})"
+
+
+def _changed(settings: Any, usual: Any) -> list[str]:
+    found = [(each.name, getattr(settings, each.name), getattr(usual, each.name)) for each in fields(settings)]
+    return [f"{name}={_literal(value)}" for name, value, default in found if value is not default and value != default]
+
+
+def _placed(problem: Problem) -> list[str]:
+    """Where and in which precision, unless as usual."""
+    device = [] if problem.device.type == "cpu" else [f"device={str(problem.device)!r}"]
+    return device + ([] if str(problem.dtype) == "torch.float64" else [f"dtype={problem.dtype}"])
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        inside = ", ".join(map(_literal, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
+    return repr(value) if isinstance(value, (bool, int, float, str, type(None))) else "..."
+
+
+def is_recipe(text: str) -> bool:
+    """Whether a text is a call of a ready-made problem with plain arguments, perhaps standardized, and no more."""
+    if len(text) > _LONGEST_RECIPE:
+        return False
+    try:
+        call = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    while isinstance(call, ast.Call):
+        given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg)]
+        signed = [each.operand if isinstance(each, ast.UnaryOp) else each for each in given]
+        if len(given) < len(call.args) + len(call.keywords) or not all(
+            isinstance(each, ast.Constant) for each in signed
+        ):
+            return False
+        if not isinstance(call.func, ast.Attribute):
+            return False
+        name, of = call.func.attr, call.func.value
+        if isinstance(of, ast.Name):
+            return of.id == "problems" and name in problems.__all__
+        if name != "standardized":
+            return False
+        call = of
+    return False

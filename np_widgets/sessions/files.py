@@ -1,0 +1,190 @@
+"""A session in one file: safetensors, with all that is no array as text in its metadata. Nothing in a file is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from np_widgets import arguments
+from np_widgets.learning import states
+from np_widgets.learning.activation import Activation
+from np_widgets.learning.engine import Engine
+from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.saddles.flow import SaddleFlow
+from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.learning.saddles.minimum import Stationarity
+from np_widgets.problems import Problem
+from np_widgets.sessions.commands import actions
+from np_widgets.sessions.history import Done, History, Kept
+from np_widgets.sessions.values import Arrays, Packer, unpacked
+
+VERSION = "1"
+_FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame}
+_OF_A_FLOW = {
+    "_network": HomogeneousNetwork | None,
+    "_activation": Activation,
+    "_escape_norm": states.finite_number,
+    "_curvature": states.finite_number,
+    "stationarity": Stationarity | None,
+}
+
+
+class FileError(ValueError):
+    """A file is none that :meth:`Session.save` wrote, or is damaged, or of another version; the message says what."""
+
+
+def write(path: Path, engine: Engine, state: dict[str, Any], history: History, torch_threads: int | None) -> None:
+    """Replace a file by one with all of this, in one piece."""
+    from safetensors.numpy import save  # noqa: PLC0415 (who saves nothing need not wait for it)
+
+    name = type(engine).__name__
+    if type(engine) not in (NeuronPursuit, SaddleFlow):
+        raise TypeError(f"only a session of a NeuronPursuit or a SaddleFlow can be saved, got one of a {name}")
+    own = engine.__dict__  # what else a flow has does not change
+    facts = {
+        "engine": name,
+        "problem": own["problem"],
+        "own": {each: own[each] for each in _OF_A_FLOW} if name == "SaddleFlow" else {},
+        "state": state,
+        "torch_threads": torch_threads,
+        "budget": history.budget,
+        "stride": history.stride,
+        "advances": history.advances,
+        "origin": history.origin,
+        "log": tuple((done.advance, done.action, done.args, dict(done.kwargs)) for done in history.log),
+        "kept": tuple(tuple(vars(kept).values()) for kept in history.all_kept()),
+    }
+    packer = Packer()
+    packer.pack(facts)
+    text = f"[{','.join(packer.nodes)}]"
+    about = {"np_widgets": VERSION, "session": text, "digest": _digest(text, packer.arrays)}
+    _replace(path, save(packer.arrays, about))
+
+
+def read(path: Path, problem: Problem | None = None) -> tuple[Engine, History, int | None]:
+    """What :func:`write` was given.
+
+    Raises
+    ------
+    FileError, OSError
+        If the file is not sound, or cannot be read.
+    """
+    try:
+        return _restored(*_contents(path), problem)
+    except (OSError, MemoryError, FileError):
+        raise
+    except Exception as error:
+        raise FileError(f"{path} holds no sound session: {type(error).__name__}: {error}"[:500]) from error
+
+
+def _contents(path: Path) -> tuple[Any, Arrays]:
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    try:
+        # It checks the header and all sizes against the file before anything is read.
+        with safe_open(path, "np") as file:
+            about = file.metadata() or {}
+            version = about.get("np_widgets")
+            if version is None:
+                raise FileError(f"{path} holds no session: it is a safetensors file of something else")
+            if version != VERSION:
+                raise FileError(f"{path} is of version {version[:20]}, and only version {VERSION} is known here")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+    except SafetensorError as error:
+        raise FileError(f"{path} is no safetensors file, or damaged: {error}"[:500]) from error
+    text = about.get("session", "")
+    if about.get("digest") != _digest(text, arrays):
+        raise FileError(f"{path} is damaged: what it holds is not what was written")
+    return json.loads(text), arrays
+
+
+def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engine, History, int | None]:
+    facts = unpacked(nodes, arrays)
+    states.require("engine", facts["engine"], str)
+    frame = _FRAMES[arguments.choice("engine", facts["engine"], _FRAMES)]
+    kinds = {
+        "engine": str,
+        "problem": Problem,
+        "own": _OF_A_FLOW if frame is SaddleFrame else {},
+        "state": dict,
+        "torch_threads": int | None,
+        "budget": states.whole,
+        "stride": states.within(1),
+        "advances": states.whole,
+        "origin": dict,
+        "log": tuple[tuple[int, str, tuple, dict[str, Any]], ...],  # type: ignore[type-arg]
+        "kept": tuple[tuple[int, int, str | None, frame, dict[str, Any] | None, int, int], ...],  # type: ignore[valid-type]
+    }
+    states.require("session", facts, kinds)
+    if problem is not None:
+        states.require_fingerprint(states.fingerprint(facts["problem"]), problem)
+    engine = _engine(facts, facts["problem"] if problem is None else problem)
+    log = tuple(Done(advance, action, args, tuple(given.items())) for advance, action, args, given in facts["log"])
+    _require_order("log", [done.advance for done in log], facts["advances"])
+    for done in log:
+        arguments.choice("an action of the log", done.action, actions(engine))
+        if not all(name.isidentifier() for name, _ in done.kwargs):
+            raise ValueError(f"an argument of the log must have a name, got {done}")
+    kept = [Kept(*each) for each in facts["kept"]]
+    _require_order("kept", [each.advance for each in kept], facts["advances"])
+    _require_order("kept", [each.commands for each in kept], len(log))
+    if not kept or kept[0].state is None or len({each.number for each in kept}) < len(kept):
+        raise ValueError("kept must begin with a state, and hold no moment twice")
+    past = History.restored(facts["budget"], facts["stride"], facts["advances"], facts["origin"], log, kept)
+    past.show(engine.landmark, engine.frame())
+    return engine, past, facts["torch_threads"]
+
+
+def _engine(facts: dict[str, Any], problem: Problem) -> Engine:
+    if facts["engine"] == "NeuronPursuit":
+        settings = facts["state"]["settings"]
+        engine = NeuronPursuit(problem, **settings)
+        with torch.no_grad():
+            engine.restore(facts["state"])
+        return engine
+    flow = object.__new__(SaddleFlow)
+    data = {"problem": problem, "_data": states.fingerprint(problem), "_kept": None, "state": facts["state"]}
+    flow.__setstate__({**facts["own"], **data})
+    return flow
+
+
+def _require_order(name: str, counts: list[int], most: int) -> None:
+    if any(one > other for one, other in zip([0, *counts], [*counts, most], strict=True)):
+        raise ValueError(f"{name} must hold counts in order, from 0 to {most}")
+
+
+def _digest(text: str, arrays: Arrays) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file beside, make sure that it is on the disk, and put it in the place of the old one."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

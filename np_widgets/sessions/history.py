@@ -1,0 +1,289 @@
+"""What a session remembers: moments to look at and to go on from, and what it was told to do."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from np_widgets import arguments
+from np_widgets.learning.engine import Engine, Landmark
+
+# A frame may cost a third of an advance: one in so many costs little.
+_FIRST_STRIDE = 16
+# More would not be told apart on a slider.
+_MOST_ORDINARY = 1000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment that a history keeps.
+
+    Attributes
+    ----------
+    number
+        Tells it apart from all others of its history.
+    advance
+        How many advances the session had made.
+    label
+        What happened then, in words.
+    can_go_on
+        Whether the state is kept: a session can branch off there.
+    """
+
+    number: int
+    advance: int
+    label: str
+    can_go_on: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """An action that the engine was told to do after so many advances."""
+
+    advance: int
+    action: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        given = [*map(arguments.shown, self.args), *(f"{name}={arguments.shown(value)}" for name, value in self.kwargs)]
+        return f"{self.action}({', '.join(given)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A moment with all that is known of it; ``commands`` and ``additions`` count those before it."""
+
+    number: int
+    advance: int
+    label: str | None  # None: what the frame says
+    frame: Any
+    state: dict[str, Any] | None = None
+    commands: int = 0
+    additions: int = 0
+
+    @property
+    def moment(self) -> Moment:
+        """What a user sees of it."""
+        label = self.label or getattr(self.frame, "message", None) or f"advance {self.advance}"
+        return Moment(self.number, self.advance, label, self.state is not None)
+
+
+class History:
+    """The moments of a session, in bounded memory.
+
+    Kept are the frames at every 16th advance and where the session stopped; with their states, where something notable
+    happened (a network was trained, a neuron added, a saddle left) and before every command; and the last frame. When
+    that passes the budget, or is more than 1,000 frames beside the notable ones, half of the other frames go, and from
+    then on half as many are kept: what is kept depends on advances, not on clocks. If the notable moments alone pass
+    the budget, every second of their states goes, the newest staying, then every second of these moments; never the
+    first moment, nor the last.
+
+    Attributes
+    ----------
+    budget
+        How many bytes the moments may take.
+    log
+        What the engine was told to do, as :class:`Done`, in order.
+    advances
+        How many advances the session has made.
+    """
+
+    def __init__(self, engine: Engine, budget: int) -> None:
+        self.budget = budget
+        self.log: tuple[Done, ...] = ()
+        self.advances = 0
+        self.stride = _FIRST_STRIDE
+        self._lock = threading.Lock()
+        self._number = 0
+        self.origin = engine.state()
+        self._now = Kept(0, 0, "the beginning", engine.frame(), self.origin, 0, _additions(engine.landmark))
+        self._set([self._now])
+
+    # what can be read
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """The moments kept, in order; the last is the newest frame."""
+        return tuple(kept.moment for kept in self.all_kept())
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the moments take; what several share is counted once."""
+        return _new_bytes(self.all_kept(), set())
+
+    def frame(self, moment: Moment) -> Any:
+        """The frame of a moment.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no moment, or none that is still kept.
+        """
+        return self.kept(moment).frame
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each moment, with the plain values of its frame."""
+        rows = []
+        for kept in self.all_kept():
+            facts = {each.name: getattr(kept.frame, each.name) for each in fields(kept.frame)}
+            plain = {name: fact for name, fact in facts.items() if isinstance(fact, (int, float, str, type(None)))}
+            moment = kept.moment
+            own = {"advance": moment.advance, "label": moment.label, "can_go_on": moment.can_go_on}
+            rows.append(own | {name: fact for name, fact in plain.items() if name != "message"})
+        return import_module("pandas").DataFrame(rows)
+
+    def kept(self, moment: Moment) -> Kept:
+        """All that is known of a moment."""
+        if not isinstance(moment, Moment):
+            raise TypeError(f"moment must be one of history.moments, got {type(moment).__name__}")
+        for kept in self.all_kept():
+            if kept.number == moment.number and kept.advance == moment.advance:
+                return kept
+        raise ValueError(f"moment must be one that is still kept, got {moment}; history.moments has those")
+
+    def all_kept(self) -> list[Kept]:
+        """The moments kept, and the present one."""
+        with self._lock:
+            present = [] if self._kept[-1].number == self._now.number else [self._now]
+            return [*self._kept, *present]
+
+    # what the worker notes, on its thread
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the moment after the next advance is to be kept."""
+        return (self.advances + 1) % self.stride == 0
+
+    def show(self, landmark: Landmark | None, frame: Any) -> None:
+        """Note the newest frame."""
+        if frame is not self._now.frame:
+            with self._lock:
+                self._number += 1
+                counts = len(self.log), _additions(landmark)
+                self._now = Kept(self._number, self.advances, None, frame, None, *counts)
+
+    def keep(
+        self, landmark: Landmark | None, frame: Any, state: dict[str, Any] | None = None, label: str | None = None
+    ) -> None:
+        """Keep the present moment; with a state it is a notable one."""
+        self.show(landmark, frame)
+        now = replace(self._now, label=label, state=state)
+        last = self._kept[-1]
+        if (last.advance, last.commands) == (now.advance, now.commands):
+            if last.state is not None or state is None:
+                return
+            self._set(self._kept[:-1])
+        with self._lock:
+            self._kept.append(now)
+            self._now = now
+        self._bytes += _new_bytes([now], self._seen)
+        while len(self._kept) > 2 and (self._bytes > self.budget or self._ordinary > _MOST_ORDINARY):
+            self._set(self._thinned())
+
+    def told(self, done: Done) -> None:
+        """Note an action that was done."""
+        self.log += (done,)
+
+    def undoing(self, engine: Engine) -> Kept:
+        """The last moment to go on from that is before the last addition or command; a RuntimeError if none is."""
+        present = len(self.log), _additions(engine.landmark)
+        for kept in reversed(self._kept):
+            if kept.state is not None and (kept.commands, kept.additions) != present:
+                return kept
+        raise RuntimeError("there is nothing to undo: no command was given, and nothing was added, in this session")
+
+    def back_to(self, kept: Kept) -> None:
+        """Forget what came after."""
+        self.advances, self.log = kept.advance, self.log[: kept.commands]
+        before = [each for each in self._kept if each.number <= kept.number]
+        with self._lock:
+            self._now = before[-1]
+        self._set(before)
+
+    # copies
+
+    def branched(self, kept: Kept) -> History:
+        """Another history, of what was before a moment, and that moment."""
+        other = self.snapshot()
+        other.back_to(kept)
+        return other
+
+    def snapshot(self) -> History:
+        """A copy that does not change; what is in it is shared."""
+        other = object.__new__(History)
+        other.__dict__.update(self.__dict__)
+        other._lock, other._kept, other._seen = threading.Lock(), list(self._kept), set(self._seen)
+        return other
+
+    @classmethod
+    def restored(
+        cls, budget: int, stride: int, advances: int, origin: dict[str, Any], log: tuple[Done, ...], kept: list[Kept]
+    ) -> History:
+        """A history that was kept elsewhere, whose last moment is the present one."""
+        self = object.__new__(cls)
+        self.budget, self.stride, self.advances, self.origin, self.log = budget, stride, advances, origin, log
+        self._lock, self._now = threading.Lock(), kept[-1]
+        self._number = max(each.number for each in kept)
+        self._set(kept)
+        return self
+
+    @property
+    def _ordinary(self) -> int:
+        return sum(each.state is None and each.label is None for each in self._kept[1:-1])
+
+    def _set(self, kept: list[Kept]) -> None:
+        self._seen: set[int] = set()
+        with self._lock:
+            self._kept = kept
+        self._bytes = _new_bytes(kept, self._seen)
+
+    def _thinned(self) -> list[Kept]:
+        first, *inner, last = self._kept
+        if self._ordinary:
+            self.stride *= 2
+            inner = [each for each in inner if each.label is not None or each.advance % self.stride == 0]
+        elif with_states := [each.number for each in inner if each.state is not None]:
+            going = set(with_states[::-1][1::2]) or set(with_states)
+            inner = [replace(each, state=None) if each.number in going else each for each in inner]
+        else:
+            inner = inner[::-1][1::2][::-1]
+        return [first, *inner, last]
+
+
+def _additions(landmark: Landmark | None) -> int:
+    return 0 if landmark is None else landmark.additions
+
+
+def _new_bytes(values: list[Kept], seen: set[int]) -> int:
+    """The memory that moments take beside what has been seen, by its address; that stays while a moment is kept."""
+    total, waiting = 0, list[Any](values)
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, torch.Tensor):
+            storage = each.untyped_storage()
+            key, size = storage.data_ptr(), storage.nbytes()
+        else:
+            while isinstance(each, np.ndarray) and isinstance(each.base, np.ndarray):
+                each = each.base
+            if isinstance(each, np.ndarray):
+                key, size = each.__array_interface__["data"][0], each.nbytes
+            else:
+                key, size = id(each), sys.getsizeof(each)
+        if key in seen:
+            continue
+        seen.add(key)
+        total += size
+        if isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, (tuple, list)):
+            waiting += each
+        elif is_dataclass(each):
+            waiting.append(vars(each))
+    return total
