@@ -23,7 +23,8 @@ def test_the_first_example_is_short():
     assert len(EXAMPLES[0].splitlines()) < 10
 
 
-def test_the_examples_run_as_they_stand():
+def test_the_examples_run_as_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # they write files
     text = "\n".join(EXAMPLES)
     # Fewer pursuits of fewer samples are as telling, and do not take a minute on a busy machine.
     shorter = re.sub(r"range\(64\)", "range(3)", text.replace("samples=1000", "samples=200"))

@@ -139,7 +139,8 @@ def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engi
     if not kept or kept[0].state is None or len({each.number for each in kept}) < len(kept):
         raise ValueError("kept must begin with a state, and hold no moment twice")
     past = History.restored(facts["budget"], facts["stride"], facts["advances"], facts["origin"], log, kept)
-    past.show(engine.landmark, engine.frame())
+    if (kept[-1].advance, kept[-1].commands) != (past.advances, len(log)):
+        past.show(engine.landmark, engine.frame())
     return engine, past, facts["torch_threads"]
 
 

@@ -154,9 +154,9 @@ class Worker:
         if due:
             landmark = self.engine.landmark
             self.history.keep(landmark, frame, state, landmark.label if landmark and state is not None else None)
+        self._save_if_due(stopped=status != "running", landmark=state is not None)
         self._publish(frame, status)
         self._settle_steps()
-        self._save_if_due(stopped=status != "running", landmark=state is not None)
 
     def _advanced(self) -> tuple[Any, str, bool, dict[str, Any] | None]:
         """What is known after one advance.
