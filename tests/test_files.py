@@ -56,6 +56,7 @@ ENGINES: dict[str, Callable[[], Any]] = {
     "mini-batches": lambda: pursuit(batch_size=8),
     "single": lambda: npw.NeuronPursuit(PROBLEM, dtype=torch.float32, starts=2, max_steps=40),
     "classes": lambda: npw.NeuronPursuit(npw.problems.two_moons(20, test_samples=5), starts=2, max_steps=40),
+    "begun with a network": lambda: pursuit(network=npw.HomogeneousNetwork([np.ones((2, 20)), np.eye(2), [[1, -1.0]]])),
     "flow": flow,
 }
 

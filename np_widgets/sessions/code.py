@@ -49,9 +49,11 @@ def _call(done: Done) -> str:
 
 def _pursuit(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
     problem, settings = own["problem"], PursuitSettings(**origin["settings"])
-    given = _changed(settings, PursuitSettings()) + _placed(problem)
-    lines = [_problem(problem), f"engine = npw.NeuronPursuit({', '.join(['problem', *given])})"]
-    if not same(NeuronPursuit(problem, **origin["settings"]).state(), origin):
+    network = own["_given"]
+    given = _changed(settings, PursuitSettings()) + _placed(problem) + ([] if network is None else ["network=network"])
+    lines = [_problem(problem)] + ([] if network is None else [f"network = {_network(network)}"])
+    lines.append(f"engine = npw.NeuronPursuit({', '.join(['problem', *given])})")
+    if not same(NeuronPursuit(problem, network=network, **origin["settings"]).state(), origin):
         lines.insert(1, "# The session began with a pursuit that had been run before: that part is not in this code.")
     return lines
 

@@ -28,6 +28,7 @@ from np_widgets.sessions.values import Arrays, Packer, unpacked
 
 VERSION = "1"
 _FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame}
+_OF_A_PURSUIT = {"_given": HomogeneousNetwork | None}
 _OF_A_FLOW = {
     "_network": HomogeneousNetwork | None,
     "_activation": Activation,
@@ -48,11 +49,11 @@ def write(path: Path, engine: Engine, state: dict[str, Any], history: History, t
     name = type(engine).__name__
     if type(engine) not in (NeuronPursuit, SaddleFlow):
         raise TypeError(f"only a session of a NeuronPursuit or a SaddleFlow can be saved, got one of a {name}")
-    own = engine.__dict__  # what else a flow has does not change
+    own = engine.__dict__  # what an engine has beside its state does not change
     facts = {
         "engine": name,
         "problem": own["problem"],
-        "own": {each: own[each] for each in _OF_A_FLOW} if name == "SaddleFlow" else {},
+        "own": {each: own[each] for each in (_OF_A_FLOW if name == "SaddleFlow" else _OF_A_PURSUIT)},
         "state": state,
         "torch_threads": torch_threads,
         "budget": history.budget,
@@ -113,7 +114,7 @@ def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engi
     kinds = {
         "engine": str,
         "problem": Problem,
-        "own": _OF_A_FLOW if frame is SaddleFrame else {},
+        "own": _OF_A_FLOW if frame is SaddleFrame else _OF_A_PURSUIT,
         "state": dict,
         "torch_threads": int | None,
         "budget": states.whole,
@@ -148,6 +149,7 @@ def _engine(facts: dict[str, Any], problem: Problem) -> Engine:
     if facts["engine"] == "NeuronPursuit":
         settings = facts["state"]["settings"]
         engine = NeuronPursuit(problem, **settings)
+        vars(engine).update(facts["own"])
         with torch.no_grad():
             engine.restore(facts["state"])
         return engine
