@@ -28,6 +28,7 @@ def test_it_minimizes_that_network_first_and_then_adds():
     assert pursuit.loss == pytest.approx(before, rel=1e-9)
     assert pursuit.phase == "minimizing"
     assert pursuit.frame().message.startswith("Network 1: the network it began with; ")
+    assert "Adam" not in pursuit.frame().message  # there is nothing to compare it with
     assert pursuit.frame().added == ()
     pursuit.run(max_additions=1)
     first, second = pursuit.growth
@@ -36,6 +37,15 @@ def test_it_minimizes_that_network_first_and_then_adds():
     assert second.loss <= first.loss < before
     assert sum(second.widths) > 3
     assert second.taken is not None
+
+
+def test_a_neuron_can_be_added_at_once():
+    pursuit = npw.NeuronPursuit(PROBLEM, network=start(), starts=5)
+    pursuit.add_neuron()
+    assert (pursuit.growth[0].candidates, pursuit.growth[0].taken) == ((), None)
+    npw.NeuronPursuit(PROBLEM, starts=5).restore(pursuit.state())
+    pursuit.run(max_additions=0)
+    assert len(pursuit.growth) == 2
 
 
 def test_it_is_saved_and_begun_again():
