@@ -18,6 +18,7 @@ from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitF
 from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.rules import (
     certified,
     ending,
@@ -27,7 +28,7 @@ from np_widgets.learning.rules import (
     no_point,
     target_in_force,
 )
-from np_widgets.learning.searching import Maxima, NextNetwork, Searching, families, joined
+from np_widgets.learning.searching import Maxima, Searching, families, joined
 from np_widgets.learning.settings import PursuitSettings, given
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.training import Training
