@@ -57,7 +57,7 @@ def test_scikit_learn_has_nothing_to_object_to(kind):
 @pytest.mark.parametrize("kind", BOTH)
 def test_nor_where_the_decay_is_chosen(kind):
     model = kind(**{**SMALL, "weight_decay": "auto", "max_neurons": 1, "max_steps": 10})
-    check_sample_weight_equivalence_on_dense_data(kind.__name__, model)
+    assert check_sample_weight_equivalence_on_dense_data(kind.__name__, model) is None
 
 
 def test_the_package_does_without_scikit_learn_and_says_what_to_install():

@@ -295,3 +295,18 @@ def test_any_name_is_shown_as_it_is(name, tex, tmp_path):
         figure.savefig(tmp_path / "picture.png", dpi=30)
     assert (tmp_path / "picture.png").stat().st_size > 0
     assert figure.get_suptitle().startswith(f"{name} · ")
+
+
+@pytest.mark.filterwarnings("error")
+def test_who_looks_at_a_part_sees_ticks_and_nothing_from_outside(tmp_path):
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuit = npw.NeuronPursuit(problem, starts=5, max_steps=400)
+    pursuit.run(2)
+    figure = npw.plots.loss(pursuit)
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    axes.set_xlim(low + 0.45 * (high - low), low + 0.48 * (high - low))
+    figure.savefig(tmp_path / "part.png", bbox_inches="tight")
+    assert figure.get_tightbbox().width < 1.2 * figure.get_size_inches()[0]
+    assert len(axes.get_xticks()) > 1
+    assert all(label.get_text() for label in axes.get_xticklabels())

@@ -12,8 +12,10 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import BboxBase
 
+from np_widgets.pictures.labels import number
 from np_widgets.pictures.looks import LOOKS, Look
 from np_widgets.pictures.scene import Area, Axis, Cells, Curve, Dots, Edges, Floats, Mark, Scene, Shades, Texts
 from np_widgets.plots import style
@@ -29,6 +31,7 @@ _PLACES = {
 }
 _ORDER = {role: 2 + place / 100 for place, role in enumerate(LOOKS)}
 _MANY_NAMES = 14
+_MARGIN = 12  # pixels
 
 
 def draw(axes: Axes, scene: Scene) -> None:
@@ -64,12 +67,41 @@ def _show_axis(axes: Axes, way: str, axis: Axis, *notes: str) -> None:
     getattr(axes, f"set_{way}lim")(*((axis.high, axis.low) if axis.reverse else (axis.low, axis.high)))
     own = getattr(axes, f"{way}axis")
     ticks = () if axis.hidden else axis.all_ticks
-    own.set_major_locator(FixedLocator([10**place if axis.log else place for place, _ in ticks]))
+    places = {10**place if axis.log else place: text for place, text in ticks}
+    own.set_major_locator(_Ticks(list(places), axis.log))
     own.set_minor_locator(NullLocator())
-    own.set_ticklabels([text for _, text in ticks], fontsize=style.size(style.SMALL))
+    own.set_major_formatter(FuncFormatter(lambda place, _: places.get(place, number(place))))
+    own.set_tick_params(labelsize=style.size(style.SMALL))
     texts = [*([axis.label] if axis.label else []), *notes]
     lines = [line for text in texts for line in (style.wrapped(axes, text, style.NORMAL) if way == "x" else [text])]
     getattr(axes, f"set_{way}label")("\n".join(lines), fontsize=style.size(style.NORMAL))
+
+
+class _Ticks(FixedLocator):
+    """The ticks of a scene; where somebody looks at a part that has hardly any, others."""
+
+    def __init__(self, places: list[float], log: bool) -> None:
+        super().__init__(places)
+        self._places = places
+        self._others = LogLocator() if log else MaxNLocator(6)
+
+    def __call__(self) -> Any:
+        assert self.axis is not None
+        low, high = sorted(self.axis.get_view_interval())
+        within = [place for place in self._places if low <= place <= high]
+        return self._places if len(within) > 1 or len(self._places) < 2 else self._others.tick_values(low, high)
+
+
+class _Around(BboxBase):
+    """The axes with a margin, wherever a layout puts them: markers and thick lines on an axis are seen whole."""
+
+    def __init__(self, axes: Axes) -> None:
+        super().__init__()
+        self._inside = axes.bbox
+        self.set_children(axes.bbox)
+
+    def get_points(self) -> Any:
+        return self._inside.padded(_MARGIN).get_points()
 
 
 def _draw_mark(axes: Axes, mark: Mark) -> None:
@@ -78,7 +110,9 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
     if isinstance(mark, Curve):
         single = np.isfinite(mark.y).sum() == 1
         options = _line(look, axes) | _marker(look, axes) | ({"marker": "o", "ms": 4} if single else {})
-        axes.plot(mark.x, mark.y, zorder=order, clip_on=mark.role not in ("main", "edge of a frame"), **options)
+        drawn = axes.plot(mark.x, mark.y, zorder=order, **options)
+        if mark.role in ("main", "edge of a frame"):
+            drawn[0].set_clip_box(_Around(axes))
     elif isinstance(mark, Area):
         polygons = list(np.stack([mark.x, mark.y], axis=-1))
         axes.add_collection(PolyCollection(polygons, facecolors=color, alpha=look.opacity, lw=0, zorder=order))
@@ -90,14 +124,14 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
             rim = style.color(look.rim, axes)
             axes.scatter(mark.x, mark.y, s=(style.POINTS * look.size) ** 2, ec=rim, lw=0.6, zorder=order, **colors)
         else:
-            axes.plot(mark.x, mark.y, ls="", zorder=order, clip_on=False, **_marker(look, axes))
+            axes.plot(mark.x, mark.y, ls="", zorder=order, **_marker(look, axes))[0].set_clip_box(_Around(axes))
     elif isinstance(mark, Texts):
         small = style.size(style.SMALL) * (0.85 if len(mark.texts) > _MANY_NAMES else 1.0)
         for x, y, text in zip(mark.x, mark.y, mark.texts, strict=True):
             offset, ha, va = _PLACES[mark.place]
             axes.annotate(
                 text, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=small, color=color,
-                zorder=order, annotation_clip=False,
+                zorder=order, annotation_clip=True,
             )  # fmt: skip
     elif isinstance(mark, Cells):
         _draw_cells(axes, mark, order)
