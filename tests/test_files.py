@@ -288,11 +288,11 @@ for turn in range(20):
                 session.step(1)
                 session.save(path)
                 os.write(writes, session.history.advances.to_bytes(8, "big"))
+    os.close(writes)
     saved = os.read(reads, 8)
     time.sleep(random.Random(turn).uniform(0, 0.05))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    os.close(writes)
     while more := os.read(reads, 8):
         saved = more
     os.close(reads)
