@@ -1,4 +1,4 @@
-"""Many pursuits at once, on several threads."""
+"""Many pursuits at once."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def pursue_many(
     longest_path, weight_decay
         As there.
     threads
-        How many threads compute, each some of the pursuits; torch's own number if None. It does not change the
-        results. On a GPU there is one.
+        How many threads compute, each some of the pursuits; one if None, and on a GPU. It does not change the results.
+        More are of use for large problems only: with small ones Python itself is the limit.
     progress
         Show a text progress bar.
 
@@ -87,7 +87,7 @@ def pursue_many(
     """
     settings = PursuitSettings(**given(locals()))
     problems, seeds = _members(problems_or_seeds, problem, settings.seed)
-    threads = torch.get_num_threads() if threads is None else arguments.whole("threads", threads, 1)
+    threads = 1 if threads is None else arguments.whole("threads", threads, 1)
     progress = arguments.flag("progress", progress)
     moved = _moved(problems, device, dtype)
     for each in {id(each): each for each in moved}.values():
