@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -86,3 +87,10 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _autograd_as_before() -> Iterator[None]:
+    """Nothing leaves torch's autograd switched off for those who come later."""
+    yield
+    assert torch.is_grad_enabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
@@ -45,10 +46,17 @@ def closed(made: Any) -> Any:
     return made
 
 
+def loaded() -> npw.Session:
+    with tempfile.TemporaryDirectory() as folder, npw.Session(npw.NeuronPursuit(PROBLEM)) as session:
+        session.save(f"{folder}/session.npw")
+        return closed(npw.load(f"{folder}/session.npw"))  # type: ignore[no-any-return]
+
+
 POINT = saddles.best_point()
 CALLS: dict[str, Callable[[], Any]] = {
     "EscapeEnsemble": escaped,
     "HomogeneousNetwork": lambda: npw.HomogeneousNetwork([[[1.0, -1.0]], [[1.0]]]),
+    "FileError": npw.FileError,
     "KKTPoint": lambda: npw.find_kkt_points(NETWORK, PROBLEM)[0],
     "NeuronPursuit": lambda: npw.NeuronPursuit(PROBLEM),
     "NeuronPursuitClassifier": lambda: npw.NeuronPursuitClassifier().fit([[1], [2], [3], [4]], ["a", "b", "b", "a"]),
@@ -64,9 +72,10 @@ CALLS: dict[str, Callable[[], Any]] = {
     "escape_ensemble": escaped,
     "find_kkt_points": lambda: npw.find_kkt_points(NETWORK, PROBLEM),
     "find_origin_points": lambda: npw.find_origin_points(PROBLEM),
+    "load": loaded,
     "pursue_many": pursued_many,
 }
-CLOSED = {"PursuitWidget", "SaddleWidget", "Session"}
+CLOSED = {"PursuitWidget", "SaddleWidget", "Session", "load"}
 MODULES = {"plots", "problems"}
 PROBLEMS = {
     "Display": lambda: npw.problems.Display("scatter"),

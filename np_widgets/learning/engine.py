@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import torch
+
 from np_widgets.learning.interruption import uninterrupted
 from np_widgets.learning.states import same
 
@@ -96,7 +98,7 @@ class Engine(ABC):
         """
         if self._before is not None:
             return action()
-        good = self.state()
+        good, autograd = self.state(), torch.is_grad_enabled()
         # No context manager: an interrupt inside contextlib could delay the undoing until its generator is collected.
         try:
             self._before = good
@@ -107,6 +109,7 @@ class Engine(ABC):
             raise
         finally:
             self._before = None
+            torch.set_grad_enabled(autograd)  # an interrupt just before the end of a no_grad would leave it off
 
     def settled_state(self) -> dict[str, Any]:
         """:meth:`state` between two attempts, also for another thread than the one that drives the engine."""
