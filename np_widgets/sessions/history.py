@@ -289,7 +289,9 @@ def _new_bytes(values: list[Kept], seen: set[int]) -> int:
 
 
 def _size(value: Any) -> int:
-    """About how many bytes an object takes without what it holds, whatever the interpreter has cached beside it."""
+    """About how many bytes an object takes without what it holds, whatever the interpreter shares or has cached."""
+    if value is None or isinstance(value, (int, float)):
+        return 0  # they are counted with what holds them
     if isinstance(value, (str, bytes)):
         return 56 + len(value)
-    return 64 + 16 * len(value) if isinstance(value, (dict, tuple, list)) else 32
+    return 64 + 40 * len(value) if isinstance(value, (dict, tuple, list)) else 32
