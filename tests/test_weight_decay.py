@@ -127,7 +127,12 @@ def test_neurons_slide_to_where_each_is_worth_its_price(loss):
         minimizer.advance(1)
         losses.append(minimizer.loss)
     assert all(later <= earlier for earlier, later in pairwise(losses))
-    network = objective.network(minimizer.theta)
+    start, network = (objective.network(theta) for theta in (objective.initial, minimizer.theta))
+    norms = start.weights[0].norm(dim=1)
+    answers = start.forward(problem.inputs).hidden[1] / norms
+    sizes, outgoing = fitted_sizes(problem, answers, norms, start.weights[1], decay)
+    where_they_were = npw.HomogeneousNetwork([sizes.unsqueeze(1) * start.weights[0] / norms.unsqueeze(1), outgoing])
+    assert minimizer.loss < 0.99 * penalized(where_they_were, problem, decay)
     assert minimizer.loss == pytest.approx(penalized(network, problem, decay), rel=1e-12)
     residual = problem.loss.residual(network(problem.inputs), problem.targets)
     sizes = network.weights[0].norm(dim=1) * network.weights[1].norm(dim=0)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from np_widgets.learning.activation import Profile
 from np_widgets.learning.correlation.field import DirectionalCorrelation
@@ -58,7 +59,7 @@ class Sliding(Minimizer):
         below, activation = forward.hidden[-2], network.activation
         residual = problem.loss.residual(forward.output, problem.targets)
         incoming, outgoing = network.weights[-2:]
-        sizes, old = incoming.norm(dim=1), _directions(incoming)
+        sizes, old = incoming.norm(dim=1), normalize(incoming, eps=torch.finfo(incoming.dtype).tiny)
         field = DirectionalCorrelation(below, residual, Profile.of(activation))
         new = torch.stack([polish(field, each).direction if bool(each.any()) else each for each in old])
         share = 2**-0.5  # both directions of a pair together do at first what the neuron did
@@ -91,9 +92,4 @@ class Sliding(Minimizer):
         if loss < self.loss:
             self._move(theta, loss, gradient)
         else:
-            self.finished = "no further decrease: every neuron is where it is worth most"
-
-
-def _directions(rows: Tensor) -> Tensor:
-    norms = rows.norm(dim=1, keepdim=True)
-    return rows / norms.clamp(min=torch.finfo(rows.dtype).tiny)
+            self.finished = "no further decrease: neurons that slide together gain nothing"

@@ -236,7 +236,7 @@ class Saddle:
     def without_destination(self) -> str:
         """Why no KKT point is a destination, as the beginning of a sentence."""
         best = max((point.value for point in self.search.points if not point.inner), default=0.0)
-        if best > 0 and self._activation.power == 1 and self.decay:
+        if self._activation.power == 1 and 0 < best <= (1 + _VALUE_TOLERANCE) * self.decay / 2:
             return (
                 f"no KKT point is worth more than the price of its weights, λ/2 = {self.decay / 2:.3g} (the best has a "
                 f"value of {best:.3g})"
