@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from np_widgets.sessions import commanded
 from np_widgets.sessions import turns as rules
-from np_widgets.sessions import worker
 from np_widgets.sessions.session import Session
 from np_widgets.sessions.turns import LONGEST_WAIT, SECONDS, Turns
 from tests.session_engines import Counter, Faulty, Gated
@@ -123,7 +123,7 @@ def own_turns(monkeypatch) -> Turns:
     monkeypatch.setattr(rules, "SECONDS", 0.01)
     monkeypatch.setattr(rules, "LONGEST_WAIT", 600.0)
     turns = Turns()
-    monkeypatch.setattr(worker, "turns", turns)
+    monkeypatch.setattr(commanded, "turns", turns)
     return turns
 
 

@@ -181,7 +181,7 @@ class TestRules:
 
             waiting = threading.Thread(target=wait)
             waiting.start()
-            until(lambda: stage.session._worker.waiting > 0)
+            until(lambda: stage.session._worker.shown.waiting > 0)
             assert stage.later(5 * SECONDS_WITHOUT_VIEW) == "running"
             frozen.set()
             engine.limit = 0
