@@ -74,6 +74,7 @@ def test_what_is_loaded_is_what_was_saved_and_goes_on_bitwise(kind, tmp_path):
             assert bits(loaded.frame) == bits(session.frame)
             assert loaded.history.moments == session.history.moments
             assert loaded.history.log == session.history.log
+            assert loaded.history.seconds == session.history.seconds
             for old, new in zip(session.history.all_kept(), loaded.history.all_kept(), strict=True):
                 assert (bits(new.frame), bits(new.state)) == (bits(old.frame), bits(old.state))
             for each in (session, loaded):

@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,20 @@ def test_landmarks_commands_and_the_last_frame_are_kept_with_their_states_and_wo
         for moment in session.history.moments:
             assert session.history.frame(moment).count == moment.advance
         assert session.history.frame(session.history.moments[-1]) is session.frame
+
+
+def test_moments_know_how_many_seconds_of_computing_led_there():
+    with npw.Session(Growing()) as session:
+        began = time.perf_counter()
+        session.step(45)
+        time.sleep(0.05)  # a pause is no computing
+        session.step(50)
+        took, history = time.perf_counter() - began, session.history
+        seconds = [kept.seconds for kept in history.all_kept()]
+        assert seconds == sorted(seconds) == list(history.to_frame()["seconds"])
+        assert 0 == seconds[0] < seconds[-1] == history.seconds <= took - 0.05
+        session.undo()
+        assert history.seconds in seconds[:-1]
 
 
 def test_what_is_kept_does_not_depend_on_the_clock():

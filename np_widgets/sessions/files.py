@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,7 @@ def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engi
         "advances": states.whole,
         "origin": dict,
         "log": tuple[tuple[int, str, tuple, dict[str, Any]], ...],  # type: ignore[type-arg]
-        "kept": tuple[tuple[int, int, str | None, frame, dict[str, Any] | None, int, int], ...],  # type: ignore[valid-type]
+        "kept": tuple[tuple[int, int, str | None, frame, dict[str, Any] | None, int, int, states.finite_number], ...],  # type: ignore[valid-type]
     }
     states.require("session", facts, kinds)
     if problem is not None:
@@ -137,6 +139,7 @@ def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engi
     kept = [Kept(*each) for each in facts["kept"]]
     _require_order("kept", [each.advance for each in kept], facts["advances"])
     _require_order("kept", [each.commands for each in kept], len(log))
+    _require_order("kept", [each.seconds for each in kept], math.inf)
     if not kept or kept[0].state is None or len({each.number for each in kept}) < len(kept):
         raise ValueError("kept must begin with a state, and hold no moment twice")
     past = History.restored(facts["budget"], facts["stride"], facts["advances"], facts["origin"], log, kept)
@@ -159,7 +162,7 @@ def _engine(facts: dict[str, Any], problem: Problem) -> Engine:
     return flow
 
 
-def _require_order(name: str, counts: list[int], most: int) -> None:
+def _require_order(name: str, counts: Sequence[float], most: float) -> None:
     if any(one > other for one, other in zip([0, *counts], [*counts, most], strict=True)):
         raise ValueError(f"{name} must hold counts in order, from 0 to {most}")
 

@@ -66,6 +66,7 @@ class Kept:
     state: dict[str, Any] | None = None
     commands: int = 0
     additions: int = 0
+    seconds: float = 0.0  # of computing that led here
 
     @property
     def moment(self) -> Moment:
@@ -92,12 +93,14 @@ class History:
         What the engine was told to do, as :class:`Done`, in order.
     advances
         How many advances the session has made.
+    seconds
+        How long these took, one after the other: neither pauses nor the turns of other sessions count.
     """
 
     def __init__(self, engine: Engine, budget: int) -> None:
         self.budget = budget
         self.log: tuple[Done, ...] = ()
-        self.advances = 0
+        self.advances, self.seconds = 0, 0.0
         self.stride = _FIRST_STRIDE
         self._lock = threading.Lock()
         self._number = 0
@@ -134,7 +137,8 @@ class History:
             facts = {each.name: getattr(kept.frame, each.name) for each in fields(kept.frame)}
             plain = {name: fact for name, fact in facts.items() if isinstance(fact, (int, float, str, type(None)))}
             moment = kept.moment
-            own = {"advance": moment.advance, "label": moment.label, "can_go_on": moment.can_go_on}
+            own: dict[str, Any] = {"advance": moment.advance, "seconds": kept.seconds}
+            own |= {"label": moment.label, "can_go_on": moment.can_go_on}
             rows.append(own | {name: fact for name, fact in plain.items() if name != "message"})
         return import_module("pandas").DataFrame(rows)
 
@@ -165,7 +169,7 @@ class History:
         if frame is not self._now.frame:
             with self._lock:
                 self._number += 1
-                counts = len(self.log), _additions(landmark)
+                counts = len(self.log), _additions(landmark), self.seconds
                 self._now = Kept(self._number, self.advances, None, frame, None, *counts)
 
     def keep(
@@ -200,7 +204,7 @@ class History:
 
     def back_to(self, kept: Kept) -> None:
         """Forget what came after."""
-        self.advances, self.log = kept.advance, self.log[: kept.commands]
+        self.advances, self.seconds, self.log = kept.advance, kept.seconds, self.log[: kept.commands]
         before = [each for each in self._kept if each.number <= kept.number]
         with self._lock:
             self._now = before[-1]
@@ -228,7 +232,7 @@ class History:
         """A history that was kept elsewhere, whose last moment is the present one."""
         self = object.__new__(cls)
         self.budget, self.stride, self.advances, self.origin, self.log = budget, stride, advances, origin, log
-        self._lock, self._now = threading.Lock(), kept[-1]
+        self._lock, self._now, self.seconds = threading.Lock(), kept[-1], kept[-1].seconds
         self._number = max(each.number for each in kept)
         self._set(kept)
         return self

@@ -88,8 +88,9 @@ class Worker(Commanded):
         A new frame, or None if nobody wants one; the status; whether the moment is to be kept; and, if that was
         notable, the state.
         """
-        landmark = self.engine.landmark
+        landmark, began = self.engine.landmark, time.perf_counter()
         self.engine.advance()
+        self.history.seconds += time.perf_counter() - began
         self.pace.advanced()
         status = self.pace.status(self.engine)
         state = self.engine.state() if self.engine.landmark != landmark else None
