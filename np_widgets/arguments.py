@@ -121,9 +121,10 @@ def floats(
 ) -> Tensor:
     """A finite, non-empty tensor of ``dimensions`` made from numbers, an array or a tensor: always a copy.
 
-    Refused are integers that floating point would round, and numbers too large for ``dtype``, too.
+    False and True count as 0 and 1. Refused are integers that floating point would round, and numbers too large for
+    ``dtype``, too.
     """
-    array = _numbers(name, value)
+    array = _numbers(name, value, booleans=True)
     if array.ndim not in dimensions:
         accepted = " or ".join(str(d) for d in dimensions)
         raise ValueError(f"{name} must have {accepted} dimensions, got shape {tuple(array.shape)}")
@@ -215,12 +216,12 @@ def _is_boolean(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_)) or (isinstance(value, Tensor) and value.dtype == torch.bool)
 
 
-def _numbers(name: str, value: Any) -> Tensor:
-    return _from_tensor(name, value) if isinstance(value, Tensor) else _from_array(name, value)
+def _numbers(name: str, value: Any, *, booleans: bool = False) -> Tensor:
+    return (_from_tensor if isinstance(value, Tensor) else _from_array)(name, value, booleans)
 
 
-def _from_tensor(name: str, value: Tensor) -> Tensor:
-    if value.dtype.is_complex or value.dtype == torch.bool:
+def _from_tensor(name: str, value: Tensor, booleans: bool) -> Tensor:
+    if value.dtype.is_complex or (value.dtype == torch.bool and not booleans):
         raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
     if value.layout != torch.strided or value.device.type == "meta":
         raise TypeError(f"{name} must be a dense tensor that holds data, got {value.layout} on {value.device}")
@@ -230,7 +231,7 @@ def _from_tensor(name: str, value: Tensor) -> Tensor:
     return value if value.dtype.is_floating_point else value.to(torch.int64)
 
 
-def _from_array(name: str, value: Any) -> Tensor:
+def _from_array(name: str, value: Any, booleans: bool) -> Tensor:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -245,7 +246,7 @@ def _from_array(name: str, value: Any) -> Tensor:
         entries = np.asarray(value, dtype=object).flat
         if any(isinstance(entry, int) and abs(entry) > _LARGEST_INT64 for entry in entries):
             raise ValueError(_too_large(name))
-    if kind not in "fiu":
+    if kind not in ("fiub" if booleans else "fiu"):
         raise TypeError(f"{name} must hold real numbers, got {shown(value)} of kind {array.dtype}")
     # A copy in native byte order and positive strides, of a type that torch knows.
     wanted = np.int64 if kind != "f" else np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")

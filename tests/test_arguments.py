@@ -148,8 +148,6 @@ REFUSED_ARRAYS = {
     "strings": ([["1", "2"]], TypeError, "real numbers"),
     "None inside": ([[1.0, None]], TypeError, "real numbers"),
     "None": (None, TypeError, "real numbers"),
-    "boolean": (np.ones((2, 2), dtype=bool), TypeError, "real numbers"),
-    "boolean tensor": (torch.ones(2, 2, dtype=torch.bool), TypeError, "real numbers"),
     "complex": (np.ones((2, 2)) * 1j, TypeError, "real numbers"),
     "complex tensor": (torch.ones(2, 2, dtype=torch.complex64), TypeError, "real numbers"),
     "dates": (np.array([["2026-01-01"]], dtype="datetime64[D]"), TypeError, "real numbers"),

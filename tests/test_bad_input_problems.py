@@ -52,7 +52,6 @@ PROBLEM: dict[str, Case] = {
     "inputs strings": (lambda w: Problem(w.inputs.astype(str), w.targets), TypeError, "inputs"),
     "inputs objects": (lambda w: Problem([[None, w]] * 4, w.targets), TypeError, "inputs"),
     "inputs complex": (lambda w: Problem(w.inputs * 1j, w.targets), TypeError, "inputs"),
-    "inputs booleans": (lambda w: Problem(w.inputs > 2, w.targets), TypeError, "inputs"),
     "inputs uint64 beyond int64": (
         lambda w: Problem(np.full((4, 2), 2**63 + 1, dtype=np.uint64), w.targets),
         ValueError,

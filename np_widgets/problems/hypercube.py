@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.problems.problem import LARGEST_DIMENSION, Problem
+from np_widgets.problems.display import LARGEST_DIMENSION
+from np_widgets.problems.problem import Problem
 
 LARGEST_SWEEP = 30
 """Over more inputs than this, going through every vertex is a matter of hours."""

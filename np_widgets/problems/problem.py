@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.problems.display import Display, checked_display
 from np_widgets.problems.losses import LOSSES, Loss
 from np_widgets.problems.standardization import Standardization, StandardizedFunction
+from np_widgets.problems.tables import Names, checked_names, in_order, is_column, is_frame, names_of, numbers
 
-DISPLAYS = ("hypercube", "curve", "regions", "scatter")
-LARGEST_DIMENSION = 62
-"""Of a hypercube whose vertices 64-bit integers can number."""
 Truth = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Display:
-    """How the learned function is best looked at.
-
-    Attributes
-    ----------
-    kind
-        ``"hypercube"``: values over the vertices of {−1, +1}^d in lexicographic order; ``"curve"``: a function of one
-        input; ``"regions"``: a map over two inputs with the data on it; ``"scatter"``: prediction against target.
-    columns
-        The inputs that vary: one for a curve, two for regions, none otherwise. All others keep their mean.
-    """
-
-    kind: str
-    columns: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        arguments.choice("kind", self.kind, DISPLAYS)
-        wanted = {"curve": 1, "regions": 2}.get(self.kind, 0)
-        columns = arguments.wholes("columns", self.columns, 0, empty=True)
-        if len(columns) != wanted or len(set(columns)) != wanted:
-            raise ValueError(f"columns must name {wanted} different inputs for {self.kind!r}, got {columns}")
-        object.__setattr__(self, "columns", columns)
 
 
 class Problem:
@@ -67,6 +41,9 @@ class Problem:
         A short title for pictures and tables.
     display
         How to draw the learned function; chosen from the data if None.
+    input_names, output_names
+        What the inputs and the outputs are called in pictures and tables: so many different strings. None for the names
+        of the columns of a DataFrame or a Series, which keep their own, and for none of anything else.
     dtype
         The precision in which the data are kept, ``torch.float64`` unless told otherwise.
 
@@ -76,6 +53,8 @@ class Problem:
         Tensors of shape ``(n, d)`` and ``(n, m)`` (``(n,)`` int64 for ``"cross_entropy"``).
     test_inputs, test_targets
         The same for the test set, or None.
+    input_names, output_names
+        Tuples of strings, or None.
     recipe
         The call of ``np_widgets`` that makes this problem, as text, if it is ready-made; else None.
 
@@ -98,20 +77,25 @@ class Problem:
         truth: Truth | None = None,
         name: str = "problem",
         display: Display | None = None,
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
         self.loss: Loss = LOSSES[arguments.choice("loss", loss, LOSSES)]
         self.dtype = arguments.dtype("dtype", dtype)
-        self.inputs = arguments.floats("inputs", inputs, dimensions=(2,), dtype=self.dtype)
+        self.inputs = self._checked_inputs("inputs", inputs)
+        self.input_names = _checked_names("input_names", input_names, inputs, self.input_size)
         self.targets = self._checked_targets("targets", targets, self.inputs)
         self.output_size = self._checked_outputs(classes)
+        named = targets if self.loss.name == "square" else None
+        self.output_names = _checked_names("output_names", output_names, named, self.output_size)
         self.test_inputs: Tensor | None = None
         self.test_targets: Tensor | None = None
         if test is not None:
             self.test_inputs, self.test_targets = self._checked_test(test)
         self.truth = self._checked_truth(truth)
         self.name = arguments.text("name", name)
-        self.display = self._checked_display(display)
+        self.display = checked_display(display, self.inputs, self.output_size)
 
     @property
     def samples(self) -> int:
@@ -176,6 +160,8 @@ class Problem:
             name=self.name,
             # The inputs no longer are vertices of the hypercube, if they were.
             display=Display("scatter") if self.display.kind == "hypercube" else self.display,
+            input_names=self._names_with_constant if scaling.constant else self.input_names,
+            output_names=self.output_names,
             dtype=self.dtype,
         ).to(device=self.device)
         if self.recipe is not None:
@@ -214,15 +200,27 @@ class Problem:
             f"outputs={self.output_size}, loss={self.loss.name!r})"
         )
 
+    @property
+    def _names_with_constant(self) -> Names | None:
+        names = self.input_names
+        if names is None:
+            return None
+        free = (f"constant{'_' * count}" for count in itertools.count())
+        return (*names, next(each for each in free if each not in names))
+
     def _loss_of_zero(self, targets: Tensor) -> float:
         nothing = self.inputs.new_zeros(len(targets), self.output_size)
         return float(self.loss.value(nothing, targets))
+
+    def _checked_inputs(self, name: str, value: Any) -> Tensor:
+        found = numbers(name, value)
+        return arguments.floats(name, found[:, None] if is_column(value) else found, dimensions=(2,), dtype=self.dtype)
 
     def _checked_targets(self, name: str, value: Any, inputs: Tensor) -> Tensor:
         if self.loss.name == "cross_entropy":
             targets = arguments.labels(name, value)
         else:
-            targets = arguments.floats(name, value, dimensions=(1, 2), dtype=self.dtype)
+            targets = arguments.floats(name, numbers(name, value), dimensions=(1, 2), dtype=self.dtype)
             targets = targets.reshape(len(targets), -1)
         if len(targets) != len(inputs):
             raise ValueError(f"{name} must have {len(inputs)} rows, as many as its inputs, got {len(targets)}")
@@ -246,10 +244,11 @@ class Problem:
     def _checked_test(self, test: Any) -> tuple[Tensor, Tensor]:
         if not isinstance(test, (tuple, list)) or len(test) != 2:
             raise TypeError(f"test must be a pair (inputs, targets) or None, got {type(test).__name__}")
-        inputs = arguments.floats("test inputs", test[0], dimensions=(2,), dtype=self.dtype)
+        inputs = self._checked_inputs("test inputs", in_order("test inputs", test[0], self.input_names, "inputs"))
         if inputs.shape[1] != self.input_size:
             raise ValueError(f"test inputs must have {self.input_size} columns, got shape {tuple(inputs.shape)}")
-        targets = self._checked_targets("test targets", test[1], inputs)
+        ordered = in_order("test targets", test[1], self.output_names, "targets")
+        targets = self._checked_targets("test targets", ordered, inputs)
         if self.loss.name == "square" and targets.shape[1] != self.output_size:
             raise ValueError(f"test targets must have {self.output_size} columns, got {targets.shape[1]}")
         if self.loss.name == "cross_entropy" and int(targets.max()) >= self.output_size:
@@ -275,23 +274,10 @@ class Problem:
             )
         return function
 
-    def _checked_display(self, display: Any) -> Display:
-        if display is None:
-            return self._chosen_display()
-        if not isinstance(display, Display):
-            raise TypeError(f"display must be a Display or None, got {arguments.shown(display)}")
-        if any(column >= self.input_size for column in display.columns):
-            raise ValueError(f"display must name columns from 0 to {self.input_size - 1}, got {display.columns}")
-        if display.kind == "hypercube" and self.input_size > LARGEST_DIMENSION:
-            raise ValueError(f"display='hypercube' needs at most {LARGEST_DIMENSION} inputs, got {self.input_size}")
-        return display
 
-    def _chosen_display(self) -> Display:
-        varying = tuple(torch.nonzero(self.inputs.amax(dim=0) != self.inputs.amin(dim=0)).flatten().tolist())
-        if len(varying) == 1:
-            return Display("curve", varying)
-        if len(varying) == 2 and self.output_size <= 10:
-            return Display("regions", varying)
-        if self.input_size <= 40 and self.output_size == 1 and bool((self.inputs.abs() == 1).all()):
-            return Display("hypercube")
-        return Display("scatter")
+def _checked_names(name: str, names: Any, data: Any, size: int) -> Names | None:
+    """Those given, or those that the data have."""
+    own = names_of(data)
+    if names is not None and own is not None and is_frame(data):
+        raise ValueError(f"{name} must be None for a DataFrame, whose columns have names, got {arguments.shown(names)}")
+    return checked_names(name, own if names is None else names, size)

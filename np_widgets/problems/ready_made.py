@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.problems.problem import Display, Problem
+from np_widgets.problems.display import Display
+from np_widgets.problems.problem import Problem
 from np_widgets.problems.sampling import DISTRIBUTIONS, ready_made, sampled_problem, stream, with_constant
 
 Link = Callable[[Tensor], Tensor]  # a function with a name, and no lambda: problems can be pickled

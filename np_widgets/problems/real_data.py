@@ -35,7 +35,10 @@ def diabetes(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
     It raises an ImportError if scikit-learn is not installed.
     """
     train, test = _split("diabetes", test_fraction, seed, scaled=False)
-    return Problem(*train, "square", test, name="diabetes").standardized(targets=True)
+    names = ("age", "sex", "bmi", "blood pressure", "s1", "s2", "s3", "s4", "s5", "s6")
+    return Problem(
+        *train, "square", test, name="diabetes", input_names=names, output_names=("progression",)
+    ).standardized(targets=True)
 
 
 def _split(name: str, test_fraction: float, seed: int, **options: Any) -> tuple[_Data, _Data | None]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.problems.problem import Display, Problem, Truth
+from np_widgets.problems.display import Display
+from np_widgets.problems.problem import Problem, Truth
 
 DISTRIBUTIONS = ("gaussian", "hypercube")
 _STREAMS = ("train", "test", "teacher", "noise", "split")

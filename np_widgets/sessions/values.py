@@ -19,7 +19,7 @@ from np_widgets.learning.saddles.minimum import Stationarity
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.problems import Problem
-from np_widgets.problems.problem import Display
+from np_widgets.problems.display import Display
 from np_widgets.sessions.code import is_recipe
 
 _ROOTS = (PursuitFrame, SaddleFrame, Stationarity, Now, SaddleSettings, Finish, Display, Activation)
@@ -162,6 +162,8 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "classes": problem.output_size if problem.loss.name == "cross_entropy" else None,
         "name": problem.name,
         "display": problem.display,
+        "input_names": problem.input_names,
+        "output_names": problem.output_names,
         "dtype": problem.dtype,
         "recipe": problem.recipe,
     }

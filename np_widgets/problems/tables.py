@@ -1,0 +1,133 @@
+"""Tables as people have them: columns of numbers with their names, or a refusal that names the column."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from np_widgets import arguments
+
+Names = tuple[str, ...]
+_LARGEST_EXACT_INTEGER = 2**53
+
+
+def is_frame(value: Any) -> bool:
+    """Whether this is a DataFrame, of pandas, polars or their like."""
+    return all(hasattr(value, name) for name in ("columns", "dtypes", "shape"))
+
+
+def is_column(value: Any) -> bool:
+    """Whether this is a Series, or an array of pandas's own kinds."""
+    return hasattr(value, "to_numpy") and hasattr(value, "dtype") and not is_frame(value)
+
+
+def names_of(value: Any) -> Names | None:
+    """What the columns of a DataFrame, or a Series, are called; None where they are only counted, or of other data."""
+    if not is_frame(value) and not is_column(value):
+        return None
+    labels = list(value.columns) if is_frame(value) else [getattr(value, "name", None)]
+    nameless = labels in ([None], list(range(len(labels))))
+    return None if nameless else tuple(map(str, labels))
+
+
+def numbers(name: str, value: Any) -> Any:
+    """The numbers of a DataFrame, a Series, or an array of Python objects; anything else as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column does not hold numbers; the message names it and a remedy.
+    """
+    if hasattr(value, "toarray"):
+        raise TypeError(f"{name} must be dense, got a sparse {type(value).__name__}: .toarray() makes it so")
+    if is_frame(value):
+        labels = list(value.columns)
+        if len(set(labels)) < len(labels):
+            twice = next(label for label in labels if labels.count(label) > 1)
+            raise ValueError(f"{name} must have columns of different names, got {twice!r} more than once")
+        columns = [_numbers(f"{name} must hold numbers, but column {label!r}", value[label]) for label in labels]
+        return np.column_stack(columns) if columns else np.empty(value.shape)
+    if is_column(value):
+        return _numbers(f"{name} must hold numbers, but it", value)
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 2 and value.size:
+        columns = [_numbers(f"{name} must hold numbers, but column {k}", column) for k, column in enumerate(value.T)]
+        return np.column_stack(columns)
+    return value
+
+
+def _numbers(what: str, column: Any) -> NDArray[Any]:
+    kind = str(column.dtype).lower()
+    if kind.startswith("sparse"):
+        raise TypeError(f"{what} is sparse: .sparse.to_dense() makes it dense")
+    if kind.startswith(("category", "categorical", "enum")):
+        raise TypeError(f"{what} holds categories: encode them, as by get_dummies")
+    array = column.to_numpy() if hasattr(column, "to_numpy") else column
+    known = entries(array)
+    if known.dtype.kind in "UST":
+        raise TypeError(f"{what} holds text: encode it as numbers, as by get_dummies, or leave it out")
+    if known.dtype.kind in "mM" or (known.dtype == object and isinstance(known[0], _TIMES)):
+        raise TypeError(f"{what} holds dates or times: make numbers of them, such as days since the first")
+    if known.dtype.kind not in "biuf":
+        found = type(known[0]).__name__ if known.dtype == object else known.dtype
+        raise TypeError(f"{what} holds {found}: make numbers of it, or leave it out")
+    if gaps := len(array) - len(known):
+        raise ValueError(f"{what} has {gaps} gap{'s' * (gaps > 1)}: drop these rows, or fill them, as by fillna")
+    if known.dtype.kind == "f" and not np.isfinite(known).all():
+        raise ValueError(f"{what} has infinite entries: drop or bound them")
+    if known.dtype.kind in "iu" and known.size and max(int(known.max()), -int(known.min())) > _LARGEST_EXACT_INTEGER:
+        raise ValueError(f"{what} holds integers beyond ±2^53, which floating point cannot represent exactly")
+    return known.astype(known.dtype if known.dtype.kind == "f" else np.float64)
+
+
+_TIMES = (dt.date, dt.time, dt.timedelta)
+
+
+def entries(array: NDArray[Any]) -> NDArray[Any]:
+    """Those entries that are no gaps, of their own type even if the array is one of Python objects."""
+    if array.dtype != object:
+        return array[~np.isnan(array)] if array.dtype.kind in "fc" else array
+    known = [entry for entry in array.tolist() if not _is_gap(entry)]
+    try:
+        return np.asarray(known, dtype=None if known else np.float64)
+    except (ValueError, OverflowError):  # entries of different lengths
+        return np.asarray(known, dtype=object)
+
+
+def _is_gap(entry: Any) -> bool:
+    # Of pandas's own there is no need to know more than the names.
+    missing = entry is None or type(entry).__name__ in ("NAType", "NaTType")
+    return missing or (isinstance(entry, float) and math.isnan(entry))
+
+
+def checked_names(name: str, value: Any, size: int) -> Names | None:
+    """So many different names, as a tuple; or None."""
+    if value is None:
+        return None
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(f"{name} must be a sequence of {size} strings or None, got {arguments.shown(value)}")
+    names = tuple(str(arguments.text(f"{name}[{index}]", each)) for index, each in enumerate(value))
+    if len(names) != size:
+        raise ValueError(f"{name} must hold {size} strings, got {len(names)}")
+    if len(set(names)) < size:
+        twice = next(each for each in names if names.count(each) > 1)
+        raise ValueError(f"{name} must be different from each other, got {twice!r} more than once")
+    return names
+
+
+def in_order(name: str, value: Any, names: Names | None, of: str) -> Any:
+    """A DataFrame with its columns in the order of ``names``, which it must have; anything else as it is."""
+    found = names_of(value) if is_frame(value) else None
+    if names is None or found is None or found == names:
+        return value
+    lacking = [repr(each) for each in names if each not in found]
+    foreign = [repr(each) for each in found if each not in names]
+    if lacking or foreign:
+        wrong = [f"{', '.join(lacking)} missing"] * bool(lacking) + [f"{', '.join(foreign)} unknown"] * bool(foreign)
+        raise ValueError(f"{name} must have the columns of {of}, got {' and '.join(wrong)}")
+    labels = dict(zip(found, value.columns, strict=True))
+    return value[[labels[each] for each in names]]
