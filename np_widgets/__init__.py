@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from np_widgets import problems
 from np_widgets.learning.correlation.paths import KKTPoint
 from np_widgets.learning.correlation.points import correlation, find_kkt_points, find_origin_points
-from np_widgets.learning.ensemble import PursuitEnsemble, PursuitResult
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult
 from np_widgets.learning.saddles.ensemble import EscapeEnsemble, escape_ensemble
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem

@@ -11,9 +11,9 @@ import torch
 
 import np_widgets as npw
 from np_widgets.learning.correlation.paths import all_paths
-from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.look_ahead import LookAhead
-from np_widgets.learning.searching import Searching
+from np_widgets.learning.pursuit.growth import PursuitFrame
+from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.searching import Searching
 from np_widgets.pictures.candidates import candidates
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import np_widgets as npw
-from np_widgets.learning.ensemble import PursuitEnsemble, PursuitResult
-from np_widgets.learning.growth import Finish, GrowthRecord
+from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord
 from np_widgets.pictures.ladder import MOST_LINES, MOST_ROWS, NO_NETWORK, endings, ladder
 from np_widgets.pictures.scene import Mark, Scene
 from np_widgets.pictures.ticks import SMALLEST

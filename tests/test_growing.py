@@ -12,13 +12,13 @@ import torch
 from hypothesis import assume, given, settings
 
 import np_widgets as npw
-from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import lowest_on_ray
-from np_widgets.learning.settings import MINIMIZER_NAMES
+from np_widgets.learning.pursuit.growth import PursuitFrame
+from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.ray import lowest_on_ray
+from np_widgets.learning.pursuit.settings import MINIMIZER_NAMES
 from np_widgets.learning.trace import Trace
 
 # --------------------------------------------------------------------------------------------------- along a ray

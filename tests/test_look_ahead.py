@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from torch import Tensor
 
 import np_widgets as npw
-from np_widgets.learning import look_ahead as module
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.passes import Passes, padded
-from np_widgets.learning.side_by_side import SideBySide
+from np_widgets.learning.pursuit import look_ahead as module
+from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.side_by_side import SideBySide
 from np_widgets.learning.units import Units
 from tests.bits import bits
 

@@ -13,9 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import np_widgets as npw
-from np_widgets.learning import rules
 from np_widgets.learning.correlation.paths import all_paths, chain_norms
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit import rules
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.loss import loss as loss_picture
 

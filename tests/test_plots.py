@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import np_widgets as npw
 from np_widgets import plots, problems
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.looks import COLORS
 from np_widgets.plots import style

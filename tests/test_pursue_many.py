@@ -16,8 +16,8 @@ from torch import Tensor
 
 import np_widgets as npw
 from np_widgets import arguments
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.problems import hypercube_error
 from np_widgets.sessions import many
 from tests.bits import bits

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 
 import np_widgets as npw
-from np_widgets.learning.growth import PHASES
+from np_widgets.learning.pursuit.growth import PHASES
 
 
 @pytest.fixture(scope="module")
@@ -368,8 +368,8 @@ def test_where_no_ray_leads_down_the_neuron_starts_silently_and_the_end_is_near(
     pursuit = small(hidden_layers=1, minimizer="gradient_descent", max_steps=50)
     pursuit.run(0)
     before = pursuit.network
-    monkeypatch.setattr("np_widgets.learning.searching.lowest_on_ray", lambda *_: None)
-    monkeypatch.setattr("np_widgets.learning.training._USELESS_DECREASE", 1.0)
+    monkeypatch.setattr("np_widgets.learning.pursuit.searching.lowest_on_ray", lambda *_: None)
+    monkeypatch.setattr("np_widgets.learning.pursuit.training._USELESS_DECREASE", 1.0)
     pursuit.add_neuron(layer=1)
     while pursuit.phase == "searching":
         pursuit.advance()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import np_widgets as npw
-from np_widgets.learning import rules
-from np_widgets.learning.growth import GrowthRecord
 from np_widgets.learning.minimizers.first_order import GradientDescent
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.settings import MINIMIZER_NAMES
-from np_widgets.learning.side_by_side import STEPS
+from np_widgets.learning.pursuit import rules
+from np_widgets.learning.pursuit.growth import GrowthRecord
+from np_widgets.learning.pursuit.settings import MINIMIZER_NAMES
+from np_widgets.learning.pursuit.side_by_side import STEPS
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((40, 3))

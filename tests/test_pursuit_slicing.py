@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import np_widgets as npw
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit.growth import PursuitFrame
 
 ADDITIONS = 3
 

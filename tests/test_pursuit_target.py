@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import np_widgets as npw
-from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.learning.minimizers.first_order import FirstOrderMinimizer
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.pursuit.growth import PursuitFrame
+from np_widgets.learning.pursuit.look_ahead import LookAhead
 
 
 def difference(unit: float, samples: int = 200) -> npw.Problem:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import np_widgets as npw
-from np_widgets.learning.rules import TARGET_SHARE
+from np_widgets.learning.pursuit.rules import TARGET_SHARE
 from tests import saddles
 from tests.saddles import double
 

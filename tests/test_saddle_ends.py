@@ -12,7 +12,7 @@ import torch
 
 import np_widgets as npw
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.rules import TARGET_SHARE
+from np_widgets.learning.pursuit.rules import TARGET_SHARE
 from np_widgets.learning.saddles import minimum, saddle
 from tests import saddles
 from tests.test_saddle_flow import fingerprint

@@ -15,7 +15,7 @@ from ipywidgets.widgets.widget import _instances
 
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.problems import Problem

@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import np_widgets as npw
-from np_widgets.learning import blocks, searching
+from np_widgets.learning import blocks
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
-from np_widgets.learning.growth import GrowthRecord
 from np_widgets.learning.minimizers import choice
 from np_widgets.learning.minimizers.choice import automatic
 from np_widgets.learning.minimizers.first_order import Adam
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
-from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.pursuit import searching
+from np_widgets.learning.pursuit.growth import GrowthRecord
+from np_widgets.learning.pursuit.next_network import NextNetwork
+from np_widgets.learning.pursuit.settings import PursuitSettings
+from np_widgets.learning.pursuit.training import Training
 from np_widgets.learning.subset import some_samples
-from np_widgets.learning.training import Training
 
 
 def normal(seed: int, *shape: int) -> Tensor:

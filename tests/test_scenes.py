@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_rgb
 
-from np_widgets.learning.growth import Candidate, Finish, PursuitFrame
+from np_widgets.learning.pursuit.growth import Candidate, Finish, PursuitFrame
 from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates

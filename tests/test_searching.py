@@ -6,8 +6,8 @@ import pytest
 
 import np_widgets as npw
 from np_widgets.learning.correlation.paths import all_paths
-from np_widgets.learning.searching import Searching
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.pursuit.searching import Searching
+from np_widgets.learning.pursuit.settings import PursuitSettings
 
 pytestmark = pytest.mark.rounding
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.states import same
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session

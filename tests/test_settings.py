@@ -6,7 +6,7 @@ import inspect
 from dataclasses import fields
 
 import np_widgets as npw
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.pursuit.settings import PursuitSettings
 
 FIELDS = {field.name: field.default for field in fields(PursuitSettings)}
 

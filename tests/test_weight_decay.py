@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import np_widgets as npw
-from np_widgets.learning import rules
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
-from np_widgets.learning.duality import relative_gap
 from np_widgets.learning.minimizers.choice import STAGES, make_minimizer
 from np_widgets.learning.minimizers.sizes import SizesObjective, fitted_sizes
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.training import _renumbered
+from np_widgets.learning.pursuit import rules
+from np_widgets.learning.pursuit.duality import relative_gap
+from np_widgets.learning.pursuit.training import _renumbered
 from tests.test_paths import linear_problem
 
 pytestmark = pytest.mark.rounding

@@ -11,7 +11,7 @@ import jupyter_client
 import pytest
 
 from np_widgets import problems
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.sessions import commands
 from np_widgets.sessions.session import Session
 from np_widgets.widgets import audience as rules

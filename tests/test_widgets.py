@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ipywidgets.widgets.widget import _instances
 
 from np_widgets import problems
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.pictures.ticks import linear_ticks, log_ticks, round_limits, round_ticks, snapped
 from np_widgets.problems import Display, Problem
 from np_widgets.sessions.session import Session

@@ -12,7 +12,7 @@ from torch import Tensor
 from np_widgets.estimators.rows import Floats, Rows
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems import Problem
 from np_widgets.problems.standardization import Standardization
 

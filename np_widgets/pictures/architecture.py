@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, output_name, subscript, widths
 from np_widgets.pictures.scene import Axis, Dots, Edges, Floats, Mark, Scene, Texts
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from np_widgets.learning.growth import Candidate, PursuitFrame
+from np_widgets.learning.pursuit.growth import Candidate, PursuitFrame
 from np_widgets.pictures.labels import count, number, span
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, upright
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_limits

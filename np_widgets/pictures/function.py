@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number
 from np_widgets.pictures.looks import VALUES, class_colors, class_role
 from np_widgets.pictures.probe import Probe

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from np_widgets.learning.ensemble import PursuitEnsemble
+from np_widgets.learning.pursuit.ensemble import PursuitEnsemble
 from np_widgets.pictures.labels import count, number, widths
 from np_widgets.pictures.scene import Area, Axis, Curve, Floats, Mark, Scene, Texts, boxes, joined
 from np_widgets.pictures.ticks import SMALLEST, log_limits

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span, widths
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, upright
 from np_widgets.pictures.stages import spread

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets import arguments
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import number, output_name, shown, subscript
 from np_widgets.pictures.looks import SIGNS

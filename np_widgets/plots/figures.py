@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.ensemble import PursuitEnsemble
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit.ensemble import PursuitEnsemble
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures import alignment as _alignment
 from np_widgets.pictures import architecture as _architecture
@@ -60,7 +60,7 @@ def function(
 def loss(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """The loss as a staircase: one stair a network, its level written under it, on a log scale.
 
-    Of a :class:`~np_widgets.learning.ensemble.PursuitEnsemble`, the losses of all its pursuits over the neurons
+    Of a :class:`~np_widgets.learning.pursuit.ensemble.PursuitEnsemble`, the losses of all its pursuits over the neurons
     added, with median and quartiles.
     """
     scene = _ladder.ladder(source) if isinstance(source, PursuitEnsemble) else _loss.loss(pursuit_frame(source))

@@ -8,9 +8,9 @@ import numpy as np
 
 from np_widgets import arguments
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.ensemble import PursuitResult
-from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit.ensemble import PursuitResult
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.problems import Problem
 

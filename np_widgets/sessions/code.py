@@ -9,10 +9,10 @@ from typing import Any
 from np_widgets import problems
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.settings import SaddleSettings
-from np_widgets.learning.settings import PursuitSettings
 from np_widgets.learning.states import same
 from np_widgets.problems import Problem
 from np_widgets.sessions.history import Done, History

@@ -17,9 +17,9 @@ from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.engine import Engine
-from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.learning.saddles.minimum import Stationarity

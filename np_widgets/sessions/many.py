@@ -12,11 +12,11 @@ import torch
 from tqdm import tqdm
 
 from np_widgets import arguments
-from np_widgets.learning.ensemble import PursuitEnsemble, PursuitResult, pursue_together
 from np_widgets.learning.interruption import deferred_interrupt
-from np_widgets.learning.pursuit import NeuronPursuit
-from np_widgets.learning.rules import interrupted
-from np_widgets.learning.settings import PursuitSettings, given
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult, pursue_together
+from np_widgets.learning.pursuit.rules import interrupted
+from np_widgets.learning.pursuit.settings import PursuitSettings, given
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 from np_widgets.sessions.torch_threads import set_own_torch_threads
@@ -51,9 +51,9 @@ def pursue_many(
     """Neuron Pursuit on many problems, or from many seeds, faster than one after the other.
 
     It is for error bars, sweeps and classrooms. Each pursuit is that of
-    :class:`~np_widgets.learning.pursuit.NeuronPursuit` with the same settings and seed, on a CPU to the bit, whatever
-    others there are, in whatever order and on however many threads: one of them can be looked at alone. What they share
-    is the arithmetic of their look-aheads, as batches.
+    :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` with the same settings and seed, on a CPU to the bit,
+    whatever others there are, in whatever order and on however many threads: one of them can be looked at alone. What
+    they share is the arithmetic of their look-aheads, as batches.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def pursue_many(
     seed
         Of all pursuits, if problems are given.
     hidden_layers, power, leak, device, dtype, starts, target_loss, max_additions, value_tolerance
-        As in :class:`~np_widgets.learning.pursuit.NeuronPursuit`.
+        As in :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`.
     longest_path, weight_decay
         As there.
     threads

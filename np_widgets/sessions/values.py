@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.growth import Finish, PursuitFrame
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit.growth import Finish, PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.learning.saddles.minimum import Stationarity
 from np_widgets.learning.saddles.now import Now

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets
 
-from np_widgets.learning.growth import PursuitFrame
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.pictures.labels import number
 from np_widgets.problems import Problem

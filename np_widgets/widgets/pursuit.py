@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from np_widgets.learning.growth import PursuitFrame
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import function
@@ -41,7 +41,8 @@ class PursuitWidget(LiveWidget):
     Parameters
     ----------
     source
-        A :class:`~np_widgets.problems.Problem` to learn, a :class:`~np_widgets.learning.pursuit.NeuronPursuit`, or the
+        A :class:`~np_widgets.problems.Problem` to learn, a
+        :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`, or the
         :class:`~np_widgets.sessions.session.Session` of one.
     hide
         Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"inspect"``,
@@ -51,7 +52,7 @@ class PursuitWidget(LiveWidget):
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options
-        What :class:`~np_widgets.learning.pursuit.NeuronPursuit` takes, with a problem.
+        What :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` takes, with a problem.
 
     Attributes
     ----------

@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets
 
-from np_widgets.learning.growth import PursuitFrame
 from np_widgets.learning.minimizers.choice import MINIMIZERS
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.controls import Controls, OnRefusal

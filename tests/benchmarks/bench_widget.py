@@ -19,7 +19,7 @@ from tests.browser.lab import Notebook, Server, browser
 
 _PROBLEM = """
 import json, pathlib, threading, time
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems import kumar_haupt
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.pursuit import PursuitWidget

@@ -21,7 +21,7 @@ from tests.browser.widget_looks import (
 MOST_STEPS = 200
 """Ten times as many as it takes to find and add one neuron."""
 IMPORTS = """
-from np_widgets.learning.pursuit import NeuronPursuit
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems import kumar_haupt
 from np_widgets.widgets.pursuit import PursuitWidget
 """

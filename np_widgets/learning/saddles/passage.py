@@ -15,7 +15,7 @@ from np_widgets import arguments
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.rules import TARGET_SHARE
+from np_widgets.learning.pursuit.rules import TARGET_SHARE
 from np_widgets.learning.saddles.awakening import COMPARISON_STEPS, active_after, awoken, message, pursuit_from
 from np_widgets.learning.saddles.fields import JointFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator, tolerance_of

@@ -18,8 +18,8 @@ from np_widgets.learning.correlation.paths import KKTPoint, PathSearch, all_path
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import Losses, losses_of_path, lowest_on_ray
-from np_widgets.learning.rules import TARGET_SHARE
+from np_widgets.learning.pursuit.ray import Losses, losses_of_path, lowest_on_ray
+from np_widgets.learning.pursuit.rules import TARGET_SHARE
 from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow, NeuronField, neuron_fields
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.layout import Flags, Layout

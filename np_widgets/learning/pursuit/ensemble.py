@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.learning.growth import Finish, GrowthRecord
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit import NeuronPursuit
-from np_widgets.learning.side_by_side import STEPS
+from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord
+from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.side_by_side import STEPS
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]

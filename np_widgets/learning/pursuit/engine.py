@@ -14,12 +14,20 @@ from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
-from np_widgets.learning.growth import Candidate, Finish, GrowthRecord, PursuitFrame, best_on_test, judged, named_layers
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.next_network import NextNetwork
-from np_widgets.learning.rules import (
+from np_widgets.learning.pursuit.growth import (
+    Candidate,
+    Finish,
+    GrowthRecord,
+    PursuitFrame,
+    best_on_test,
+    judged,
+    named_layers,
+)
+from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.next_network import NextNetwork
+from np_widgets.learning.pursuit.rules import (
     certified,
     ending,
     gradient_norm_at_end,
@@ -28,10 +36,10 @@ from np_widgets.learning.rules import (
     no_point,
     target_in_force,
 )
-from np_widgets.learning.searching import Maxima, Searching, families, joined
-from np_widgets.learning.settings import PursuitSettings, given
+from np_widgets.learning.pursuit.searching import Maxima, Searching, families, joined
+from np_widgets.learning.pursuit.settings import PursuitSettings, given
+from np_widgets.learning.pursuit.training import Training
 from np_widgets.learning.trace import Trace
-from np_widgets.learning.training import Training
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
@@ -152,7 +160,7 @@ class NeuronPursuit(Engine):
     target_loss
         The training loss to reach.
     growth
-        One :class:`~np_widgets.learning.growth.GrowthRecord` for each network whose training has ended.
+        One :class:`~np_widgets.learning.pursuit.growth.GrowthRecord` for each network whose training has ended.
 
     Raises
     ------
@@ -283,7 +291,7 @@ class NeuronPursuit(Engine):
 
     @property
     def next_look_ahead(self) -> LookAhead | None:
-        """The look-ahead that is next, if it has not begun; see :mod:`np_widgets.learning.ensemble`."""
+        """The look-ahead that is next, if it has not begun; see :mod:`np_widgets.learning.pursuit.ensemble`."""
         if self._finished is not None or self._searching is not None or self._training is None:
             return None
         return self._training.next_look_ahead
@@ -307,7 +315,7 @@ class NeuronPursuit(Engine):
         progress
             Show a text progress bar that names the phase.
         callback
-            Called with a :class:`~np_widgets.learning.growth.PursuitFrame` after every quantum of work.
+            Called with a :class:`~np_widgets.learning.pursuit.growth.PursuitFrame` after every quantum of work.
         torch_threads
             How many threads torch uses inside one operation meanwhile. On small problems a second one costs more than
             it gains; None leaves torch's own setting. Equal seeds give equal bits for an equal number.

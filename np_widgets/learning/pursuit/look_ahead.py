@@ -12,7 +12,7 @@ from np_widgets.learning.balance import balanced
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import padded
-from np_widgets.learning.side_by_side import LEARNING_RATE, STEPS, SideBySide
+from np_widgets.learning.pursuit.side_by_side import LEARNING_RATE, STEPS, SideBySide
 from np_widgets.learning.units import Units
 from np_widgets.problems import Problem
 
@@ -30,7 +30,7 @@ class LookAhead:
     from a small start avoids them, too.
 
     It works in single precision and in units in which inputs and targets have a root mean square of one; see
-    :class:`~np_widgets.learning.side_by_side.SideBySide`.
+    :class:`~np_widgets.learning.pursuit.side_by_side.SideBySide`.
     """
 
     def __init__(

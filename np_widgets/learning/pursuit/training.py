@@ -13,17 +13,17 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.blocks import mean_loss
-from np_widgets.learning.growth import named_layers
-from np_widgets.learning.look_ahead import LookAhead
 from np_widgets.learning.minimizers.choice import STAGES, automatic, make_minimizer, require_fit, step_budget
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.rules import DIVERGED, target_in_force
-from np_widgets.learning.settings import PursuitSettings
-from np_widgets.learning.side_by_side import STEPS
+from np_widgets.learning.pursuit.growth import named_layers
+from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.next_network import NextNetwork
+from np_widgets.learning.pursuit.rules import DIVERGED, target_in_force
+from np_widgets.learning.pursuit.settings import PursuitSettings
+from np_widgets.learning.pursuit.side_by_side import STEPS
 from np_widgets.problems import Problem
 
 _OPERATIONS_PER_QUANTUM = 2e7
@@ -111,7 +111,7 @@ class Training:
 
     @property
     def next_look_ahead(self) -> LookAhead | None:
-        """The look-ahead if it has not begun: somebody else may advance it, see :mod:`np_widgets.learning.ensemble`."""
+        """The look-ahead if it has not begun: an ensemble may advance it."""
         look_ahead = self._look_ahead
         return None if look_ahead is None or look_ahead.steps_taken or look_ahead.finished else look_ahead
 

@@ -20,7 +20,7 @@ MINIMIZER_NAMES = ("auto", *MINIMIZERS)
 
 @dataclass(frozen=True)
 class PursuitSettings:
-    """What a pursuit does; :class:`~np_widgets.learning.pursuit.NeuronPursuit` describes each field."""
+    """What a pursuit does; :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` describes each field."""
 
     hidden_layers: int = 2
     power: int = 1

@@ -12,7 +12,7 @@ from torch import Tensor
 from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.problems import Problem
 
 _ENTRIES = {

@@ -16,11 +16,11 @@ from torch import Tensor
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import Path
-from np_widgets.learning.duality import gap_of
-from np_widgets.learning.growth import Finish, GrowthRecord, best_on_test, named_layers
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.pursuit.duality import gap_of
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, best_on_test, named_layers
+from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.problems import Problem
 from np_widgets.problems.losses import SquareLoss
 

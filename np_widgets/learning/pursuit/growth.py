@@ -154,7 +154,7 @@ class Finish:
         ``find_kkt_points(…, unseen=True)``.
     gap
         At ``"optimal"`` with one hidden layer and p = 1, how much lower the penalized loss of any network of one hidden
-        layer can be, as a share; see :mod:`np_widgets.learning.duality`. None elsewhere.
+        layer can be, as a share; see :mod:`np_widgets.learning.pursuit.duality`. None elsewhere.
     gradient_norm
         The norm of the gradient of the training loss, or None before the first network; for ``"no_point"`` and an
         activation with a kink the smallest over Clarke's subdifferential.

@@ -10,14 +10,14 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import KKTPoint, Path, PathSearch, all_paths
 from np_widgets.learning.correlation.points import one_sided_correlation
-from np_widgets.learning.duality import gap_of
-from np_widgets.learning.growth import Candidate
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.next_network import NextNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.ray import losses_of_path, lowest_on_ray
-from np_widgets.learning.settings import PursuitSettings
+from np_widgets.learning.pursuit.duality import gap_of
+from np_widgets.learning.pursuit.growth import Candidate
+from np_widgets.learning.pursuit.next_network import NextNetwork
+from np_widgets.learning.pursuit.ray import losses_of_path, lowest_on_ray
+from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.learning.subset import some_samples
 from np_widgets.problems import Problem
 

@@ -1,0 +1,1 @@
+"""Neuron Pursuit: searches and trainings in turn, and everything that they are made of."""
