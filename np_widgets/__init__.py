@@ -3,9 +3,9 @@
 The algorithm is from Kumar & Haupt, *Learning Neural Networks by Neuron Pursuit* (arXiv 2509.12154).
 """
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
+from typing import TYPE_CHECKING
 
 from np_widgets import problems
 from np_widgets.learning.correlation.paths import KKTPoint
@@ -50,13 +50,19 @@ __all__ = [
     "problems",
     "pursue_many",
 ]
-if find_spec("sklearn") is not None:  # else they say what to install when they are asked for
+if _find_spec("sklearn") is not None:  # else they say what to install when they are asked for
     __all__ += ["NeuronPursuitClassifier", "NeuronPursuitRegressor"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
-        return import_module("np_widgets.plots")
-    if name in ("NeuronPursuitClassifier", "NeuronPursuitRegressor"):  # scikit-learn may not be there
-        return getattr(import_module("np_widgets.estimators"), name)
-    raise AttributeError(f"module 'np_widgets' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would believe that there is every name
+
+    def __getattr__(name):
+        if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
+            return _import_module("np_widgets.plots")
+        if name in ("NeuronPursuitClassifier", "NeuronPursuitRegressor"):  # scikit-learn may not be there
+            return getattr(_import_module("np_widgets.estimators"), name)
+        raise AttributeError(f"module 'np_widgets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,13 +6,14 @@ import math
 import numbers
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 LARGEST_SEED = 2**63 - 1
+Name = TypeVar("Name", bound=str)
 _LARGEST_INT64 = 2**63 - 1
 _LARGEST_EXACT_INTEGER = 2**53
 
@@ -74,7 +75,7 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def choice(name: str, value: Any, options: Iterable[str]) -> str:
+def choice(name: str, value: Any, options: Iterable[Name]) -> Name:
     """One of the given names."""
     names = list(options)
     accepted = ", ".join(repr(option) for option in names)
@@ -82,7 +83,7 @@ def choice(name: str, value: Any, options: Iterable[str]) -> str:
         raise TypeError(f"{name} must be one of {accepted}, got {shown(value)}")
     if value not in names:
         raise ValueError(f"{name} must be one of {accepted}, got {value!r}")
-    return value
+    return names[names.index(value)]
 
 
 def wholes(name: str, value: Any, least: int | None = None, *, empty: bool = False) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ def checks(device: str, small: bool) -> Iterator[tuple[str, Check]]:
             assert network is not None
             alike = abs(first[1] / first[0] - 1) <= tolerance
             placed = {weight.device.type for weight in network.weights} == {torch.device(device).type}
-            error = hypercube_error(example, network.to(device="cpu", dtype=torch.float64))
+            error = hypercube_error(network.to(device="cpu", dtype=torch.float64), example)
             shown = (
                 f"widths {network.widths}, loss {there.loss:.1e}; first loss {first[1]:.7g}, on the CPU {first[0]:.7g}"
             )

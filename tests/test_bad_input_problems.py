@@ -76,7 +76,7 @@ PROBLEM: dict[str, Case] = {
     "labels one-hot": (lambda w: Problem(w.inputs, np.eye(4, dtype=int), "cross_entropy"), ValueError, "targets"),
     "labels absurdly large": (lambda w: Problem(w.inputs, [0, 1, 2, 2**40], "cross_entropy"), ValueError, "targets"),
     "labels beyond int64": (lambda w: Problem(w.inputs, [0, 1, 2, HUGE], "cross_entropy"), ValueError, "targets"),
-    "loss unknown": (lambda w: Problem(w.inputs, w.targets, "absolute"), ValueError, "loss"),
+    "loss unknown": (lambda w: Problem(w.inputs, w.targets, "absolute"), ValueError, "loss"),  # type: ignore[arg-type]
     "loss no string": (lambda w: Problem(w.inputs, w.targets, torch.nn.MSELoss()), TypeError, "loss"),  # type: ignore[arg-type]
     "classes below the labels": (
         lambda w: Problem(w.inputs, w.labels, "cross_entropy", classes=2),
@@ -163,11 +163,11 @@ READY_MADE: dict[str, Case] = {
     "seed None": (lambda w: problems.digits(seed=None), TypeError, "seed"),  # type: ignore[arg-type]
     "inputs zero": (lambda w: problems.single_index(0), ValueError, "inputs"),
     "more directions than inputs": (lambda w: problems.multi_index(3, 4), ValueError, "directions"),
-    "link unknown": (lambda w: problems.single_index(link="sigmoid"), ValueError, "link"),
+    "link unknown": (lambda w: problems.single_index(link="sigmoid"), ValueError, "link"),  # type: ignore[arg-type]
     "link no function": (lambda w: problems.multi_index(link=3), TypeError, "link"),  # type: ignore[arg-type]
     "link of wrong shape": (lambda w: problems.multi_index(link=torch.sum), ValueError, "link"),
     "distribution unknown": (
-        lambda w: problems.random_teacher(distribution="uniform"),
+        lambda w: problems.random_teacher(distribution="uniform"),  # type: ignore[arg-type]
         ValueError,
         "distribution",
     ),
@@ -181,7 +181,7 @@ READY_MADE: dict[str, Case] = {
     "outputs zero": (lambda w: problems.random_teacher(outputs=0), ValueError, "outputs"),
     "teacher's power zero": (lambda w: problems.random_teacher(power=0), ValueError, "power"),
     "teacher's leak above one": (lambda w: problems.random_teacher(leak=1.5), ValueError, "leak"),
-    "function unknown": (lambda w: problems.curve("cosine"), ValueError, "function"),
+    "function unknown": (lambda w: problems.curve("cosine"), ValueError, "function"),  # type: ignore[arg-type]
     "function of wrong shape": (lambda w: problems.curve(torch.sum), ValueError, "function"),
     "test_fraction one": (lambda w: problems.digits(test_fraction=1), ValueError, "test_fraction"),
     "test_fraction a string": (lambda w: problems.diabetes(test_fraction="0.2"), TypeError, "test_fraction"),  # type: ignore[arg-type]
@@ -189,22 +189,23 @@ READY_MADE: dict[str, Case] = {
     "start beyond the last vertex": (lambda w: problems.hypercube_vertices(3, 9), ValueError, "start"),
     "stop before start": (lambda w: problems.hypercube_vertices(3, 5, 4), ValueError, "stop"),
     "error without a truth": (
-        lambda w: problems.hypercube_error(Problem(w.inputs, w.targets), w.network),
+        lambda w: problems.hypercube_error(w.network, Problem(w.inputs, w.targets)),
         ValueError,
         "problem",
     ),
     "error over too many vertices": (
-        lambda w: problems.hypercube_error(problems.sparse_parity(31, 2, samples=2), lambda x: x[:, :1]),
+        lambda w: problems.hypercube_error(lambda x: x[:, :1], problems.sparse_parity(31, 2, samples=2)),
         ValueError,
         "problem",
     ),
-    "error of no network": (lambda w: problems.hypercube_error(w.problem, None), TypeError, "network"),  # type: ignore[arg-type]
+    "error of no network": (lambda w: problems.hypercube_error(None, w.problem), TypeError, "network"),  # type: ignore[arg-type]
     "error of outputs of wrong shape": (
-        lambda w: problems.hypercube_error(w.problem, lambda x: x[:, 0]),
+        lambda w: problems.hypercube_error(lambda x: x[:, 0], w.problem),
         ValueError,
         "network",
     ),
-    "error in empty chunks": (lambda w: problems.hypercube_error(w.problem, w.network, chunk=0), ValueError, "chunk"),
+    "error in empty chunks": (lambda w: problems.hypercube_error(w.network, w.problem, chunk=0), ValueError, "chunk"),
+    "error in the old order": (lambda w: problems.hypercube_error(w.problem, w.network), TypeError, "network"),  # type: ignore[arg-type]
 }
 
 NETWORK: dict[str, Case] = {

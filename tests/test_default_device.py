@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -40,7 +42,7 @@ def test_problems(name):
 @pytest.mark.parametrize("method", ["fast", "paper"])
 @pytest.mark.parametrize("targets", [np.maximum(X[:, 0], 0), (X[:, 0] > 0).astype(int)], ids=["square", "classes"])
 def test_pursuits(method, targets):
-    loss = "square" if targets.dtype == float else "cross_entropy"
+    loss: Any = "square" if targets.dtype == float else "cross_entropy"
     pursuit = npw.NeuronPursuit(npw.Problem(X, targets, loss=loss), leak=0.1, method=method, max_steps=50)
     pursuit.run(1)
     assert np.isfinite(pursuit.loss)
@@ -64,7 +66,7 @@ def test_searches_networks_and_ensembles(trained):
     assert npw.find_origin_points(problem, starts=4)
     assert npw.HomogeneousNetwork.from_state_dict(network.state_dict()).widths == network.widths
     assert network.to_module()(problem.inputs).device.type == "cpu"
-    assert npw.problems.hypercube_error(problem, network) > 0
+    assert npw.problems.hypercube_error(network, problem) > 0
     assert len(npw.pursue_many([0, 1], problem, max_additions=0).losses) == 2
 
 

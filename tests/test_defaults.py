@@ -80,7 +80,7 @@ MODULES = {"plots", "problems"}
 PROBLEMS = {
     "Display": lambda: npw.problems.Display("scatter"),
     "Problem": lambda: npw.problems.Problem([[1.0], [2.0]], [1.0, 2.0]),
-    "hypercube_error": lambda: npw.problems.hypercube_error(npw.problems.sparse_parity(6), lambda x: x[:, :1]),
+    "hypercube_error": lambda: npw.problems.hypercube_error(lambda x: x[:, :1], npw.problems.sparse_parity(6)),
     "hypercube_vertices": lambda: npw.problems.hypercube_vertices(4),
 }
 SADDLE_PLOTS = {"directions", "norms", "plateaus", "saddle_overview", "saddle_weights"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import get_args
 
 import hypothesis.strategies as st
 import numpy as np
@@ -18,7 +19,7 @@ from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.ray import lowest_on_ray
-from np_widgets.learning.pursuit.settings import MINIMIZER_NAMES
+from np_widgets.learning.pursuit.settings import MinimizerName
 from np_widgets.learning.trace import Trace
 
 # --------------------------------------------------------------------------------------------------- along a ray
@@ -81,7 +82,7 @@ def waves():
 
 
 @pytest.mark.rounding
-@pytest.mark.parametrize("minimizer", MINIMIZER_NAMES)
+@pytest.mark.parametrize("minimizer", get_args(MinimizerName))
 def test_every_network_of_the_fast_method_starts_and_ends_in_balanced_weights(minimizer):
     pursuit = npw.NeuronPursuit(waves(), starts=5, minimizer=minimizer, max_steps=330, target_loss=0.0)
     frames: list[PursuitFrame] = []
@@ -178,7 +179,7 @@ def test_hybrid_takes_lbfgs_where_levenberg_marquardt_is_too_large():
 
 
 def test_every_minimizer_has_a_name_a_title_and_a_budget():
-    assert set(MINIMIZER_NAMES) == {"auto", *MINIMIZERS}
+    assert set(get_args(MinimizerName)) == {"auto", *MINIMIZERS}
     assert set(STEP_BUDGETS) == set(MINIMIZERS)
     assert all(kind.title for kind in MINIMIZERS.values())
 

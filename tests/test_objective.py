@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.rounding
 
 
 def _objective(
-    loss: str, sizes: list[int], power: int = 1, leak: float = 0.0, seed: int = 0, samples: int = 9
+    loss: Any, sizes: list[int], power: int = 1, leak: float = 0.0, seed: int = 0, samples: int = 9
 ) -> Objective:
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(samples, sizes[0], generator=generator, dtype=torch.float64)

@@ -88,7 +88,7 @@ def test_the_authors_example_is_recovered():
     problems = [npw.problems.kumar_haupt(samples=1000, seed=seed) for seed in range(10)]
     ensemble = npw.pursue_many(problems, max_additions=8)
     assert sum(result.finished.kind == "target" for result in ensemble) >= 9
-    errors = [hypercube_error(own, result.network) for own, result in zip(problems, ensemble, strict=True)]
+    errors = [hypercube_error(result.network, own) for own, result in zip(problems, ensemble, strict=True)]
     assert sum(error < 1e-3 for error in errors) >= 9
     assert sum(result.widths <= (4, 2) for result in ensemble) >= 7
     for result in ensemble:

@@ -40,7 +40,7 @@ def test_authors_example_is_recovered_on_the_whole_hypercube():
         problem = npw.problems.kumar_haupt(samples=1000, seed=seed)
         pursuit = npw.NeuronPursuit(problem)
         pursuit.run(max_additions=8)
-        errors.append(npw.problems.hypercube_error(problem, pursuit.network))
+        errors.append(npw.problems.hypercube_error(pursuit.network, problem))
         losses = [record.loss for record in pursuit.growth]
         assert losses == sorted(losses, reverse=True)
     assert sum(error < 1e-3 for error in errors) >= 3
@@ -58,7 +58,7 @@ def test_paper_method_walks_the_published_widths():
     assert losses[:3] == pytest.approx([1.41, 1.22, 0.96], abs=0.05)
     assert losses[3] == pytest.approx(0.066, abs=0.02)
     assert losses[4] < 1e-8
-    assert npw.problems.hypercube_error(problem, pursuit.network) < 1e-3
+    assert npw.problems.hypercube_error(pursuit.network, problem) < 1e-3
 
 
 @pytest.mark.rounding

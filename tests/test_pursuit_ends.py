@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from np_widgets.learning.minimizers.first_order import GradientDescent
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit import rules
 from np_widgets.learning.pursuit.growth import GrowthRecord
-from np_widgets.learning.pursuit.settings import MINIMIZER_NAMES
+from np_widgets.learning.pursuit.settings import MinimizerName
 from np_widgets.learning.pursuit.side_by_side import STEPS
 
 GENERATOR = np.random.default_rng(0)
@@ -114,7 +115,9 @@ def test_a_test_loss_that_stays_has_not_risen():
     assert [record.test_loss for record in pursuit.growth] == [0.5] * 3
 
 
-@pytest.mark.parametrize(("method", "minimizer"), [*(("fast", name) for name in MINIMIZER_NAMES), ("paper", "auto")])
+@pytest.mark.parametrize(
+    ("method", "minimizer"), [*(("fast", name) for name in get_args(MinimizerName)), ("paper", "auto")]
+)
 def test_a_training_ends_with_its_step_budget(method, minimizer):
     problem = npw.Problem(X, np.sin(3 * X[:, 0]) * X[:, 1])
     budget = 7 if method == "paper" else STEPS + 7

@@ -40,7 +40,7 @@ def network_of(sizes: tuple[int, ...], seed: int = 0, power: int = 1, leak: floa
     return npw.HomogeneousNetwork(weights, power=power, leak=leak)
 
 
-def problem_of(samples: int, inputs: int = 4, outputs: int = 2, loss: str = "square", seed: int = 0) -> npw.Problem:
+def problem_of(samples: int, inputs: int = 4, outputs: int = 2, loss: Any = "square", seed: int = 0) -> npw.Problem:
     x, y = normal(seed, samples, inputs), normal(seed + 1, samples, outputs)
     return npw.Problem(x, y) if loss == "square" else npw.Problem(x, y.argmax(dim=1), loss, classes=outputs)
 

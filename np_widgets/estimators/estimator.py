@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from scipy import sparse
@@ -18,6 +18,7 @@ from np_widgets.estimators.rows import Floats, Rows
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.learning.pursuit.settings import MinimizerName
 
 MOST_DENSE = 5 * 10**7
 """Entries of a sparse matrix, zeros counted, up to which it is made dense: 400 MB."""
@@ -41,14 +42,14 @@ class PursuitEstimator(BaseEstimator):
         self,
         hidden_layers: int = 1,
         max_neurons: int = 25,
-        weight_decay: float | str = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
         *,
         cv: Any = None,
         power: int = 1,
         leak: float = 0.0,
         starts: int = 10,
         max_steps: int | None = 200,
-        minimizer: str = "lbfgs",
+        minimizer: MinimizerName = "lbfgs",
         random_state: Any = 0,
     ) -> None:
         self.hidden_layers = hidden_layers

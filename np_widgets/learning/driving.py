@@ -18,18 +18,18 @@ def drive(
     *,
     until: Callable[[], bool] = lambda: False,
     progress: bool = False,
-    callback: Callable[[Any], None] | None = None,
+    callback: Callable[[Any], object] | None = None,
     torch_threads: int | None = 1,
 ) -> bool:
-    """Advance ``engine`` until it has finished, ``until()`` holds, or Ctrl-C is pressed."""
+    """Advance ``engine`` until it has finished or ``until()`` holds; True if Ctrl-C or the callback ends it before."""
     with own_torch_threads(torch_threads), deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():
                 return True
             engine.advance()
             bar.update()
-            if callback is not None:
-                engine.show(callback)
+            if callback is not None and not engine.show(callback):
+                return True
         return interrupted()
 
 

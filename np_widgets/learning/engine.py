@@ -153,12 +153,17 @@ class Engine(ABC):
         self.require_free("be driven by a second session")
         self._driver = driver
 
-    def show(self, callback: Callable[[Any], None]) -> None:
-        """Call ``callback`` with a new frame; meanwhile every method that would change the engine is refused."""
+    def show(self, callback: Callable[[Any], object]) -> bool:
+        """Call ``callback`` with a new frame; whether to go on: it returns False, or is interrupted, to stop.
+
+        Meanwhile every method that would change the engine is refused.
+        """
         frame = self.frame()
         try:
             self._is_shown = True
-            callback(frame)
+            return callback(frame) is not False
+        except KeyboardInterrupt:
+            return False
         finally:
             self._is_shown = False
 

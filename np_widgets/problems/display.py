@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from np_widgets import arguments
 
-DISPLAYS = ("hypercube", "curve", "regions", "scatter")
+DisplayKind = Literal["hypercube", "curve", "regions", "scatter"]
 LARGEST_DIMENSION = 62
 """Of a hypercube whose vertices 64-bit integers can number."""
 
@@ -27,11 +28,11 @@ class Display:
         The inputs that vary: one for a curve, two for regions, none otherwise. All others keep their mean.
     """
 
-    kind: str
+    kind: DisplayKind
     columns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        arguments.choice("kind", self.kind, DISPLAYS)
+        arguments.choice("kind", self.kind, get_args(DisplayKind))
         wanted = {"curve": 1, "regions": 2}.get(self.kind, 0)
         columns = arguments.wholes("columns", self.columns, 0, empty=True)
         if len(columns) != wanted or len(set(columns)) != wanted:

@@ -53,15 +53,15 @@ def hypercube_vertices(
 
 
 @torch.no_grad()
-def hypercube_error(problem: Problem, network: Callable[[Tensor], Tensor], *, chunk: int = 2**15) -> float:
+def hypercube_error(network: Callable[[Tensor], Tensor], problem: Problem, *, chunk: int = 2**15) -> float:
     """The largest error of a network over all 2^d vertices of the hypercube.
 
     Parameters
     ----------
-    problem
-        One with a known ``truth``, of at most 30 inputs.
     network
         Maps inputs ``(k, d)`` to outputs ``(k, m)``: a network, a module or any other function.
+    problem
+        One with a known ``truth``, of at most 30 inputs.
     chunk
         How many vertices are held at once.
 
@@ -75,10 +75,12 @@ def hypercube_error(problem: Problem, network: Callable[[Tensor], Tensor], *, ch
     TypeError, ValueError
         If the truth is not known, there are too many vertices, or the outputs have another shape than the truth's.
     """
-    if problem.truth is None:
-        raise ValueError(f"problem must know its truth, and {problem.name!r} does not")
     if not callable(network):
         raise TypeError(f"network must be a function of inputs (k, d), got {arguments.shown(network)}")
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a Problem, got {arguments.shown(problem)}")
+    if problem.truth is None:
+        raise ValueError(f"problem must know its truth, and {problem.name!r} does not")
     chunk = arguments.whole("chunk", chunk, 1)
     if problem.input_size > LARGEST_SWEEP:
         raise ValueError(f"problem must have at most {LARGEST_SWEEP} inputs, got {problem.input_size}")

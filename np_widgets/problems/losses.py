@@ -6,10 +6,12 @@ networks on the same samples.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+
+LossName = Literal["square", "cross_entropy"]
 
 
 class Loss(Protocol):
@@ -41,6 +43,9 @@ class SquareLoss:
 
     name = "square"
 
+    def __repr__(self) -> str:
+        return "SquareLoss()"
+
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).square().sum(dim=(-2, -1)) / (2 * outputs.shape[-2])
 
@@ -62,6 +67,9 @@ class CrossEntropyLoss:
     """``−log softmax(H)[y]``, with integer targets of shape ``(n,)``."""
 
     name = "cross_entropy"
+
+    def __repr__(self) -> str:
+        return "CrossEntropyLoss()"
 
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
         log_probabilities = outputs.mT.contiguous().log_softmax(dim=-2).mT

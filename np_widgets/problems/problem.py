@@ -11,7 +11,7 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.problems.display import Display, checked_display
-from np_widgets.problems.losses import LOSSES, Loss
+from np_widgets.problems.losses import LOSSES, Loss, LossName
 from np_widgets.problems.standardization import Standardization, StandardizedFunction
 from np_widgets.problems.tables import Names, checked_names, in_order, is_column, is_frame, names_of, numbers
 
@@ -70,7 +70,7 @@ class Problem:
         self,
         inputs: Any,
         targets: Any,
-        loss: str = "square",
+        loss: LossName = "square",
         test: tuple[Any, Any] | None = None,
         *,
         classes: int | None = None,
@@ -153,7 +153,7 @@ class Problem:
         standardized = Problem(
             scaling.forward(self.inputs),
             scaled(self.targets),
-            self.loss.name,
+            self.loss.name,  # type: ignore[arg-type]
             test,
             classes=self.output_size if self.loss.name == "cross_entropy" else None,
             truth=None if self.truth is None else StandardizedFunction(self.truth, scaling, target_scaling),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import DISTRIBUTIONS, draw, ready_made, sampled_problem, stream
+from np_widgets.problems.sampling import Distribution, draw, ready_made, sampled_problem, stream
 
 _REFERENCE_SAMPLES = 4096
 # A neuron that is positive less often than this would hardly be seen in the data.
@@ -26,7 +27,7 @@ def random_teacher(
     *,
     power: int = 1,
     leak: float = 0.0,
-    distribution: str = "gaussian",
+    distribution: Distribution = "gaussian",
     noise: float = 0.0,
     samples: int = 1000,
     test_samples: int = 1000,
@@ -54,7 +55,7 @@ def random_teacher(
     outputs = arguments.whole("outputs", outputs, 1)
     power = arguments.whole("power", power, 1)
     leak = arguments.real("leak", leak, least=-1, most=1)
-    arguments.choice("distribution", distribution, DISTRIBUTIONS)
+    arguments.choice("distribution", distribution, get_args(Distribution))
     seed = arguments.seed(seed)
     truth = _random_network([*sizes, outputs], power, leak, distribution, seed)
     return sampled_problem(
@@ -89,7 +90,7 @@ def _activated(z: Tensor, power: int, leak: float) -> Tensor:
     return torch.maximum(z, leak * z) ** power
 
 
-def _random_network(sizes: list[int], power: int, leak: float, distribution: str, seed: int) -> TeacherNetwork:
+def _random_network(sizes: list[int], power: int, leak: float, distribution: Distribution, seed: int) -> TeacherNetwork:
     generator = stream(seed, "teacher")
     hidden = draw(distribution, _REFERENCE_SAMPLES, sizes[0], generator)
     weights = []

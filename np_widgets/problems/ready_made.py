@@ -7,9 +7,9 @@ norm, the degree is no restriction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.problems.display import Display
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import DISTRIBUTIONS, ready_made, sampled_problem, stream, with_constant
+from np_widgets.problems.sampling import Distribution, ready_made, sampled_problem, stream, with_constant
 
 Link = Callable[[Tensor], Tensor]  # a function with a name, and no lambda: problems can be pickled
 
@@ -76,7 +76,10 @@ def _sawtooth(x: Tensor) -> Tensor:
     return 2 * x - torch.floor(2 * x) - 0.5
 
 
-SINGLE_INDEX_LINKS: dict[str, Link] = {
+SingleIndexLink = Literal["relu", "leaky_relu", "absolute", "linear", "squared_relu", "square", "cube"]
+MultiIndexLink = Literal["alternating_relus", "maximum", "norm", "product"]
+Curve = Literal["sine", "absolute", "parabola", "hat", "step", "sawtooth"]
+SINGLE_INDEX_LINKS: dict[SingleIndexLink, Link] = {
     "relu": torch.relu,
     "leaky_relu": _leaky_relu,
     "absolute": torch.abs,
@@ -85,13 +88,13 @@ SINGLE_INDEX_LINKS: dict[str, Link] = {
     "square": torch.square,
     "cube": _cube,
 }
-MULTI_INDEX_LINKS: dict[str, Link] = {
+MULTI_INDEX_LINKS: dict[MultiIndexLink, Link] = {
     "alternating_relus": _alternating_relus,
     "maximum": _maximum,
     "norm": _norm,
     "product": _product,
 }
-CURVES: dict[str, Link] = {
+CURVES: dict[Curve, Link] = {
     "sine": _sine,
     "absolute": torch.abs,
     "parabola": torch.square,
@@ -165,8 +168,8 @@ def sparse_parity(
 def single_index(
     inputs: int = 10,
     *,
-    link: str | Link = "relu",
-    distribution: str = "gaussian",
+    link: SingleIndexLink | Link = "relu",
+    distribution: Distribution = "gaussian",
     noise: float = 0.0,
     samples: int = 1000,
     test_samples: int = 1000,
@@ -194,8 +197,8 @@ def multi_index(
     inputs: int = 10,
     directions: int = 2,
     *,
-    link: str | Link = "alternating_relus",
-    distribution: str = "gaussian",
+    link: MultiIndexLink | Link = "alternating_relus",
+    distribution: Distribution = "gaussian",
     noise: float = 0.0,
     samples: int = 1000,
     test_samples: int = 1000,
@@ -226,7 +229,7 @@ def multi_index(
 
 @ready_made
 def curve(
-    function: str | Link = "sine", *, samples: int = 100, noise: float = 0.0, test_samples: int = 200, seed: int = 0
+    function: Curve | Link = "sine", *, samples: int = 100, noise: float = 0.0, test_samples: int = 200, seed: int = 0
 ) -> Problem:
     """A function of one variable, drawn uniformly from [−1, 1], with a constant second input in place of a bias.
 
@@ -273,8 +276,10 @@ def _moons(count: int, noise: float, generator: np.random.Generator) -> tuple[Te
     return with_constant(points + noise * generator.standard_normal((count, 2))), torch.from_numpy(labels)
 
 
-def _index_model(link: Link, directions: int, inputs: int, distribution: str, seed: int, **options: Any) -> Problem:
-    arguments.choice("distribution", distribution, DISTRIBUTIONS)
+def _index_model(
+    link: Link, directions: int, inputs: int, distribution: Distribution, seed: int, **options: Any
+) -> Problem:
+    arguments.choice("distribution", distribution, get_args(Distribution))
     seed = arguments.seed(seed)
     truth = IndexFunction(_orthonormal(directions, inputs, seed), link)
     return sampled_problem(truth, inputs, distribution=distribution, seed=seed, **options)
@@ -287,7 +292,7 @@ def _orthonormal(count: int, inputs: int, seed: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray((columns * np.sign(np.diag(triangle))).T))
 
 
-def _chosen(name: str, value: Any, known: dict[str, Link], shape: Sequence[int]) -> tuple[Link, str]:
+def _chosen(name: str, value: Any, known: Mapping[Any, Link], shape: Sequence[int]) -> tuple[Link, str]:
     """A function by its name, or one of the user's after a try, and its title."""
     if not callable(value):
         return known[arguments.choice(name, value, known)], str(value).replace("_", " ")

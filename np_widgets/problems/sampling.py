@@ -6,7 +6,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from np_widgets import arguments
 from np_widgets.problems.display import Display
 from np_widgets.problems.problem import Problem, Truth
 
-DISTRIBUTIONS = ("gaussian", "hypercube")
+Distribution = Literal["gaussian", "hypercube"]
 _STREAMS = ("train", "test", "teacher", "noise", "split")
 _LARGEST_DRAWN = 40  # hypercubes of more inputs are not drawn vertex by vertex
 _COMMON = {
@@ -62,7 +62,9 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAMS.index(name),)))
 
 
-def draw(distribution: str, count: int, inputs: int, generator: np.random.Generator) -> Tensor:
+def draw(
+    distribution: Distribution | Literal["interval"], count: int, inputs: int, generator: np.random.Generator
+) -> Tensor:
     """``count`` independent inputs of shape ``(count, inputs)``; of an ``"interval"`` the last is the constant 1."""
     if distribution == "gaussian":
         return torch.from_numpy(generator.standard_normal((count, inputs)))
@@ -81,7 +83,7 @@ def sampled_problem(
     truth: Truth,
     inputs: int,
     *,
-    distribution: str,
+    distribution: Distribution | Literal["interval"],
     samples: int,
     test_samples: int,
     seed: int,

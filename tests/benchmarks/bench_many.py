@@ -77,7 +77,7 @@ def _quality(problems: list[Problem], networks: list[npw.HomogeneousNetwork | No
     right = [
         network.widths
         for problem, network in zip(problems, networks, strict=True)
-        if network is not None and hypercube_error(problem, network.to(device="cpu")) < _TARGET_ERROR
+        if network is not None and hypercube_error(network.to(device="cpu"), problem) < _TARGET_ERROR
     ]
     small = sum(first <= 4 and second <= 2 for first, second in right)
     return f"{len(right)} of {len(problems)} | {small / len(problems):.0%}"

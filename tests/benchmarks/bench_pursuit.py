@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 
@@ -84,12 +85,12 @@ def _seconds(result: Recovery) -> float:
     return result.seconds if result.recovered else max(_LIMIT, result.seconds)
 
 
-def _ours(method: str, problem: Problem, seed: int) -> Recovery:
+def _ours(method: Any, problem: Problem, seed: int) -> Recovery:
     began = time.perf_counter()
     pursuit = npw.NeuronPursuit(problem, seed=seed, method=method)
     pursuit.run(max_additions=_MAX_ADDITIONS, torch_threads=1)
     seconds = time.perf_counter() - began
-    error = hypercube_error(problem, pursuit.network)
+    error = hypercube_error(pursuit.network, problem)
     return Recovery(error < _TARGET_ERROR, seconds, pursuit.network.widths, error)
 
 

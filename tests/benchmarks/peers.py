@@ -65,14 +65,14 @@ class _Clock:
         stopped = time.perf_counter()
         problem = self._problem
         worst = float((network(problem.inputs) - problem.targets).abs().max())
-        right = worst < self._target_error and hypercube_error(problem, network) < self._target_error
+        right = worst < self._target_error and hypercube_error(network, problem) < self._target_error
         self._began += time.perf_counter() - stopped
         return right
 
     def result(self, network: Callable[[Tensor], Tensor], widths: tuple[int, ...]) -> Recovery:
         """What is handed back for a network that has just been checked."""
         seconds = self.seconds
-        error = hypercube_error(self._problem, network)
+        error = hypercube_error(network, self._problem)
         return Recovery(error < self._target_error, seconds, widths, error)
 
 

@@ -23,6 +23,7 @@ from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.correlation.field import DirectionalCorrelation, root_mean_square
 from np_widgets.learning.correlation.search import DirectionSearch, FoundDirection, Key
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.one_line import one_line
 from np_widgets.problems import Problem
 
 Path = tuple[int, int]
@@ -65,6 +66,8 @@ class KKTPoint:
     unseen: bool = False
     inner: tuple[float, ...] = ()
     power: int = 1
+
+    __repr__ = one_line
 
     @property
     def last(self) -> int:

@@ -37,7 +37,7 @@ from np_widgets.learning.pursuit.rules import (
     target_in_force,
 )
 from np_widgets.learning.pursuit.searching import Maxima, Searching, families, joined
-from np_widgets.learning.pursuit.settings import PursuitSettings, given
+from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, given
 from np_widgets.learning.pursuit.training import Training
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.units import require_representable
@@ -200,8 +200,8 @@ class NeuronPursuit(Engine):
         device: Any = "cpu",
         *,
         dtype: torch.dtype | None = None,
-        method: str = "fast",
-        minimizer: str = "auto",
+        method: Method = "fast",
+        minimizer: MinimizerName = "auto",
         learning_rate: float | None = None,
         batch_size: int | None = None,
         scale: float = 1e-2,
@@ -303,7 +303,7 @@ class NeuronPursuit(Engine):
         max_additions: int | None = None,
         *,
         progress: bool = False,
-        callback: Callable[[PursuitFrame], None] | None = None,
+        callback: Callable[[PursuitFrame], object] | None = None,
         torch_threads: int | None = 1,
     ) -> Finish:
         """Train the start network if there is none yet, then add neurons one by one until there is a reason to stop.
@@ -315,7 +315,8 @@ class NeuronPursuit(Engine):
         progress
             Show a text progress bar that names the phase.
         callback
-            Called with a :class:`~np_widgets.learning.pursuit.growth.PursuitFrame` after every quantum of work.
+            Called with a :class:`~np_widgets.learning.pursuit.growth.PursuitFrame` after every quantum of work; where it
+            returns False, or is interrupted itself, the run ends as ``"interrupted"``.
         torch_threads
             How many threads torch uses inside one operation meanwhile. On small problems a second one costs more than
             it gains; None leaves torch's own setting. Equal seeds give equal bits for an equal number.
@@ -398,7 +399,7 @@ class NeuronPursuit(Engine):
         self._finish(interrupted())
 
     @all_or_nothing
-    def set_minimizer(self, minimizer: str) -> None:
+    def set_minimizer(self, minimizer: MinimizerName) -> None:
         """Go on with another minimizer, with ``method="fast"`` from the lowest point seen so far.
 
         Raises
@@ -419,8 +420,8 @@ class NeuronPursuit(Engine):
         hidden_layers: int | None = None,
         power: int | None = None,
         leak: float | None = None,
-        minimizer: str | None = None,
-        method: str | None = None,
+        minimizer: MinimizerName | None = None,
+        method: Method | None = None,
     ) -> None:
         """Start over, with some settings changed; None keeps a setting.
 
@@ -453,6 +454,11 @@ class NeuronPursuit(Engine):
                 self._advance_training()
             else:
                 self._searching = self._search(((1, self.settings.hidden_layers),))
+
+    def __repr__(self) -> str:
+        training, end = self._training, self._finished
+        reached = "" if training is None else f"widths={training.network.widths}, loss={training.loss:.4g}, "
+        return f"NeuronPursuit({self.problem.name!r}: {reached}{self.phase if end is None else end.kind})"
 
     def frame(self) -> PursuitFrame:
         """Where the pursuit stands."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.one_line import one_line
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord
 from np_widgets.learning.pursuit.look_ahead import LookAhead
@@ -41,6 +42,8 @@ class PursuitResult:
     network: HomogeneousNetwork | None
     growth: tuple[GrowthRecord, ...]
     finished: Finish
+
+    __repr__ = one_line
 
     @property
     def loss(self) -> float:

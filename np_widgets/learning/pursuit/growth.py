@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.one_line import one_line
 
 Floats = NDArray[np.float64]
 
@@ -119,6 +120,8 @@ class GrowthRecord:
     last: int = 0
     removed: tuple[tuple[int, int], ...] = ()
 
+    __repr__ = one_line
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "last", max(self.layer, self.last))
 
@@ -142,8 +145,8 @@ class Finish:
     kind
         ``"target"``: the target loss is met; ``"additions"``: all allowed neurons were added; ``"no_point"``: no KKT
         point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"diverged"``: the
-        loss stopped being finite; ``"interrupted"``: Ctrl-C; ``"optimal"``: no neuron and no path is worth the price
-        of its weights.
+        loss stopped being finite; ``"interrupted"``: Ctrl-C, or a callback; ``"optimal"``: no neuron and no path is
+        worth the price of its weights.
     message
         Why, in a sentence.
     advice
@@ -261,6 +264,8 @@ class PursuitFrame:
     classes: bool = False
     taken: int | None = None
     objective: float | None = None
+
+    __repr__ = one_line
 
     @property
     def widths(self) -> tuple[int, ...]:

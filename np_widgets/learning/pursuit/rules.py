@@ -90,7 +90,7 @@ def limit(problem: Problem, growth: Sequence[GrowthRecord]) -> Finish:
 
 
 def interrupted() -> Finish:
-    """The end of a run by Ctrl-C."""
+    """The end of a run by Ctrl-C or a callback."""
     return Finish("interrupted", "Interrupted.", "Run it again to go on.")
 
 

@@ -17,6 +17,7 @@ from np_widgets.learning.correlation.points import fitting
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.one_line import one_line
 from np_widgets.learning.passes import Passes
 from np_widgets.learning.saddles.following import batch_integrator
 from np_widgets.learning.saddles.frames import Destination
@@ -71,6 +72,8 @@ class EscapeEnsemble:
     destination: Integers
     cosine: Floats
     destinations: tuple[Destination, ...]
+
+    __repr__ = one_line
 
 
 def escape_ensemble(

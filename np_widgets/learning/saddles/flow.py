@@ -28,7 +28,7 @@ from np_widgets.learning.saddles.minimum import (
     at_minimum,
     reporting,
 )
-from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Now, require_fit
+from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Goal, Now, require_fit
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
 from np_widgets.learning.saddles.saddle import rough_origin_ray
@@ -36,6 +36,7 @@ from np_widgets.learning.saddles.settings import (
     ESCAPED,
     HIDDEN_LAYERS,
     Dormant,
+    Dynamics,
     SaddleSettings,
     Start,
     check_start,
@@ -149,7 +150,7 @@ class SaddleFlow(Engine):
         power: int | None = None,
         leak: float | None = None,
         hidden_layers: int | None = None,
-        dynamics: str = "flow",
+        dynamics: Dynamics = "flow",
         step_size: float = 0.02,
         tolerance: float | None = None,
         starts: int = 100,
@@ -259,7 +260,7 @@ class SaddleFlow(Engine):
         until: float,
         *,
         progress: bool = False,
-        callback: Callable[[SaddleFrame], None] | None = None,
+        callback: Callable[[SaddleFrame], object] | None = None,
         torch_threads: int | None = 1,
     ) -> str:
         """Follow the flow up to the time ``until``.
@@ -273,14 +274,14 @@ class SaddleFlow(Engine):
         progress
             Show a progress bar.
         callback
-            Called with a frame after every quantum.
+            Called with a frame after every quantum; the run ends where it returns False.
         torch_threads
             How many threads torch uses inside one operation meanwhile; None leaves its own setting.
 
         Returns
         -------
         str
-            Why it ended; after Ctrl-C it can be run again and goes on.
+            Why it ended; where it was interrupted, it can be run again and goes on.
 
         Raises
         ------
@@ -296,10 +297,10 @@ class SaddleFlow(Engine):
 
     def run_to(
         self,
-        goal: str,
+        goal: Goal,
         *,
         progress: bool = False,
-        callback: Callable[[SaddleFrame], None] | None = None,
+        callback: Callable[[SaddleFrame], object] | None = None,
         torch_threads: int | None = 1,
     ) -> str:
         """Follow the flow up to its next escape or to the next saddle.
@@ -319,7 +320,7 @@ class SaddleFlow(Engine):
         return self._drive(arguments.choice("goal", goal, GOALS), progress, callback, torch_threads)
 
     @all_or_nothing
-    def aim(self, goal: str | float | None) -> None:
+    def aim(self, goal: Goal | float | None) -> None:
         """Set what a session runs to: ``"escape"``, ``"next saddle"``, a later time, or None to go on for ever.
 
         Raises
@@ -342,7 +343,7 @@ class SaddleFlow(Engine):
         seed: int | None = None,
         scale: float | None = None,
         dormant: int | KKTPoint | Dormant | None = None,
-        dynamics: str | None = None,
+        dynamics: Dynamics | None = None,
         step_size: float | None = None,
     ) -> None:
         """Start over, with some settings changed; None keeps a setting."""
@@ -363,6 +364,11 @@ class SaddleFlow(Engine):
         self._begin(settings)
 
     # the engine
+
+    def __repr__(self) -> str:
+        now = self._now
+        reached = f"time={now.point.time:.5g}, loss={self.loss:.4g}"
+        return f"SaddleFlow({self.problem.name!r}: {reached}{'' if now.finished is None else ', finished'})"
 
     def _advance(self) -> None:
         """A round of the search, some steps of an integrator, or a batch of gradient descent."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.one_line import one_line
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +73,8 @@ class SaddleRecord:
     neuron_agreement: Floats
     correlation: Floats
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True, eq=False)
 class Destination:
@@ -99,6 +102,8 @@ class Destination:
     incoming: Floats
     outgoing: Floats
     inner: tuple[float, ...] = ()
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         _seal(self.incoming, self.outgoing)
@@ -151,6 +156,8 @@ class Prediction:
     degree: int
     escape_norm: float | None
     escape_time: float | None
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         _seal(self.time, self.dormant_norm, self.neuron_norm)
@@ -207,6 +214,8 @@ class Awakening:
     stayed_dormant: bool
     loss: float
     pursuit_loss: float | None
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,6 +301,8 @@ class SaddleFrame:
     goal: str | float | None
     finished: str | None
     classes: bool = False
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         _seal(*self.weights, *self.active, *(matrix for moment in self.history for matrix in moment))

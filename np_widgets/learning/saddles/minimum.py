@@ -23,6 +23,7 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.one_line import one_line
 from np_widgets.problems import Problem
 
 Report = Callable[[str, float], None]
@@ -62,6 +63,8 @@ class Stationarity:
     weight_norm: float
     slopes: tuple[Tensor, ...]
     kinks: int
+
+    __repr__ = one_line
 
     @property
     def relative_gradient(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from np_widgets.learning.saddles.settings import Start
 
 Floats = NDArray[np.float64]
 
-GOALS = ("escape", "next saddle")
+Goal = Literal["escape", "next saddle"]
+GOALS: tuple[Goal, ...] = get_args(Goal)
 
 NOTHING_LEFT = "nothing is left to explain here, this is a minimum, not a saddle"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from np_widgets.problems import Problem
 Floats = NDArray[np.float64]
 Dormant = tuple[int, ...] | tuple[KKTPoint, ...]
 
-DYNAMICS = ("flow", "descent")
+Dynamics = Literal["flow", "descent"]
 MOST_DORMANT = 10_000
 HIDDEN_LAYERS = 2
 """Of a network at the origin, unless the user says otherwise: as many as NeuronPursuit has."""
@@ -49,7 +49,7 @@ class SaddleSettings:
             "dormant": _checked_dormant(self.dormant),
             "scale": arguments.real("scale", self.scale, above=0),
             "seed": arguments.seed(self.seed),
-            "dynamics": arguments.choice("dynamics", self.dynamics, DYNAMICS),
+            "dynamics": arguments.choice("dynamics", self.dynamics, get_args(Dynamics)),
             "step_size": arguments.real("step_size", self.step_size, above=0),
             "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
             "weight_decay": arguments.real("weight_decay", self.weight_decay, least=0),
