@@ -130,7 +130,7 @@ PROBLEM: dict[str, Case] = {
         ValueError,
         "display",
     ),
-    "display kind unknown": (lambda w: Display("pie"), ValueError, "kind"),
+    "display kind unknown": (lambda w: Display("pie"), ValueError, "kind"),  # type: ignore[arg-type]
     "display columns missing": (lambda w: Display("regions", (0,)), ValueError, "columns"),
     "display columns twice the same": (lambda w: Display("regions", (1, 1)), ValueError, "columns"),
     "display columns negative": (lambda w: Display("curve", (-1,)), ValueError, "columns"),
