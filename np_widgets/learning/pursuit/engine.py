@@ -315,8 +315,8 @@ class NeuronPursuit(Engine):
         progress
             Show a text progress bar that names the phase.
         callback
-            Called with a :class:`~np_widgets.learning.pursuit.growth.PursuitFrame` after every quantum of work; where it
-            returns False, or is interrupted itself, the run ends as ``"interrupted"``.
+            Called with a :class:`~np_widgets.learning.pursuit.growth.PursuitFrame` after every quantum of work; where
+            it returns False, or is interrupted itself, the run ends as ``"interrupted"``.
         torch_threads
             How many threads torch uses inside one operation meanwhile. On small problems a second one costs more than
             it gains; None leaves torch's own setting. Equal seeds give equal bits for an equal number.
