@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -273,13 +274,10 @@ def test_figures_follow_the_style_of_the_user(dark):
     paper, ink = ("#101418", "#abcdef") if dark else ("#fffff0", "#012345")
     with mpl.rc_context({"text.color": ink, "axes.facecolor": paper, "font.size": 16.0}):
         axes = plots.architecture(FRAME).axes[0]
-    lines = axes.get_lines()
-    nodes = [line for line in lines if line.get_markerfacecolor() == paper]
-    assert nodes
-    assert all(line.get_markeredgecolor() in (ink, COLORS["pink"][dark]) for line in nodes)
-    edges = {
-        tuple(np.round(to_rgb(color), 3)) for c in axes.collections for color in np.asarray(c.get_edgecolor())[:, :3]
-    }
+    assert {text.get_color() for text in axes.texts if text.get_text() in ("x₁", "y")} == {ink}
+    assert paper in {text.get_color() for text in axes.texts}  # the numbers on neurons
+    lines = [each for each in axes.collections if isinstance(each, LineCollection)]
+    edges = {tuple(np.round(to_rgb(color), 3)) for c in lines for color in np.asarray(c.get_edgecolor())[:, :3]}
     assert edges == {tuple(np.round(to_rgb(COLORS[name][dark]), 3)) for name in ("blue", "orange")}
     assert axes.get_title(loc="left") == "Architecture"
     assert min(float(text.get_fontsize()) for text in axes.texts) >= 16.0 * style.SMALL * 0.8

@@ -21,7 +21,7 @@ from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import function
-from np_widgets.pictures.looks import COLORS, LOOKS
+from np_widgets.pictures.looks import COLORS, LOOKS, NEURONS
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.norms import norms
 from np_widgets.pictures.plane import plane
@@ -116,6 +116,8 @@ class TestScenes:
         for mark in make().marks:
             assert mark.x.dtype == mark.y.dtype == np.float64
             assert mark.role in LOOKS
+            assert len(mark.keys) in (0, 1, len(mark.y if isinstance(mark, Cells) else mark.x))
+            assert len(mark.tints) in (0, 1, len(mark.x))
             for name in ("reads", "texts"):
                 own = getattr(mark, name, ())
                 if not isinstance(mark, Cells) and own:
@@ -143,9 +145,10 @@ class TestScenes:
             return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
 
         page = light(COLORS["surface"][dark])
-        for name in ("blue", "orange", "green", "pink", "brown", "muted", "text"):
+        for name in ("blue", "orange", "green", "pink", "brown", "muted", "text", *NEURONS):
             one, other = sorted((page, light(COLORS[name][dark])))
-            assert (other + 0.05) / (one + 0.05) > 3.3, name
+            # Letters of the color of the page are written on neurons.
+            assert (other + 0.05) / (one + 0.05) > (4.5 if name in NEURONS else 3.3), name
 
     def test_curves_are_joined_with_gaps_and_without_one_at_the_end(self):
         x, y = joined([([0, 1], [2, 3]), ([], []), ([4], [5])])
@@ -325,6 +328,8 @@ class TestPlots:
         axes = axes_of(scene)
         (own_right,) = [each for each in axes if each.get_ylabel() == scene.right.label] if scene.right else (axes[0],)
         for mark in scene.marks:
+            if not mark.look.opacity:
+                continue  # for a pointer
             if isinstance(mark, (Curve, Dots, Edges)):
                 drawn = points_of([own_right if mark.right else axes[0]])
                 points = {tuple(np.round(point, 9)) for point in drawn.tolist() if np.isfinite(point).all()}
@@ -388,7 +393,7 @@ def test_every_role_is_used_or_can_be():
     assert unused <= {
         *(f"class {label}" for label in range(10)), "many", "new negative", "bar", "other bar", "quartiles", "best",
         "in cells", "in dark cells", "other point", "true boundary", "true level", "testing", "training", "diagonal",
-        "threshold", "target", "new",
+        "threshold", "target", "new", "rest",
     }  # fmt: skip
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.pictures.labels import count, number, output_name, subscript, widths
-from np_widgets.pictures.scene import Axis, Dots, Edges, Floats, Mark, Scene, Texts
+from np_widgets.pictures.labels import count, number, shortened, widths
+from np_widgets.pictures.neurons import neurons
+from np_widgets.pictures.probe import Probe, names_of
+from np_widgets.pictures.scene import Axis, Dots, Edges, Floats, Key, Mark, Scene, Texts
 
 Flags = NDArray[np.bool_]
 
@@ -23,6 +27,9 @@ ADDED = "added by this iteration"
 _DOT_AT = 0.84
 _DOT_FROM = 0.2
 _MOST_DOTS = 60
+# Where a pointer on an edge reads its weight, and of how many: the strongest.
+_READ_AT = (0.35, 0.65)
+_MOST_READ = 60
 _NO_NETWORK = {
     "ready": "No network yet: press Play or Step.",
     "finished": "No network: the search at the origin led to none.",
@@ -31,34 +38,74 @@ _UNDER_WAY = "No network yet: its search at the origin is under way."
 
 
 @dataclass(frozen=True)
+class _Node:
+    """What stands for an input, a neuron or an output, or with ``members`` for the rest of its column."""
+
+    label: str
+    name: str
+    read: str
+    added: bool = False
+    color: str = ""
+    keys: tuple[Key, ...] = ()
+
+
+class _Edge(NamedTuple):
+    """The weight between two nodes, or with sign 0 the norm of many of them; as strong as it is beside the largest."""
+
+    low: _Node
+    high: _Node
+    x: tuple[int, int]
+    y: tuple[float, float]
+    value: float
+    sign: float
+    strength: float
+
+    @property
+    def added(self) -> bool:
+        return self.low.added or self.high.added
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        return self.high.keys + self.low.keys
+
+    @property
+    def read(self) -> str:
+        what = "weight" if self.sign else "norm of the weights"
+        return f"{what} {number(self.value)}, from {self.low.name} to {self.high.name}"
+
+
+@dataclass(frozen=True)
 class _Column:
-    """The nodes drawn in one column: some of its ``size`` members, and one more for the rest if there is one."""
+    """The nodes drawn in one column: those of ``shown`` of its ``size`` members, and one more for the rest if any."""
 
     size: int
     shown: NDArray[np.int64]
-    labels: tuple[str, ...]
-    reads: tuple[str, ...]
-    added: Flags
+    nodes: tuple[_Node, ...]
 
     @property
     def heights(self) -> Floats:
         # Few neurons stay close together instead of being torn to the edges of the picture.
-        nodes = len(self.labels)
+        nodes = len(self.nodes)
         spacing = min(0.22, 1 / max(nodes - 1, 1))
         return 0.5 + spacing * ((nodes - 1) / 2 - np.arange(nodes, dtype=np.float64))
 
+    @property
+    def added(self) -> Flags:
+        return np.array([node.added for node in self.nodes], dtype=bool)
 
-def architecture(frame: PursuitFrame) -> Scene:
+
+def architecture(frame: PursuitFrame, probe: Probe | None = None) -> Scene:
     """The architecture of the frame's network: inputs at x = 0, hidden layer l at x = l, outputs at x = L.
 
     At most ``MOST_INPUTS`` inputs and outputs and ``MOST_NEURONS`` neurons of a layer are drawn, those with the
     largest weights and those just added; one more node stands for the rest, and its edges for the norm of all their
-    weights. Edges weaker than ``FAINTEST`` of the largest weight of their matrix are left out, unless just added.
+    weights. Edges weaker than ``FAINTEST`` of the largest weight of their matrix are left out, unless just added. A
+    probe of what is learned knows what inputs and outputs are called, and which samples the neurons answer to.
     """
     weights = [np.asarray(weight, dtype=np.float64) for weight in frame.weights]
     if not weights:
         return Scene("Architecture", empty=_NO_NETWORK.get(frame.phase, _UNDER_WAY))
-    columns, last = _columns(weights, set(frame.added), frame.classes), len(weights)
+    columns, last = _columns(frame, weights, probe), len(weights)
     heights = np.concatenate([column.heights for column in columns])
     names = [_column_name(layer, last, column.size, frame.classes) for layer, column in enumerate(columns)]
     below = np.full(last + 1, heights.min() - 0.08)
@@ -78,82 +125,85 @@ def architecture(frame: PursuitFrame) -> Scene:
     )
 
 
-def _columns(weights: list[Floats], added: set[tuple[int, int]], classes: bool) -> list[_Column]:
+def _columns(frame: PursuitFrame, weights: list[Floats], probe: Probe | None) -> list[_Column]:
+    names = names_of(weights, frame.classes, probe)
     norms_in = [np.linalg.norm(weight, axis=1) for weight in weights]
     norms_out = [np.linalg.norm(weight, axis=0) for weight in weights]
-    inputs, outputs = weights[0].shape[1], weights[-1].shape[0]
-    names = [subscript("x", j + 1) for j in range(inputs)]
-    columns = [_column(norms_out[0], names, MOST_INPUTS, np.zeros(inputs, bool), names)]
-    for layer, (into, out) in enumerate(zip(norms_in[:-1], norms_out[1:], strict=True), start=1):
-        fresh = np.array([(layer, index) in added for index in range(len(into))], dtype=bool)
-        reads = [
-            f"neuron {index + 1} of layer {layer}: norm in {number(float(a))}, out {number(float(b))}"
-            for index, (a, b) in enumerate(zip(into, out, strict=True))
-        ]
+    inputs = [_Node(shortened(name), name, name, keys=(("input", index),)) for index, name in enumerate(names.inputs)]
+    columns = [_column(norms_out[0], inputs, MOST_INPUTS)]
+    active = None if probe is None else probe.active_shares(frame)
+    for own, into, out in zip(neurons(frame), norms_in, norms_out[1:], strict=False):
+        nodes = []
+        for neuron in own:
+            read = [f"norm in {number(float(into[neuron.place]))}, out {number(float(out[neuron.place]))}"]
+            if active is not None:
+                read.append(f"active on {active[neuron.layer - 1][neuron.place]:.0%} of the samples")
+            if neuron.network:
+                read.append(f"since network {neuron.network}")
+            label, added = str(neuron.place + 1), (neuron.layer, neuron.place) in frame.added
+            read_out = f"{neuron.name}: {', '.join(read)}"
+            nodes.append(_Node(label, neuron.name, read_out, added, neuron.color, (neuron.key,)))
         # What a neuron can contribute is the product of what comes in and what goes out.
-        columns.append(_column(into * out, [str(index + 1) for index in range(len(into))], MOST_NEURONS, fresh, reads))
-    names = [output_name(index, outputs, classes) for index in range(outputs)]
+        columns.append(_column(into * out, nodes, MOST_NEURONS))
     # A node has room for the number of a class only.
-    short = [name.removeprefix("class ") for name in names]
-    columns.append(_column(norms_in[-1], short, MOST_INPUTS, np.zeros(outputs, bool), names))
-    return columns
+    outputs = [_Node(short, name, name) for short, name in zip(names.short, names.outputs, strict=True)]
+    return [*columns, _column(norms_in[-1], outputs, MOST_INPUTS)]
 
 
-def _column(score: Floats, names: list[str], most: int, added: Flags, reads: list[str]) -> _Column:
-    size = len(names)
+def _column(score: Floats, nodes: Sequence[_Node], most: int) -> _Column:
+    size = len(nodes)
     if size <= most:
-        return _Column(size, np.arange(size), tuple(names), tuple(reads), added)
-    ranked = np.lexsort((np.arange(size), -score, ~added))
+        return _Column(size, np.arange(size), tuple(nodes))
+    old = np.array([not node.added for node in nodes])
+    ranked = np.lexsort((np.arange(size), -score, old))
     shown = np.sort(ranked[: most - 1])
-    rest = f"{size - len(shown):,}"
-    return _Column(
-        size,
-        shown,
-        (*(names[index] for index in shown), f"+{rest}"),
-        (*(reads[index] for index in shown), f"{rest} more, with smaller weights"),
-        np.append(added[shown], False),
-    )
+    rest = size - len(shown)
+    others = _Node(f"+{rest:,}", f"{rest:,} more", f"{rest:,} more, with smaller weights")
+    return _Column(size, shown, (*(nodes[index] for index in shown), others))
 
 
 def _edges(weights: list[Floats], columns: list[_Column]) -> list[Mark]:
-    parts = [
-        _edges_between(weight, layer, below, above)
-        for layer, (weight, (below, above)) in enumerate(zip(weights, pairwise(columns), strict=True))
-    ]
-    x, y, signs, strengths, added = (np.concatenate(each) for each in zip(*parts, strict=True))
     # Strong edges last, so that faint ones do not cross them out.
-    order = np.argsort(strengths, kind="stable")
-    x, y, signs, strengths, added = x[order], y[order], signs[order], strengths[order], added[order]
+    layers = enumerate(zip(weights, pairwise(columns), strict=True))
+    found = [edge for layer, (weight, ends) in layers for edge in _edges_between(layer, weight, *ends)]
+    edges = sorted(found, key=lambda edge: edge.strength)
     marks: list[Mark] = []
     for new in (False, True):
         for sign, name in ((1, "positive"), (-1, "negative"), (0, "many")):
-            chosen = (signs == sign) & (added == new)
-            role = f"new {name}" if new and sign else name
+            own = [edge for edge in edges if edge.sign == sign and edge.added == new]
+            x, y = (np.array([getattr(edge, way) for edge in own]).reshape(-1, 2) for way in ("x", "y"))
+            strengths, keys = np.array([edge.strength for edge in own]), tuple(edge.keys for edge in own)
             label = "" if not sign else ADDED if new else name
-            marks.append(Edges(role, x[chosen], y[chosen], label, strengths=strengths[chosen]))
-    dotted = np.flatnonzero((signs < 0) & ((strengths >= _DOT_FROM) | added))[-_MOST_DOTS:]
-    dots = (ends[dotted, 0] + _DOT_AT * (ends[dotted, 1] - ends[dotted, 0]) for ends in (x, y))
-    return [*marks, Dots("minus", *dots)]
+            marks.append(Edges(f"new {name}" if new and sign else name, x, y, label, strengths=strengths, keys=keys))
+    dotted = [edge for edge in edges if edge.sign < 0 and (edge.strength >= _DOT_FROM or edge.added)][-_MOST_DOTS:]
+    return [*marks, _dots("spot", edges[-_MOST_READ:], *_READ_AT), _dots("minus", dotted, _DOT_AT)]
 
 
-def _edges_between(
-    weight: Floats, layer: int, below: _Column, above: _Column
-) -> tuple[Floats, Floats, Floats, Floats, Flags]:
-    """Places, signs (0 for an edge that stands for many), strengths and newness of the edges into one column."""
+def _dots(role: str, edges: Sequence[_Edge], *shares: float) -> Dots:
+    """Dots on edges, so far along each, that read the weights."""
+    ends = np.array([(edge.x, edge.y) for edge in edges] * len(shares), dtype=np.float64).reshape(-1, 2, 2)
+    x, y = (ends[..., 0] + np.repeat(shares, len(edges))[:, None] * (ends[..., 1] - ends[..., 0])).T
+    reads, keys = ([getattr(edge, name) for edge in edges] * len(shares) for name in ("read", "keys"))
+    return Dots(role, x, y, reads=tuple(reads), keys=tuple(keys))
+
+
+def _edges_between(layer: int, weight: Floats, below: _Column, above: _Column) -> Iterator[_Edge]:
     blocks = _with_rest(_with_rest(weight, below).T, above).T
-    lone = np.zeros(blocks.shape, dtype=bool)
-    lone[: len(above.shown), : len(below.shown)] = True
     largest = float(np.abs(blocks).max())
     strengths = np.abs(blocks) / largest if largest > 0 else np.zeros_like(blocks)
     added = above.added[:, None] | below.added[None, :]
-    to, fro = np.nonzero((strengths >= FAINTEST) | (added & (blocks != 0)))
-    return (
-        np.tile([layer, layer + 1.0], (len(to), 1)),
-        np.stack([below.heights[fro], above.heights[to]], axis=1),
-        np.where(lone[to, fro], np.sign(blocks[to, fro]), 0.0),
-        strengths[to, fro],
-        added[to, fro],
-    )
+    heights = below.heights.tolist(), above.heights.tolist()
+    for to, fro in np.argwhere((strengths >= FAINTEST) | (added & (blocks != 0))).tolist():
+        many = to >= len(above.shown) or fro >= len(below.shown)
+        yield _Edge(
+            below.nodes[fro],
+            above.nodes[to],
+            (layer, layer + 1),
+            (heights[0][fro], heights[1][to]),
+            float(blocks[to, fro]),
+            0.0 if many else float(np.sign(blocks[to, fro])),
+            float(strengths[to, fro]),
+        )
 
 
 def _with_rest(weight: Floats, column: _Column) -> Floats:
@@ -166,20 +216,31 @@ def _with_rest(weight: Floats, column: _Column) -> Floats:
 
 def _nodes(columns: list[_Column]) -> list[Mark]:
     last = len(columns) - 1
-    x = np.repeat(np.arange(last + 1.0), [len(column.labels) for column in columns])
+    nodes = [node for column in columns for node in column.nodes]
+    x = np.repeat(np.arange(last + 1.0), [len(column.nodes) for column in columns])
     y = np.concatenate([column.heights for column in columns])
-    added = np.concatenate([column.added for column in columns])
-    labels, reads = ([text for column in columns for text in getattr(column, name)] for name in ("labels", "reads"))
-    inner = (x > 0) & (x < last)
+    inner, colored = (x > 0) & (x < last), np.array([bool(node.color) for node in nodes])
+    added = np.array([node.added for node in nodes])
 
-    def of(texts: list[str], chosen: Flags) -> tuple[str, ...]:
-        return tuple(texts[index] for index in np.flatnonzero(chosen))
+    def dots(role: str, chosen: Flags) -> Dots:
+        own = [nodes[index] for index in np.flatnonzero(chosen)]
+        tints = tuple(node.color for node in own) if role == "neuron" else ()
+        reads, keys = tuple(node.read for node in own), tuple(node.keys for node in own)
+        return Dots(role, x[chosen], y[chosen], reads=reads, keys=keys, tints=tints)
 
-    dots = (("neuron", inner & ~added), ("new neuron", inner & added), ("end", ~inner))
-    names = (("left", x == 0), ("middle", inner), ("right", x == last))
+    def texts(role: str, place: str, chosen: Flags) -> Texts:
+        own = tuple(nodes[index].label for index in np.flatnonzero(chosen))
+        return Texts(role, x[chosen], y[chosen], texts=own, place=place)
+
     return [
-        *(Dots(role, x[chosen], y[chosen], reads=of(reads, chosen)) for role, chosen in dots),
-        *(Texts("words", x[chosen], y[chosen], texts=of(labels, chosen), place=place) for place, chosen in names),
+        dots("neuron", colored),
+        dots("new neuron", added),
+        dots("rest", inner & ~colored),
+        dots("end", ~inner),
+        texts("words", "left", x == 0),
+        texts("on neurons", "middle", colored),
+        texts("words", "middle", inner & ~colored),
+        texts("words", "right", x == last),
     ]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from np_widgets.learning.pursuit.growth import Candidate, PursuitFrame
 from np_widgets.pictures.labels import count, number, span
-from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, upright
+from np_widgets.pictures.neurons import joined_with
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Keys, Mark, Scene, upright
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_limits
 
 MOST_A_PLACE = 30
@@ -50,7 +51,7 @@ def candidates(frame: PursuitFrame) -> Scene:
     taken = None if frame.taken is None else frame.candidates[frame.taken]
     return Scene(
         "Candidates",
-        tuple(_marks(frame, found, np.array(x), values, losses)),
+        tuple(_marks(frame, shown, np.array(x), values, losses)),
         Axis("hidden layers that would get a neuron", -0.5, len(paths) - 0.5, ticks=tuple(enumerate(names))),
         Axis("NCF value", low, high),
         Axis(LOSS_LABEL, *log_limits(losses), log=True) if tried else None,
@@ -60,16 +61,21 @@ def candidates(frame: PursuitFrame) -> Scene:
     )
 
 
-def _marks(frame: PursuitFrame, found: list[Candidate], x: Floats, values: Floats, losses: Floats) -> list[Mark]:
+def _marks(frame: PursuitFrame, shown: list[int], x: Floats, values: Floats, losses: Floats) -> list[Mark]:
+    found = [frame.candidates[index] for index in shown]
     taken = None if frame.taken is None else frame.candidates[frame.taken]
-    is_taken = np.array([each is taken for each in found])
+    is_taken = np.array(shown) == frame.taken
     kkt = np.array([each.is_kkt_point for each in found])
     tried = np.isfinite(losses)
     reads = [_read(each) for each in found]
+    # The one taken is what the newest neurons came from.
+    newest = joined_with(frame, frame.iteration)
+    keys: list[Keys] = [(("candidate", index), *(newest if index == frame.taken else ())) for index in shown]
 
     def dots(role: str, heights: Floats, chosen: Floats, label: str, right: bool = False) -> Dots:
-        texts = tuple(reads[index] for index in np.flatnonzero(chosen))
-        return Dots(role, x[chosen], heights[chosen], label, right, reads=texts)
+        own = np.flatnonzero(chosen).tolist()
+        texts, names = tuple(reads[index] for index in own), tuple(keys[index] for index in own)
+        return Dots(role, x[chosen], heights[chosen], label, right, reads=texts, keys=names)
 
     points, others = int(kkt.sum()), int((~kkt).sum())
     return [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from np_widgets.problems import Problem
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -12,11 +15,38 @@ def subscript(name: str, index: int) -> str:
     return name + str(index).translate(_SUBSCRIPTS)
 
 
-def output_name(index: int, outputs: int, classes: bool) -> str:
-    """What an output of a network is called: by its class, or ``"y"`` with a number if there are several."""
-    if classes:
-        return f"class {index}"
-    return "y" if outputs == 1 else subscript("y", index + 1)
+@dataclass(frozen=True)
+class Names:
+    """What inputs and outputs are called, and the outputs where there is room for a few letters."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    short: tuple[str, ...]
+
+    @classmethod
+    def plain(cls, inputs: int, outputs: int, classes: bool) -> Names:
+        """``x₁ x₂ …``; the number of a class, or ``y``, with a number if there are several."""
+        own = [str(index) for index in range(outputs)] if classes else ["y"]
+        if not classes and outputs > 1:
+            own = [subscript("y", index + 1) for index in range(outputs)]
+        long = tuple(f"class {name}" for name in own) if classes else tuple(own)
+        return cls(tuple(subscript("x", index + 1) for index in range(inputs)), long, tuple(own))
+
+    @classmethod
+    def of(cls, problem: Problem) -> Names:
+        """As the problem says."""
+        classes = problem.loss.name == "cross_entropy"
+        names = cls.plain(problem.input_size, problem.output_size, classes)
+        if problem.input_names is not None:
+            names = replace(names, inputs=problem.input_names)
+        if problem.output_names is not None:
+            names = replace(names, outputs=problem.output_names, short=tuple(map(shortened, problem.output_names)))
+        return names
+
+
+def shortened(name: str, most: int = 7) -> str:
+    """A name of at most so many letters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def count(number: int, noun: str) -> str:

@@ -19,8 +19,18 @@ COLORS = {
     "faint": ("#c8c8c8", "#5a5a5a"),
     "text": ("#212121", "#ffffff"),
     "surface": ("#ffffff", "#111111"),
+    # Of neurons: none of the blue and orange of signs, and letters of the color of the page can be read on them.
+    "violet": ("#5b4bb5", "#b3a6ff"),
+    "leaf": ("#117a4b", "#4fd59b"),
+    "crimson": ("#b02a4c", "#ff8ba3"),
+    "teal": ("#0f7380", "#5ad5e0"),
+    "gold": ("#7d6608", "#e6cf5a"),
+    "magenta": ("#a23b8f", "#f28fdc"),
+    "earth": ("#6b4a2b", "#d2ab86"),
+    "slate": ("#4a5a6a", "#aebfcf"),
 }
-"""``(on light, on dark)`` of each color; of the last four a page has its own."""
+"""``(on light, on dark)`` of each color; of muted, faint, text and surface a page has its own."""
+NEURONS = ("violet", "leaf", "crimson", "teal", "gold", "magenta", "earth", "slate")
 
 SIGNS = ("#0072b2", "#7fb8d9", "#f2f2f2", "#f0b27f", "#d55e00")[::-1]
 VALUES = ("#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838")
@@ -43,6 +53,11 @@ class Look:
     filled: bool = True
     rim: str = ""
     area: bool = False
+
+
+def neuron_color(number: int) -> str:
+    """The color of the neuron of that number: they repeat, so wherever one means something its name is beside it."""
+    return NEURONS[number % len(NEURONS)]
 
 
 def pale(color: str) -> str:
@@ -106,10 +121,12 @@ LOOKS = {
     "many": Look("muted", 2.0),
     "new negative": Look("orange", 2.6, "dashed", marker="circle"),
     "new positive": Look("blue", 2.6, "dashed"),
+    "spot": Look("muted", marker="circle", size=12.0, opacity=0.0),
     "minus": Look("orange", marker="circle", size=5.6),
     "end": Look("text", marker="circle", size=6.8),
-    "neuron": Look("surface", marker="circle", size=18.0, rim="text"),
-    "new neuron": Look("surface", marker="circle", size=18.0, rim="pink"),
+    "rest": Look("surface", marker="circle", size=18.0, rim="text"),
+    "neuron": Look("text", marker="circle", size=18.0),
+    "new neuron": Look("pink", marker="circle", size=24.0, filled=False),
     "edge of a frame": Look("surface", 5.0),
     "active": Look("green", 2.4),
     "dormant": Look("pink", 2.4, "dashed"),
@@ -130,6 +147,7 @@ LOOKS = {
     "next saddle": Look("text", marker="diamond", size=9.5, rim="surface"),
     "cursor": Look("text", 1.4),
     "words": Look("text"),
+    "on neurons": Look("surface"),
     "aside": Look("muted"),
     "in cells": Look("#000000"),
     "in dark cells": Look("#ffffff"),

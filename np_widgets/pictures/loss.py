@@ -8,6 +8,7 @@ import numpy as np
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span, widths
+from np_widgets.pictures.neurons import joined_with
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, upright
 from np_widgets.pictures.stages import spread
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_below
@@ -52,7 +53,7 @@ def loss(frame: PursuitFrame) -> Scene:
     inside = np.maximum(losses, low)
     marks: list[Mark] = [Curve("learned", x, inside, "training")]
     marks += [Curve("test", test_x, np.maximum(test_losses, low), "test"), *_best(frame, low)]
-    marks += _additions(stairs, x, inside, low)
+    marks += _additions(frame, stairs, x, inside, low)
     marks += _levels(stairs, low, met)
     notes = (
         [f"The target is met: losses below {number(low)} are drawn at the end of the axis"]
@@ -123,7 +124,7 @@ def _best(frame: PursuitFrame, low: float) -> list[Mark]:
     return [Dots("best", [best + 1.0], [max(record.test_loss, low)], "best on test", reads=reads)]
 
 
-def _additions(stairs: list[_Stair], x: Floats, losses: Floats, low: float) -> list[Mark]:
+def _additions(frame: PursuitFrame, stairs: list[_Stair], x: Floats, losses: Floats, low: float) -> list[Mark]:
     new = [number for number, stair in enumerate(stairs) if stair.joined]
     if not new:
         return []
@@ -134,10 +135,11 @@ def _additions(stairs: list[_Stair], x: Floats, losses: Floats, low: float) -> l
         f"layer {stairs[number].joined}, after {count(stairs[number].first, 'step')}"
         for number in new
     )
+    keys = tuple((*joined_with(frame, number + 1), ("network", number)) for number in new)
     shown = apart(places.tolist(), _LAYERS_APART * len(stairs))
     return [
         Curve("drop", *upright(places, low, heights)),
-        Dots("addition", places, heights, "a neuron joined this layer", reads=reads),
+        Dots("addition", places, heights, "a neuron joined this layer", reads=reads, keys=keys),
         Texts("words", places[shown], heights[shown], texts=tuple(stairs[new[index]].joined for index in shown)),
     ]
 

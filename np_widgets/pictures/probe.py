@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.pictures.labels import output_name
+from np_widgets.learning.pursuit.growth import PursuitFrame
+from np_widgets.pictures.labels import Names
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -22,8 +25,9 @@ GRID = 40
 
 @dataclass(frozen=True)
 class Probe:
-    """The points at which a picture of the learned function evaluates a network."""
+    """The points at which pictures evaluate networks that learn a problem, and what it calls inputs and outputs."""
 
+    problem: Problem
     kind: str
     points: Tensor
     axes: tuple[Floats, ...]
@@ -44,15 +48,38 @@ class Probe:
             return ()
         return tuple(self.output_name(output) for output in range(self.outputs))
 
+    @cached_property
+    def names(self) -> Names:
+        """What inputs and outputs are called."""
+        return Names.of(self.problem)
+
     def output_name(self, output: int) -> str:
         """What the values of an output are called."""
-        name = output_name(output, self.outputs, self.classes)
+        name = self.names.outputs[output]
         return f"probability of {name}" if self.classes else name
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """Some training inputs, evenly spread among all."""
+        return _cpu(self.problem.inputs[_spread(self.problem.samples, MOST_DATA)])
+
+    def active_shares(self, frame: PursuitFrame) -> list[Floats]:
+        """On which share of :attr:`samples` each neuron of each hidden layer is active: its pre-activation positive."""
+        if frame.network is None:
+            return []
+        with torch.no_grad():
+            passed = frame.network.forward(self.samples)
+        return [(z > 0).double().mean(dim=0).numpy() for z in passed.pre_activations[:-1]]
 
     def values(self, outputs: Tensor) -> Floats:
         """What a network says, ``(k, m)``: its outputs, or the probabilities of the classes."""
         values = outputs.detach().to("cpu", torch.float64)
         return np.asarray((values.softmax(dim=-1) if self.classes else values).numpy(), dtype=np.float64)
+
+
+def names_of(weights: Sequence[Floats], classes: bool, probe: Probe | None) -> Names:
+    """What the inputs and outputs of a network of these weights are called: as a probe says, if there is one."""
+    return Names.plain(weights[0].shape[1], len(weights[-1]), classes) if probe is None else probe.names
 
 
 def probe(problem: Problem, points: int = MOST_POINTS) -> Probe:
@@ -117,7 +144,7 @@ def _curve(problem: Problem, points: int) -> Probe:
     axis = _axis(problem, column, points)
     inputs = _cpu(problem.inputs).mean(dim=0).repeat(points, 1)
     inputs[:, column] = torch.from_numpy(axis)
-    return _probe(problem, "curve", inputs, (axis,), (f"input {column + 1}",), _truth(problem, inputs))
+    return _probe(problem, "curve", inputs, (axis,), (_input_name(problem, column),), _truth(problem, inputs))
 
 
 def _regions(problem: Problem) -> Probe:
@@ -127,7 +154,7 @@ def _regions(problem: Problem) -> Probe:
     grid = np.meshgrid(*sides)
     for column, values in zip(columns, grid, strict=True):
         inputs[:, column] = torch.from_numpy(values.reshape(-1))
-    labels = tuple(f"input {column + 1}" for column in columns)
+    labels = tuple(_input_name(problem, column) for column in columns)
     return _probe(problem, "regions", inputs, sides, labels, _truth(problem, inputs))
 
 
@@ -141,6 +168,7 @@ def _scatter(problem: Problem) -> Probe:
         targets = np.concatenate([targets, _target_values(problem, problem.test_targets[chosen])])
         is_test = np.append(is_test, np.ones(len(chosen), dtype=bool))
     return Probe(
+        problem=problem,
         kind="confusion" if problem.loss.name == "cross_entropy" else "scatter",
         points=inputs,
         axes=(),
@@ -166,6 +194,7 @@ def _probe(
     chosen = _spread(problem.samples, MOST_DATA)
     data, columns = _cpu(problem.inputs[chosen]), list(problem.display.columns)
     return Probe(
+        problem=problem,
         kind=kind,
         points=points,
         axes=axes,
@@ -178,6 +207,10 @@ def _probe(
         outputs=problem.output_size,
         classes=problem.loss.name == "cross_entropy",
     )
+
+
+def _input_name(problem: Problem, column: int) -> str:
+    return f"input {column + 1}" if problem.input_names is None else problem.input_names[column]
 
 
 def _axis(problem: Problem, column: int, points: int) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,13 @@ from np_widgets.pictures.looks import LOOKS, Look
 from np_widgets.pictures.ticks import linear_ticks, log_ticks
 
 Floats = NDArray[np.float64]
+
+
+Key = tuple[str | int, ...]
+"""What a mark stands for, in whatever picture it is: ``("neuron", layer, index)``, ``("candidate", index)`` of the last
+search, ``("network", index)`` of the growth, ``("input", index)`` or ``("sample", index)``; layers count from 1, all
+else from 0."""
+Keys = tuple[Key, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +37,11 @@ class Mark:
         What the legend calls it; empty for what needs no entry.
     right
         Whether its heights belong to the axis on the right.
+    keys
+        What each of its members stands for (each dot, text, edge, polygon or row of cells), or the whole mark if there
+        is one entry; the first key of an entry is what a click means. Empty for what cannot be selected.
+    tints
+        A color of each dot, or one for the whole mark; empty for that of its role.
     """
 
     role: str
@@ -37,6 +49,8 @@ class Mark:
     y: Any
     label: str = ""
     right: bool = False
+    keys: tuple[Keys, ...] = field(default=(), kw_only=True)
+    tints: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("x", "y"):
@@ -45,7 +59,12 @@ class Mark:
     @property
     def look(self) -> Look:
         """How it is drawn."""
-        return LOOKS[self.role]
+        look = LOOKS[self.role]
+        return look if not self.tints else replace(look, color=self.tints[0])
+
+    def keys_of(self, member: int) -> Keys:
+        """What one of its members stands for."""
+        return () if not self.keys else self.keys[0 if len(self.keys) == 1 else member]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +105,15 @@ class Texts(Mark):
 class Cells(Mark):
     """Colors on a grid: ``x`` and ``y`` are the middles of its columns and rows, ``values`` of shape ``(y, x)``.
 
-    ``texts`` are written into the cells, if there are any; ``smooth`` colors may run into each other.
+    ``texts`` are written into the cells, if there are any; ``smooth`` colors may run into each other. ``keys`` are of
+    the rows, ``across`` of the columns.
     """
 
     values: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     shades: Shades | None = None
     texts: NDArray[np.str_] | None = None
     smooth: bool = False
+    across: tuple[Keys, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.pictures.labels import number, output_name, shown, subscript
+from np_widgets.pictures.labels import Names, number, shortened, shown, subscript
 from np_widgets.pictures.looks import SIGNS
-from np_widgets.pictures.scene import Axis, Cells, Curve, Floats, Mark, Scene, Shades, boxes, joined
+from np_widgets.pictures.neurons import neurons
+from np_widgets.pictures.probe import Probe, names_of
+from np_widgets.pictures.scene import Axis, Cells, Curve, Floats, Keys, Mark, Scene, Shades, boxes, joined
 from np_widgets.pictures.stages import point, stage_at
 from np_widgets.pictures.ticks import snapped
 
@@ -27,7 +29,7 @@ _MOST_SIGNS = 240
 _SIGN_FROM = 0.15
 
 
-def weights(frame: PursuitFrame, layer: int = 1) -> Scene:
+def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> Scene:
     """``W_layer`` of the frame's network, the neurons that the iteration added framed; L are the output weights.
 
     At most ``MOST_ROWS`` rows and ``MOST_COLUMNS`` columns are drawn: the largest, and what was just added. The other
@@ -48,26 +50,30 @@ def weights(frame: PursuitFrame, layer: int = 1) -> Scene:
     frames = [(0, len(columns), row, row + 1) for row in np.flatnonzero(new_rows[rows]).tolist()]
     frames += [(column, column + 1, 0, len(rows)) for column in np.flatnonzero(new_columns[columns]).tolist()]
     shape = len(rows), len(columns)
-    marks = _cells(matrix[np.ix_(rows, columns)] / (largest or 1.0), largest)
+    keys = [[(each.key,) for each in own] for own in neurons(frame)]
+    down = () if last else tuple(keys[layer - 1][row] for row in rows.tolist())
+    across = () if layer == 1 else tuple(keys[layer - 2][column] for column in columns.tolist())
+    marks = _cells(matrix[np.ix_(rows, columns)] / (largest or 1.0), largest, down, across)
     marks += _frames("new", "added by this iteration", frames, shape)
     strongest = np.unravel_index(int(sizes.argmax()), sizes.shape)
     return Scene(
         f"Weights {subscript('W', layer)}",
         tuple(marks),
-        *_axes(frame.weights, layer, rows, columns, frame.classes),
+        *_axes(frame.weights, layer, rows, columns, names_of(frame.weights, frame.classes, probe), frame.classes),
         notes=(*_printed_besides(frame.weights, layer), _left_out(matrix, rows, columns)),
         says=f"The {len(matrix):,} × {matrix.shape[1]:,} weights of {'the output' if last else f'layer {layer}'}; the "
         f"largest is {number(float(matrix[strongest]))}",
     )
 
 
-def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1) -> Scene:
+def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1, names: Names | None = None) -> Scene:
     """``W_layer`` at point ``index`` of the record, by default the newest; L are the output weights.
 
     Active weights are of order one and dormant ones of order δ: each kind has a linear scale of its own, so that the
     directions of dormant neurons are seen however short they are. The active ones come first.
     """
     layer = arguments.whole("layer", layer, 1, len(frame.weights))
+    names = names or Names.plain(frame.weights[0].shape[1], len(frame.weights[-1]), frame.classes)
     here = point(frame, index)
     matrix = np.nan_to_num(
         np.asarray((frame.history[here] if here >= 0 else frame.weights)[layer - 1], dtype=np.float64)
@@ -97,7 +103,7 @@ def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1)
     return Scene(
         f"Weights {subscript('W', layer)}",
         tuple(marks),
-        *_axes(frame.weights, layer, rows, columns, frame.classes),
+        *_axes(frame.weights, layer, rows, columns, names, frame.classes),
         notes=(*scales, _left_out(matrix, rows, columns)),
         says=f"{int(kind.sum()):,} weights among active neurons, up to {number(limits[True])}, and "
         f"{int((~kind).sum()):,} of dormant ones, up to {number(limits[False])}",
@@ -116,14 +122,16 @@ def _chosen(sizes: Floats, most: int, first: Flags | None = None) -> NDArray[np.
     return kept if first is None else np.concatenate([kept[first[kept]], kept[~first[kept]]])
 
 
-def _cells(shades: Floats, largest: float | None) -> list[Mark]:
+def _cells(shades: Floats, largest: float | None, down: Sequence[Keys] = (), across: Sequence[Keys] = ()) -> list[Mark]:
     """Cells for values from −1 to 1, which mean ``±largest`` if that is given."""
     rows, columns = shades.shape
     texts = np.where(shades <= -_SIGN_FROM, "−", "") if shades.size <= _MOST_SIGNS else None
     ends = ("−", "+") if largest is None else (number(-largest), number(largest))
     colors = Shades(SIGNS, -1.0, 1.0, "weight", ends)
     values = snapped(np.clip(shades, -1.0, 1.0), -1.0, 1.0)
-    return [Cells("cells", np.arange(columns) + 0.5, np.arange(rows) + 0.5, values=values, shades=colors, texts=texts)]
+    x, y = np.arange(columns) + 0.5, np.arange(rows) + 0.5
+    marks = Cells("cells", x, y, values=values, shades=colors, texts=texts, keys=tuple(down), across=tuple(across))
+    return [marks]
 
 
 def _frames(role: str, label: str, places: Sequence[tuple[int, int, int, int]], shape: tuple[int, int]) -> list[Mark]:
@@ -139,13 +147,16 @@ def _frames(role: str, label: str, places: Sequence[tuple[int, int, int, int]], 
 
 
 def _axes(
-    matrices: tuple[Floats, ...], layer: int, rows: NDArray[np.int64], columns: NDArray[np.int64], classes: bool
+    matrices: tuple[Floats, ...],
+    layer: int,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    names: Names,
+    classes: bool,
 ) -> tuple[Axis, Axis]:
-    last, outputs = layer == len(matrices), len(matrices[-1])
-    below = [subscript("x", j + 1) if layer == 1 else str(j + 1) for j in columns.tolist()]
-    own = [output_name(i, outputs, classes) if last else str(i + 1) for i in rows.tolist()]
-    if last and classes:
-        own = [name.removeprefix("class ") for name in own]
+    last = layer == len(matrices)
+    below = [shortened(names.inputs[j]) if layer == 1 else str(j + 1) for j in columns.tolist()]
+    own = [names.short[i] if last else str(i + 1) for i in rows.tolist()]
     across = "input" if layer == 1 else f"neuron of layer {layer - 1}"
     down = ("class" if classes else "output") if last else f"neuron of layer {layer}"
     return (

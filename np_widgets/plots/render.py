@@ -106,6 +106,8 @@ class _Around(BboxBase):
 
 def _draw_mark(axes: Axes, mark: Mark) -> None:
     look, order = mark.look, _ORDER[mark.role]
+    if not look.opacity:
+        return  # it is there for a pointer
     color = style.color(look.color, axes)
     if isinstance(mark, Curve):
         single = np.isfinite(mark.y).sum() == 1
@@ -123,6 +125,10 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
             colors: dict[str, Any] = {"c": mark.values, "cmap": _colormap(mark.shades), "norm": _norm(mark.shades)}
             rim = style.color(look.rim, axes)
             axes.scatter(mark.x, mark.y, s=(style.POINTS * look.size) ** 2, ec=rim, lw=0.6, zorder=order, **colors)
+        elif len(mark.tints) > 1:
+            tints = [style.color(tint, axes) for tint in mark.tints]
+            size, shape = (style.POINTS * look.size) ** 2, _MARKERS[look.marker]
+            axes.scatter(mark.x, mark.y, s=size, c=tints, marker=shape, lw=0, zorder=order).set_clip_box(_Around(axes))
         else:
             axes.plot(mark.x, mark.y, ls="", zorder=order, **_marker(look, axes))[0].set_clip_box(_Around(axes))
     elif isinstance(mark, Texts):

@@ -167,12 +167,12 @@ class PursuitWidget(LiveWidget):
         outputs = [(name, output) for output, name in enumerate(points.choices)]
         return {
             "architecture": Picture(
-                lambda frame, _: architecture(frame),
+                lambda frame, _: architecture(frame, points),
                 "Lines are weights, from the inputs on the left to the output: blue positive, orange with a dot "
-                "negative, the broader the larger. What this iteration added is dashed.",
+                "negative, the broader the larger. What this iteration added is dashed, its neuron ringed.",
             ),
             "weights": Picture(
-                lambda frame, layer: weights(frame, layer or 1),
+                lambda frame, layer: weights(frame, layer or 1, points),
                 "One row a neuron, one column for each input or neuron below. Blue is positive, orange with a minus "
                 "negative; a dashed frame marks the new neuron.",
                 choice=Choice("Weights of", "Which weight matrix to show", lambda f: weight_matrices(len(f.weights))),

@@ -219,6 +219,8 @@ def _parts(mark: Mark, scene: Scene) -> Iterator[Part]:
             values["names"] = np.array(mark.reads)
         if mark.values is not None:
             values["color"] = mark.values
+        if mark.tints:
+            values["colors"] = [css(tint) for tint in mark.tints]
         yield "dots", _maker(mark, bqplot.Scatter), values
     elif isinstance(mark, Texts):
         yield mark.place, _words(mark.role, mark.place), _label(x, y, mark.texts)
