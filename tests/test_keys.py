@@ -18,9 +18,9 @@ from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.neurons import neurons
 from np_widgets.pictures.probe import probe
-from np_widgets.pictures.scene import Cells, Dots, Edges
+from np_widgets.pictures.scene import Cells, Dots, Edges, Texts
 from np_widgets.pictures.weights import MOST_ROWS, weights
-from np_widgets.problems import kumar_haupt
+from np_widgets.problems import Problem, kumar_haupt
 from tests.test_pictures import frame
 
 PROBLEM = kumar_haupt(samples=60)
@@ -146,3 +146,16 @@ class TestKeys:
         ):
             assert (("neuron", 1, 40),) in keys
             assert len(keys) == most
+
+
+def test_inputs_and_outputs_have_the_names_of_the_problem():
+    problem = Problem(np.eye(2), np.eye(2), input_names=("age", "blood pressure"), output_names=("mine", "yours"))
+    made, points = frame(random_weights(2, 1, 2)), probe(problem)
+    scene = architecture(made, points)
+    words = [text for mark in scene.marks if isinstance(mark, Texts) and mark.role == "words" for text in mark.texts]
+    assert words == ["age", "blood …", "mine", "yours"]
+    assert scene["end"].reads == ("age", "blood pressure", "mine", "yours")
+    assert [name for _, name in weights(made, 1, points).x.ticks or ()] == ["age", "blood …"]
+    assert [name for _, name in weights(made, 2, points).y.ticks or ()] == ["mine", "yours"]
+    assert points.output_name(1) == "yours"
+    assert points.axis_labels == ("age", "blood pressure")

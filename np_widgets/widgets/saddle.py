@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.alignment import alignment
-from np_widgets.pictures.labels import number
+from np_widgets.pictures.labels import Names, number
 from np_widgets.pictures.norms import norms
 from np_widgets.pictures.plane import plane
 from np_widgets.pictures.plateaus import plateaus
@@ -93,6 +93,7 @@ class SaddleWidget(LiveWidget):
         return SaddleControls(self.session, hidden, self._refresh, self._on_refusal)
 
     def _pictures(self) -> Mapping[str, Picture]:
+        names = Names.of(self._problem)
         return {
             "norms": Picture(
                 lambda view, _: norms(view.frame, view.index),
@@ -118,7 +119,7 @@ class SaddleWidget(LiveWidget):
                 "A square is what Neuron Pursuit reaches with the neurons that woke up.",
             ),
             "weights": Picture(
-                lambda view, layer: saddle_weights(view.frame, view.index, layer or 1),
+                lambda view, layer: saddle_weights(view.frame, view.index, layer or 1, names),
                 "One row a neuron, one column for each input or neuron below; the active ones first. Dormant weights, "
                 "dashed, have a scale of their own, so that their directions are seen.",
                 choice=Choice(
