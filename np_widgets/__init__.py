@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from np_widgets import problems
 from np_widgets.learning.correlation.paths import KKTPoint
 from np_widgets.learning.correlation.points import correlation, find_kkt_points, find_origin_points
+from np_widgets.learning.fixed.engine import FixedNetwork
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "EscapeEnsemble",
     "FileError",
+    "FixedNetwork",
     "HomogeneousNetwork",
     "KKTPoint",
     "NeuronPursuit",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from np_widgets import HomogeneousNetwork, NeuronPursuit, SaddleFlow, Session
+from np_widgets import FixedNetwork, HomogeneousNetwork, NeuronPursuit, SaddleFlow, Session
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.saddles import passage
 from np_widgets.problems import kumar_haupt
@@ -42,6 +42,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "minibatch_adam": lambda: pursuit(batch_size=8),
     "paper": lambda: pursuit(method="paper"),
     "flow": flow,
+    "fixed": lambda: FixedNetwork(kumar_haupt(samples=30, seed=1), (3, 2), minimizer="adam", max_steps=600),
     "descent": lambda: flow(dynamics="descent"),
 }
 

@@ -58,6 +58,7 @@ ENGINES: dict[str, Callable[[], Any]] = {
     "classes": lambda: npw.NeuronPursuit(npw.problems.two_moons(20, test_samples=5), starts=2, max_steps=40),
     "begun with a network": lambda: pursuit(network=npw.HomogeneousNetwork([np.ones((2, 20)), np.eye(2), [[1, -1.0]]])),
     "flow": flow,
+    "fixed": lambda: npw.FixedNetwork(PROBLEM, (3, 2), "small", weight_decay=1e-3, max_steps=1500),
 }
 
 

@@ -275,7 +275,7 @@ def test_replay_of_a_saddle_flow_with_an_undo_gives_the_same_bits():
 
 
 @pytest.mark.exact_data("the code makes the problem anew")
-@pytest.mark.parametrize("kind", ["pursuit", "begun", "standardized", "flow", "near a network"])
+@pytest.mark.parametrize("kind", ["pursuit", "begun", "standardized", "flow", "fixed", "near a network"])
 def test_the_code_gives_the_same_bits_in_this_process_and_in_a_fresh_one(kind):
     problem = kumar_haupt(30, seed=1, test_samples=10)
     if kind == "standardized":
@@ -287,6 +287,7 @@ def test_the_code_gives_the_same_bits_in_this_process_and_in_a_fresh_one(kind):
         "standardized": lambda: npw.NeuronPursuit(problem, dtype=torch.float32, starts=3, max_steps=60),
         "begun": lambda: pursuit(network=npw.HomogeneousNetwork([np.ones((2, 20)), np.eye(2), [[1, -1.0]]])),
         "flow": flow,
+        "fixed": lambda: npw.FixedNetwork(problem, (3, 2), "small", scale=0.1, max_steps=1500),
         "near a network": lambda: npw.SaddleFlow(network, npw.Problem(x, x[:, 0]), (1,), scale=1e-3, starts=2),
     }[kind]()
     with npw.Session(engine) as session:
@@ -301,7 +302,7 @@ def test_the_code_gives_the_same_bits_in_this_process_and_in_a_fresh_one(kind):
         assert "fill in: these were your own data" in code
         code = code.replace("npw.Problem(inputs, targets)", "npw.Problem(x, x[:, 0])")
         code = "import torch\nx = torch.linspace(-1, 1, 9, dtype=torch.float64).unsqueeze(1)\n" + code
-    if kind in ("begun", "standardized", "near a network"):
+    if kind in ("begun", "standardized", "fixed", "near a network"):
         made: dict[str, Any] = {}
         exec(code, made)
         made["session"].close()

@@ -8,6 +8,8 @@ from typing import Any
 
 from np_widgets import problems
 from np_widgets.learning.engine import Engine
+from np_widgets.learning.fixed.engine import FixedNetwork
+from np_widgets.learning.fixed.settings import FixedSettings
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.settings import PursuitSettings
@@ -27,9 +29,9 @@ def written(engine: Engine, history: History, torch_threads: int | None) -> str:
     lines = ["import torch", "", "import np_widgets as npw", ""]
     if torch_threads is not None:
         lines.append(f"torch.set_num_threads({torch_threads})  # as in the session: other numbers, other last digits")
-    make = {NeuronPursuit: _pursuit, SaddleFlow: _flow}.get(type(engine))
+    make = {NeuronPursuit: _pursuit, SaddleFlow: _flow, FixedNetwork: _fixed}.get(type(engine))
     if make is None:
-        raise TypeError(f"only a NeuronPursuit or a SaddleFlow can be written as code, got a {type(engine).__name__}")
+        raise TypeError(f"only an engine of this package can be written as code, got a {type(engine).__name__}")
     lines += make(engine.__getstate__(), history.origin)
     advances = 0
     for done in history.log:
@@ -53,8 +55,19 @@ def _pursuit(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
     given = _changed(settings, PursuitSettings()) + _placed(problem) + ([] if network is None else ["network=network"])
     lines = [_problem(problem)] + ([] if network is None else [f"network = {_network(network)}"])
     lines.append(f"engine = npw.NeuronPursuit({', '.join(['problem', *given])})")
-    if not same(NeuronPursuit(problem, network=network, **origin["settings"]).state(), origin):
-        lines.insert(1, "# The session began with a pursuit that had been run before: that part is not in this code.")
+    return _with_what_went_before(lines, NeuronPursuit(problem, network=network, **origin["settings"]), origin)
+
+
+def _fixed(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
+    problem, settings = own["problem"], FixedSettings(**origin["settings"])
+    given = [_literal(settings.widths), *_changed(settings, FixedSettings(settings.widths)), *_placed(problem)]
+    lines = [_problem(problem), f"engine = npw.FixedNetwork({', '.join(['problem', *given])})"]
+    return _with_what_went_before(lines, FixedNetwork(problem, **origin["settings"]), origin)
+
+
+def _with_what_went_before(lines: list[str], fresh: Engine, origin: dict[str, Any]) -> list[str]:
+    if not same(fresh.state(), origin):
+        lines.insert(1, "# The session began with an engine that had been run before: that part is not in this code.")
     return lines
 
 

@@ -17,6 +17,7 @@ from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.engine import Engine
+from np_widgets.learning.fixed.engine import FixedNetwork
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import PursuitFrame
@@ -29,14 +30,19 @@ from np_widgets.sessions.history import Done, History, Kept
 from np_widgets.sessions.values import Arrays, Packer, unpacked
 
 VERSION = "1"
-_FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame}
-_OF_A_PURSUIT = {"_given": HomogeneousNetwork | None}
+_FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame, "FixedNetwork": PursuitFrame}
 _OF_A_FLOW = {
     "_network": HomogeneousNetwork | None,
     "_activation": Activation,
     "_escape_norm": states.finite_number,
     "_curvature": states.finite_number,
     "stationarity": Stationarity | None,
+}
+# What engines have beside the problem and their state.
+_OWN: dict[str, dict[str, Any]] = {
+    "NeuronPursuit": {"_given": HomogeneousNetwork | None},
+    "SaddleFlow": _OF_A_FLOW,
+    "FixedNetwork": {},
 }
 
 
@@ -49,13 +55,13 @@ def write(path: Path, engine: Engine, state: dict[str, Any], history: History, t
     from safetensors.numpy import save  # noqa: PLC0415 (who saves nothing need not wait for it)
 
     name = type(engine).__name__
-    if type(engine) not in (NeuronPursuit, SaddleFlow):
-        raise TypeError(f"only a session of a NeuronPursuit or a SaddleFlow can be saved, got one of a {name}")
+    if type(engine) not in (NeuronPursuit, SaddleFlow, FixedNetwork):
+        raise TypeError(f"only a session of an engine of this package can be saved, got one of a {name}")
     own = engine.__dict__  # what an engine has beside its state does not change
     facts = {
         "engine": name,
         "problem": own["problem"],
-        "own": {each: own[each] for each in (_OF_A_FLOW if name == "SaddleFlow" else _OF_A_PURSUIT)},
+        "own": {each: own[each] for each in _OWN[name]},
         "state": state,
         "torch_threads": torch_threads,
         "budget": history.budget,
@@ -116,7 +122,7 @@ def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engi
     kinds = {
         "engine": str,
         "problem": Problem,
-        "own": _OF_A_FLOW if frame is SaddleFrame else _OF_A_PURSUIT,
+        "own": _OWN[facts["engine"]],
         "state": dict,
         "torch_threads": int | None,
         "budget": states.whole,
@@ -156,9 +162,13 @@ def _engine(facts: dict[str, Any], problem: Problem) -> Engine:
         with torch.no_grad():
             engine.restore(facts["state"])
         return engine
+    data = {"problem": problem, "_data": states.fingerprint(problem), "state": facts["state"]}
+    if facts["engine"] == "FixedNetwork":
+        fixed = object.__new__(FixedNetwork)
+        fixed.__setstate__(data)
+        return fixed
     flow = object.__new__(SaddleFlow)
-    data = {"problem": problem, "_data": states.fingerprint(problem), "_kept": None, "state": facts["state"]}
-    flow.__setstate__({**facts["own"], **data})
+    flow.__setstate__({**facts["own"], **data, "_kept": None})
     return flow
 
 

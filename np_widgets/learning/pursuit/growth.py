@@ -146,7 +146,8 @@ class Finish:
         ``"target"``: the target loss is met; ``"additions"``: all allowed neurons were added; ``"no_point"``: no KKT
         point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"diverged"``: the
         loss stopped being finite; ``"interrupted"``: Ctrl-C, or a callback; ``"optimal"``: no neuron and no path is
-        worth the price of its weights.
+        worth the price of its weights. Of a fixed network also ``"minimum"`` (its minimizer sees nothing lower) and
+        ``"steps"`` (all allowed ones are made).
     message
         Why, in a sentence.
     advice
@@ -185,6 +186,8 @@ _OUTCOMES = {
     "additions": "limit",
     "test_rising": "limit",
     "interrupted": "limit",
+    "steps": "limit",
+    "minimum": "stuck",
     "no_point": "stuck",
     "diverged": "stuck",
 }

@@ -193,7 +193,7 @@ class Training:
     def advance(self, settings: PursuitSettings) -> None:
         """A batch of steps; sets :attr:`stopped` when there is a reason to."""
         if self._look_ahead is not None:
-            self._look_ahead.advance(_batch(self._look_ahead.step_operations))
+            self._look_ahead.advance(steps_of_a_quantum(self._look_ahead))
             self.steps = self._look_ahead.steps_taken
             self.start = self._candidates[self._look_ahead.best]
             if self._look_ahead.finished:
@@ -205,7 +205,7 @@ class Training:
         minimizer = self.minimizer
         assert minimizer is not None
         before, budget = minimizer.steps, self._budget(settings)
-        minimizer.advance(max(min(_batch(minimizer.step_operations), budget - self.steps), 0))
+        minimizer.advance(max(min(steps_of_a_quantum(minimizer), budget - self.steps), 0))
         self.steps += minimizer.steps - before
         if minimizer.finished == TARGET_MET:
             self.stopped = TARGET_MET
@@ -446,5 +446,6 @@ def _look_ahead_steps(settings: PursuitSettings) -> int:
     return STEPS if settings.max_steps is None else min(STEPS, settings.max_steps // 2)
 
 
-def _batch(operations: float) -> int:
-    return int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))
+def steps_of_a_quantum(worker: Minimizer | LookAhead) -> int:
+    """How many steps take some milliseconds."""
+    return int(min(max(_OPERATIONS_PER_QUANTUM / worker.step_operations, 1), _MOST_STEPS_PER_QUANTUM))

@@ -1,0 +1,1 @@
+"""Networks of fixed widths, trained from random weights."""

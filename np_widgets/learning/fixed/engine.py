@@ -1,0 +1,343 @@
+"""A network of fixed widths, trained from random weights: what a pursuit is compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+
+from np_widgets import arguments
+from np_widgets.learning import states
+from np_widgets.learning.blocks import mean_loss
+from np_widgets.learning.driving import drive
+from np_widgets.learning.engine import Engine, all_or_nothing
+from np_widgets.learning.fixed.settings import FixedSettings, random_network, shapes
+from np_widgets.learning.minimizers.choice import make_minimizer, require_fit, step_budget
+from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
+from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
+from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.objective import Objective
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.pursuit.rules import DIVERGED, target_in_force
+from np_widgets.learning.pursuit.training import steps_of_a_quantum
+from np_widgets.learning.trace import Trace
+from np_widgets.learning.units import require_representable
+from np_widgets.problems import Problem
+
+_ENTRIES = {
+    "problem": states.Fingerprint,
+    "settings": dict[str, Any],
+    "finished": Finish | None,
+    "steps": states.whole,
+    "budget_from": states.whole,
+    "trace": dict[str, Any],
+    "minimizer": dict[str, Any],
+}
+
+
+class FixedNetwork(Engine):
+    """A network whose widths stay as they are, trained from random weights by one minimizer.
+
+    Parameters
+    ----------
+    problem
+        What is learned.
+    widths
+        The hidden widths, at least one.
+    initialization
+        ``"standard"``: normal weights of variance ``2 / ((1 + α²) k_{l-1})``, as He et al. (arXiv 1502.01852, section
+        2.2) derive for p = 1; ``"small"``: those times ``scale``, from where descent goes from saddle to saddle.
+    power, leak
+        p and α of the activation ``σ(z) = max(z, αz)^p``.
+    scale
+        By which the weights of ``"small"`` are multiplied.
+    seed
+        Of the weights, and of the order of mini-batches.
+    minimizer
+        ``"gradient_descent"``, ``"adam"``, ``"lbfgs"``, ``"levenberg_marquardt"``, ``"hybrid"`` or
+        ``"minibatch_adam"``: those of :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`.
+    learning_rate, batch_size
+        Of the minimizers that have them; None for their own (0.02 for gradient descent).
+    weight_decay
+        λ: what is lowered is ``𝓛 + ½λ‖W‖²``.
+    target_loss
+        The training ends when the training loss is at most this; None for 1e-9 times that of the output zero.
+    max_steps
+        The training ends after so many steps; None for the minimizer's usual budget (30,000 for gradient descent).
+    device, dtype
+        Where and in which precision everything is computed; the problem's precision if ``dtype`` is None.
+
+    Attributes
+    ----------
+    problem
+        The problem, on ``device`` and in ``dtype``.
+    settings
+        The settings in force.
+    target_loss
+        The training loss to reach.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range; the message names it.
+    """
+
+    settings: FixedSettings
+    target_loss: float
+    _finished: Finish | None
+    _steps: int
+    _budget_from: int  # steps when the minimizer was last changed
+    _trace: Trace
+    _minimizer: Minimizer
+
+    def __init__(
+        self,
+        problem: Problem,
+        widths: int | Sequence[int],
+        initialization: str = "standard",
+        *,
+        power: int = 1,
+        leak: float = 0.0,
+        scale: float = 0.03,
+        seed: int = 0,
+        minimizer: str = "gradient_descent",
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        weight_decay: float = 0.0,
+        target_loss: float | None = None,
+        max_steps: int | None = None,
+        device: Any = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        values = locals()
+        if not isinstance(problem, Problem):
+            raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
+        settings = FixedSettings(**{each.name: values[each.name] for each in fields(FixedSettings)})
+        self.problem = problem.to(device=device, dtype=dtype)
+        self._data = states.fingerprint(self.problem)
+        self._begin(settings)
+
+    # what can be read
+
+    @property
+    def network(self) -> HomogeneousNetwork:
+        """A copy of the network as it stands."""
+        return self._minimizer.objective.network(self._minimizer.theta.clone())
+
+    @property
+    def objective(self) -> float:
+        """The training loss and the price of the weights, ``𝓛 + ½λ‖W‖²``."""
+        return self._minimizer.loss
+
+    @property
+    def loss(self) -> float:
+        """The training loss."""
+        return self._minimizer.loss - self._minimizer.objective.penalty(self._minimizer.theta)
+
+    @property
+    def test_loss(self) -> float | None:
+        """The test loss; None without a test set."""
+        inputs, targets = self.problem.test_inputs, self.problem.test_targets
+        if inputs is None or targets is None:
+            return None
+        with torch.no_grad():
+            return mean_loss(self.network, inputs, targets, self.problem.loss)
+
+    @property
+    def finished(self) -> Finish | None:
+        """Why the training has stopped, or None."""
+        return self._finished
+
+    # what can be done
+
+    def run(
+        self,
+        *,
+        progress: bool = False,
+        callback: Callable[[PursuitFrame], None] | None = None,
+        torch_threads: int | None = 1,
+    ) -> Finish | None:
+        """Train until there is a reason to stop, and return it; None after Ctrl-C.
+
+        ``progress`` shows a text progress bar, ``callback`` is called with a frame after every quantum, and torch uses
+        ``torch_threads`` inside one operation (None: its own setting). A ``RuntimeError`` if a session drives it.
+        """
+        self.require_free("be run")
+        progress = arguments.flag("progress", progress)
+        callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+        if torch_threads is not None:
+            arguments.whole("torch_threads", torch_threads, 1)
+        drive(self, progress=progress, callback=callback, torch_threads=torch_threads)
+        return self._finished
+
+    @all_or_nothing
+    def set_minimizer(self, minimizer: str) -> None:
+        """Go on from here with a minimizer, another or the same anew, and with its whole budget of steps."""
+        batch_size = self.settings.batch_size if minimizer == MinibatchAdam.name else None
+        settings = replace(self.settings, minimizer=minimizer, batch_size=batch_size)
+        require_fit(settings.minimizer, self._minimizer.objective.size)
+        if isinstance(self._minimizer, MinibatchAdam):
+            self._minimizer.measure()
+        self._minimizer = self._made(settings, self._minimizer.objective, self._minimizer.theta)
+        self.settings, self._finished, self._budget_from = settings, None, self._steps
+
+    @all_or_nothing
+    def reset(self, **changes: Any) -> None:
+        """Start over, with some of the settings changed, such as ``seed=1``."""
+        for name in changes:
+            arguments.choice("a setting", name, [each.name for each in fields(FixedSettings)])
+        self._begin(replace(self.settings, **changes))
+
+    # the engine
+
+    def _advance(self) -> None:
+        with torch.no_grad():
+            minimizer, budget = self._minimizer, self._budget
+            before = minimizer.steps
+            minimizer.advance(max(min(steps_of_a_quantum(minimizer), budget - self._steps), 0))
+            self._steps += minimizer.steps - before
+            if minimizer.finished or self._steps >= budget or self.loss <= self.target_loss:
+                self._finished = self._ending()
+            self._trace.add(self._steps, self.loss, lasting=self._finished is not None)
+
+    def _ending(self) -> Finish:
+        """Why the training ends here."""
+        reason, loss, norm = self._minimizer.finished, self.loss, self._minimizer.gradient_norm
+        if reason == TARGET_MET or loss <= self.target_loss:
+            message = f"Training loss {loss:.3g} is at or below the target of {self.target_loss:.3g}."
+            return Finish("target", message, "A smaller target_loss goes further.", None, norm)
+        if reason is None:
+            message = f"The budget of {self._budget - self._budget_from:,} steps is used up at a loss of {loss:.3g}."
+            return Finish("steps", message, "A larger max_steps goes further, and so does set_minimizer.", None, norm)
+        message = f"{self._minimizer.title[0].upper()}{self._minimizer.title[1:]}: {reason}."
+        if reason.startswith(DIVERGED):
+            return Finish("diverged", message, "Try a smaller learning_rate.", None, norm)
+        return Finish("minimum", message, "Another minimizer, or wider layers, may go further.", None, norm)
+
+    def frame(self) -> PursuitFrame:
+        """Where the training stands: the frame of a pursuit of one network."""
+        settings, finished = self.settings, self._finished
+        steps, losses = self._trace.arrays()
+        loss, test_loss = self.loss, self.test_loss
+        now = f"{self._minimizer.activity}, loss {losses[0]:.3g} → {loss:.3g} at step {self._steps:,}."
+        message = now if self._steps else "Ready: nothing has been computed yet."
+        record = GrowthRecord(settings.widths, 0, 0.0, (), loss, test_loss, 0, self._steps, str(finished))
+        return PursuitFrame(
+            phase="finished" if finished else "minimizing" if self._steps else "ready",
+            iteration=1,
+            message=str(finished) if finished else message,
+            progress=1.0 if finished else (self._steps - self._budget_from) / (self._budget - self._budget_from),
+            weights=tuple(weight.detach().cpu().double().numpy().copy() for weight in self.network.weights),
+            power=settings.power,
+            leak=settings.leak,
+            added=(),
+            loss=loss,
+            objective=self.objective,
+            test_loss=test_loss,
+            step=self._steps,
+            total_steps=self._steps,
+            trace_steps=steps,
+            trace_losses=losses,
+            growth=(record,) if finished else (),
+            candidates=(),
+            finished=finished,
+            hidden_layers=len(settings.widths),
+            classes=self.problem.loss.name == "cross_entropy",
+            seed=settings.seed,
+            method="fixed",
+            minimizer=settings.minimizer,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on from here."""
+        return {
+            "problem": self._data,
+            "settings": dict(vars(self.settings)),
+            "finished": self._finished,
+            "steps": self._steps,
+            "budget_from": self._budget_from,
+            "trace": self._trace.state(),
+            "minimizer": self._minimizer.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state is of other data or not sound; the message names the entry, and nothing has changed.
+        """
+        states.require("state", state, _ENTRIES)
+        states.require_fingerprint(state["problem"], self.problem)
+        states.require("state['settings']", state["settings"], {each.name: Any for each in fields(FixedSettings)})
+        settings, trace = FixedSettings(**state["settings"]), Trace()
+        target = target_in_force(self.problem, settings.target_loss)
+        arguments.whole("state['budget_from']", state["budget_from"], 0, state["steps"])
+        theta, wanted = state["minimizer"].get("theta"), sum(map(math.prod, shapes(self.problem, settings)))
+        if not isinstance(theta, torch.Tensor) or theta.numel() != wanted:  # before so much memory is taken
+            raise ValueError(f"state['minimizer']['theta'] must hold {wanted:,} weights for widths {settings.widths}")
+        trace.restore(state["trace"])
+        with torch.no_grad():
+            objective = self._objective(settings)
+            minimizer = self._made(settings, objective, objective.initial)
+            minimizer.restore(state["minimizer"])
+        vars(self).update(
+            settings=settings,
+            target_loss=target,
+            _finished=state["finished"],
+            _steps=state["steps"],
+            _budget_from=state["budget_from"],
+            _trace=trace,
+            _minimizer=minimizer,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Working memory is made anew.
+        return {**super().__getstate__(), "_minimizer": None, "state": self.settled_state()}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        state = kept.pop("state")
+        vars(self).update(kept)
+        self.restore(state)
+
+    # inside
+
+    def _begin(self, settings: FixedSettings) -> None:
+        require_representable(self.problem, settings.power, len(settings.widths))
+        target = target_in_force(self.problem, settings.target_loss)
+        with torch.no_grad():
+            objective = self._objective(settings)
+            require_fit(settings.minimizer, objective.size)
+            self._minimizer = self._made(settings, objective, objective.initial)
+        self.settings, self.target_loss = settings, target
+        self._finished = None
+        self._steps, self._budget_from, self._trace = 0, 0, Trace()
+        self._trace.add(0, self.loss, lasting=True)
+
+    def _objective(self, settings: FixedSettings) -> Objective:
+        return Objective(self.problem, random_network(self.problem, settings), settings.weight_decay)
+
+    def _made(self, settings: FixedSettings, objective: Objective, theta: torch.Tensor) -> Minimizer:
+        with torch.no_grad():
+            made = make_minimizer(
+                settings.minimizer,
+                objective,
+                theta,
+                settings.learning_rate,
+                batch_size=settings.batch_size,
+                duration=settings.max_steps,
+                seed=settings.seed,
+            )
+        if settings.weight_decay == 0:  # else what it minimizes is another number
+            made.target_loss = target_in_force(self.problem, settings.target_loss)
+        return made
+
+    @property
+    def _budget(self) -> int:
+        """At how many steps the training ends."""
+        own = self.settings.max_steps
+        return self._budget_from + (step_budget(self._minimizer) if own is None else own)
