@@ -72,12 +72,8 @@ class FixedNetwork(Engine):
 
     Attributes
     ----------
-    problem
-        The problem, on ``device`` and in ``dtype``.
-    settings
-        The settings in force.
-    target_loss
-        The training loss to reach.
+    problem, settings, target_loss
+        The problem, on ``device`` and in ``dtype``; the settings in force; the training loss to reach.
 
     Raises
     ------
@@ -118,7 +114,7 @@ class FixedNetwork(Engine):
         settings = FixedSettings(**{each.name: values[each.name] for each in fields(FixedSettings)})
         self.problem = problem.to(device=device, dtype=dtype)
         self._data = states.fingerprint(self.problem)
-        self._begin(settings)
+        vars(self).update(self._beginning(settings))
 
     # what can be read
 
@@ -166,8 +162,8 @@ class FixedNetwork(Engine):
         ``torch_threads`` inside one operation (None: its own setting). A ``RuntimeError`` if a session drives it.
         """
         self.require_free("be run")
-        progress = arguments.flag("progress", progress)
-        callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+        arguments.flag("progress", progress)
+        arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
         if torch_threads is not None:
             arguments.whole("torch_threads", torch_threads, 1)
         drive(self, progress=progress, callback=callback, torch_threads=torch_threads)
@@ -189,7 +185,7 @@ class FixedNetwork(Engine):
         """Start over, with some of the settings changed, such as ``seed=1``."""
         for name in changes:
             arguments.choice("a setting", name, [each.name for each in fields(FixedSettings)])
-        self._begin(replace(self.settings, **changes))
+        vars(self).update(self._beginning(replace(self.settings, **changes)))
 
     # the engine
 
@@ -264,36 +260,20 @@ class FixedNetwork(Engine):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the state is of other data or not sound; the message names the entry, and nothing has changed.
-        """
+        """Go back to where :meth:`state` was taken; of a state that is not sound nothing is taken over."""
         states.require("state", state, _ENTRIES)
         states.require_fingerprint(state["problem"], self.problem)
         states.require("state['settings']", state["settings"], {each.name: Any for each in fields(FixedSettings)})
         settings, trace = FixedSettings(**state["settings"]), Trace()
-        target = target_in_force(self.problem, settings.target_loss)
         arguments.whole("state['budget_from']", state["budget_from"], 0, state["steps"])
         theta, wanted = state["minimizer"].get("theta"), sum(map(math.prod, shapes(self.problem, settings)))
         if not isinstance(theta, torch.Tensor) or theta.numel() != wanted:  # before so much memory is taken
             raise ValueError(f"state['minimizer']['theta'] must hold {wanted:,} weights for widths {settings.widths}")
         trace.restore(state["trace"])
-        with torch.no_grad():
-            objective = self._objective(settings)
-            minimizer = self._made(settings, objective, objective.initial)
-            minimizer.restore(state["minimizer"])
-        vars(self).update(
-            settings=settings,
-            target_loss=target,
-            _finished=state["finished"],
-            _steps=state["steps"],
-            _budget_from=state["budget_from"],
-            _trace=trace,
-            _minimizer=minimizer,
-        )
+        own = self._beginning(settings)
+        own["_minimizer"].restore(state["minimizer"])
+        saved = {f"_{name}": state[name] for name in ("finished", "steps", "budget_from")}
+        vars(self).update({**own, **saved, "_trace": trace})
 
     def __getstate__(self) -> dict[str, Any]:
         # Working memory is made anew.
@@ -306,32 +286,22 @@ class FixedNetwork(Engine):
 
     # inside
 
-    def _begin(self, settings: FixedSettings) -> None:
+    def _beginning(self, settings: FixedSettings) -> dict[str, Any]:
+        """What an engine of these settings has before its first step, beside the problem."""
         require_representable(self.problem, settings.power, len(settings.widths))
         target = target_in_force(self.problem, settings.target_loss)
-        with torch.no_grad():
-            objective = self._objective(settings)
-            require_fit(settings.minimizer, objective.size)
-            self._minimizer = self._made(settings, objective, objective.initial)
-        self.settings, self.target_loss = settings, target
-        self._finished = None
-        self._steps, self._budget_from, self._trace = 0, 0, Trace()
-        self._trace.add(0, self.loss, lasting=True)
-
-    def _objective(self, settings: FixedSettings) -> Objective:
-        return Objective(self.problem, random_network(self.problem, settings), settings.weight_decay)
+        objective = Objective(self.problem, random_network(self.problem, settings), settings.weight_decay)
+        require_fit(settings.minimizer, objective.size)
+        minimizer, trace = self._made(settings, objective, objective.initial), Trace()
+        trace.add(0, minimizer.loss - objective.penalty(minimizer.theta), lasting=True)
+        own = {"_finished": None, "_steps": 0, "_budget_from": 0, "_trace": trace, "_minimizer": minimizer}
+        return {"settings": settings, "target_loss": target, **own}
 
     def _made(self, settings: FixedSettings, objective: Objective, theta: torch.Tensor) -> Minimizer:
+        name, rate, seed = settings.minimizer, settings.learning_rate, settings.seed
+        batch_size, duration = settings.batch_size, settings.max_steps
         with torch.no_grad():
-            made = make_minimizer(
-                settings.minimizer,
-                objective,
-                theta,
-                settings.learning_rate,
-                batch_size=settings.batch_size,
-                duration=settings.max_steps,
-                seed=settings.seed,
-            )
+            made = make_minimizer(name, objective, theta, rate, batch_size=batch_size, duration=duration, seed=seed)
         if settings.weight_decay == 0:  # else what it minimizes is another number
             made.target_loss = target_in_force(self.problem, settings.target_loss)
         return made
