@@ -125,7 +125,7 @@ def floats(
     False and True count as 0 and 1. Refused are integers that floating point would round, and numbers too large for
     ``dtype``, too.
     """
-    array = _numbers(name, value, booleans=True)
+    array = (_from_tensor if isinstance(value, Tensor) else _from_array)(name, value)
     if array.ndim not in dimensions:
         accepted = " or ".join(str(d) for d in dimensions)
         raise ValueError(f"{name} must have {accepted} dimensions, got shape {tuple(array.shape)}")
@@ -145,21 +145,6 @@ def vector(name: str, value: Any, size: int, *, dtype: torch.dtype, device: torc
     result = floats(name, value, dimensions=(1,), dtype=dtype, device=device)
     if len(result) != size:
         raise ValueError(f"{name} must have shape ({size},), got ({len(result)},)")
-    return result
-
-
-def labels(name: str, value: Any, *, device: torch.device | str = "cpu") -> Tensor:
-    """A non-empty one-dimensional tensor of class labels ``0, 1, …``: always a copy."""
-    array = _numbers(name, value)
-    if array.dtype.is_floating_point:
-        raise TypeError(f"{name} must be integers 0, 1, … for loss='cross_entropy', got {array.dtype}")
-    if array.ndim != 1:
-        raise ValueError(f"{name} must have shape (n,) for loss='cross_entropy', got shape {tuple(array.shape)}")
-    if array.numel() == 0:
-        raise ValueError(f"{name} must not be empty, got shape {tuple(array.shape)}")
-    result = array.detach().to(dtype=torch.int64, device=device, copy=True)
-    if int(result.min()) < 0:
-        raise ValueError(f"{name} must be integers 0, 1, …, got {int(result.min())}")
     return result
 
 
@@ -217,12 +202,8 @@ def _is_boolean(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_)) or (isinstance(value, Tensor) and value.dtype == torch.bool)
 
 
-def _numbers(name: str, value: Any, *, booleans: bool = False) -> Tensor:
-    return (_from_tensor if isinstance(value, Tensor) else _from_array)(name, value, booleans)
-
-
-def _from_tensor(name: str, value: Tensor, booleans: bool) -> Tensor:
-    if value.dtype.is_complex or (value.dtype == torch.bool and not booleans):
+def _from_tensor(name: str, value: Tensor) -> Tensor:
+    if value.dtype.is_complex:
         raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
     if value.layout != torch.strided or value.device.type == "meta":
         raise TypeError(f"{name} must be a dense tensor that holds data, got {value.layout} on {value.device}")
@@ -232,7 +213,7 @@ def _from_tensor(name: str, value: Tensor, booleans: bool) -> Tensor:
     return value if value.dtype.is_floating_point else value.to(torch.int64)
 
 
-def _from_array(name: str, value: Any, booleans: bool) -> Tensor:
+def _from_array(name: str, value: Any) -> Tensor:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -247,7 +228,7 @@ def _from_array(name: str, value: Any, booleans: bool) -> Tensor:
         entries = np.asarray(value, dtype=object).flat
         if any(isinstance(entry, int) and abs(entry) > _LARGEST_INT64 for entry in entries):
             raise ValueError(_too_large(name))
-    if kind not in ("fiub" if booleans else "fiu"):
+    if kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, got {shown(value)} of kind {array.dtype}")
     # A copy in native byte order and positive strides, of a type that torch knows.
     wanted = np.int64 if kind != "f" else np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")

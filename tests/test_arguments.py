@@ -190,32 +190,6 @@ def test_vector_has_the_size_that_is_asked_for():
         arguments.vector("incoming", [1, 2], 3, dtype=torch.float32, device="cpu")
 
 
-@pytest.mark.parametrize("value", [[0, 2, 1], np.array([0, 2, 1], dtype=np.uint8), torch.tensor([0, 2, 1])])
-def test_labels_accepts_integers(value):
-    tensor = arguments.labels("targets", value)
-    assert tensor.dtype == torch.int64
-    assert tensor.tolist() == [0, 2, 1]
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        ([0.0, 1.0], TypeError, "integers"),
-        ([True, False], TypeError, "real numbers"),
-        (["cat", "dog"], TypeError, "real numbers"),
-        ([0, -1], ValueError, "got -1"),
-        ([[0], [1]], ValueError, r"shape \(n,\)"),
-        (np.array([], dtype=np.int64), ValueError, "empty"),
-        ([0, 2**64], ValueError, "64 bits"),
-        (np.array([0, 2**63], dtype=np.uint64), ValueError, "64 bits"),
-    ],
-)
-def test_labels_refuses(value, error, message):
-    with pytest.raises(error, match=message) as raised:
-        arguments.labels("targets", value)
-    assert str(raised.value).startswith("targets ")
-
-
 def test_dtype_by_object_and_by_name():
     assert arguments.dtype("dtype", "float32") is arguments.dtype("dtype", torch.float32) is torch.float32
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import assume, given
@@ -14,7 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
+import np_widgets
 from np_widgets.problems import Display, Problem, curve, kumar_haupt, two_moons
+from np_widgets.problems.predicting import predicted, probabilities, score
+from np_widgets.problems.samples import FIELDS
+from np_widgets.sessions.code import is_recipe
+from np_widgets.sessions.values import Packer, unpacked
 
 pytestmark = pytest.mark.exact_data(reason="what a Problem keeps is compared with what it was given")
 
@@ -232,3 +240,146 @@ def test_to_standardize_twice_is_to_standardize_once():
         assert torch.allclose(one, other, rtol=0, atol=1e-12)
     assert bool((twice.inputs[:, -1] == 1).all())
     assert torch.allclose(once.truth(once.inputs), twice.truth(twice.inputs))
+
+
+def first_two(x: Tensor) -> Tensor:
+    return x[:, :2]
+
+
+def test_a_split_holds_out_shares_without_losing_or_doubling_a_sample():
+    inputs = np.arange(40.0).reshape(20, 2)
+    problem = Problem(inputs, inputs[:, 0]).split(0.25, seed=3, validation=0.3)
+    assert [len(part) for part in (problem.inputs, problem.test_inputs, problem.validation_inputs)] == [9, 5, 6]
+    for which in ("", "test_", "validation_"):
+        assert torch.equal(getattr(problem, f"{which}inputs")[:, :1], getattr(problem, f"{which}targets"))
+    together = torch.cat([problem.targets, problem.test_targets, problem.validation_targets]).flatten()
+    assert sorted(together.tolist()) == inputs[:, 0].tolist()
+    again = Problem(inputs, inputs[:, 0]).split(0.25, seed=3, validation=0.3)
+    assert torch.equal(again.test_inputs, problem.test_inputs)
+    assert not torch.equal(Problem(inputs, inputs[:, 0]).split(0.25, seed=4).test_inputs, problem.test_inputs)
+
+
+@given(st.integers(2, 5), st.floats(0.1, 0.6), st.integers(0, 5))
+def test_a_split_takes_the_same_share_of_every_class(classes: int, share: float, seed: int):
+    counts = [7 * (number + 1) for number in range(classes)]
+    labels = np.repeat(np.arange(classes), counts)
+    problem = Problem(np.ones((len(labels), 1)), labels, "cross_entropy").split(share, seed=seed)
+    found = torch.bincount(problem.test_targets, minlength=classes)
+    assert int(found.sum()) == round(share * len(labels))
+    for number, count in enumerate(counts):
+        assert abs(int(found[number]) - share * count) <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"test": 1.0}, ValueError, "test must be a finite number from 0 to 0.9"),
+        ({"test": "half"}, TypeError, "test must be"),
+        ({"test": 0.01}, ValueError, "test=0.01 of 12 samples must be at least one"),
+        ({"test": 0.6, "validation": 0.4}, ValueError, "test=0.6, validation=0.4 must leave samples to learn from"),
+        ({"seed": -1}, ValueError, "seed must be"),
+        ({"stratify": 1}, TypeError, "stratify must be True or False"),
+    ],
+)
+def test_a_split_is_checked(options: dict[str, Any], error: type[Exception], said: str):
+    with pytest.raises(error, match="^" + re.escape(said)):
+        small().split(**options)
+
+
+def test_what_is_held_out_already_is_not_held_out_again():
+    problem = small().split(0.25, validation=0.25)
+    with pytest.raises(ValueError, match=r"^test must be 0 for a problem that has a test set, got 0.2"):
+        problem.split()
+    with pytest.raises(ValueError, match=r"^validation must be 0 for a problem that has a validation set, got 0.2"):
+        problem.split(0, validation=0.2)
+
+
+def test_a_recipe_goes_on_with_what_was_done():
+    problem = kumar_haupt(60, test_samples=0).split(0.2, 3, validation=0.1).standardized()
+    again = eval(f"np_widgets.{problem.recipe}", {"np_widgets": np_widgets})
+    assert is_recipe(problem.recipe)
+    assert torch.equal(again.inputs, problem.inputs)
+    assert torch.equal(again.validation_inputs, problem.validation_inputs)
+    assert small().split().recipe is None
+
+
+def test_new_rows_are_standardized_as_the_training_samples_were():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(3, 2, (20, 3)), columns=list("abc"))
+    problem = Problem(frame[["a", "b"]], frame["c"]).split(0.25)
+    standard = problem.standardized(targets=True)
+    twice = standard.standardized(constant=False).standardized(targets=True)
+    for each in (standard, twice):
+        torch.testing.assert_close(each.transform(problem.test_inputs), each.test_inputs)
+        torch.testing.assert_close(each.transform(frame[["b", "a"]]), each.transform(frame[["a", "b"]].to_numpy()))
+        back = each.scaling.inputs.backward(each.inputs), each.scaling.targets.backward(each.targets)
+        torch.testing.assert_close(back, (problem.inputs, problem.targets))
+    assert torch.equal(problem.transform(problem.inputs), problem.inputs)
+    assert standard.predict_inputs(problem.inputs).shape == (15, 3)
+    assert problem.scaling is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "said"),
+    [
+        (np.ones((4, 3)), ValueError, "rows must have 2 columns, got shape (4, 3)"),
+        (np.ones(2), ValueError, "rows must have 2 dimensions"),
+        (pd.DataFrame({"a": [1], "c": [2]}), ValueError, "rows must have the columns of inputs, got 'b' missing"),
+        (pd.DataFrame({"a": [1], "b": [np.nan]}), ValueError, "rows must hold numbers, but column 'b' has 1 gap"),
+    ],
+)
+def test_new_rows_must_be_of_the_original_columns(rows: Any, error: type[Exception], said: str):
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]})
+    with pytest.raises(error, match="^" + re.escape(said)):
+        Problem(frame, [1.0, 2.0]).standardized().transform(rows)
+
+
+def test_inputs_that_do_not_vary_go_through_standardizing_twice():
+    problem = Problem([[1.0, 5.0], [3.0, 5.0]], [0.0, 1.0]).standardized().standardized()
+    assert problem.transform([[1.0, 7.0]]).tolist() == [[-1.0, 0.0, 1.0]]
+    assert problem.scaling.inputs.backward(problem.inputs).tolist() == [[1.0, 5.0], [3.0, 5.0]]
+
+
+def test_predictions_are_in_the_units_of_the_original_data():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(3, 2, (20, 3)), columns=list("abc"))
+    problem = Problem(frame[["a", "b"]], frame[["a", "b"]]).standardized(targets=True)
+    np.testing.assert_allclose(predicted(first_two, problem, frame[["b", "a"]]), frame[["a", "b"]])
+    assert score(first_two, problem, frame[["a", "b"]], frame[["b", "a"]]) == pytest.approx(1)
+    one = Problem(frame[["a"]], frame["c"]).standardized(constant=False, targets=True)
+    slope = np.polyfit(frame["a"], frame["c"], 1)
+    correlation = np.corrcoef(frame["a"], frame["c"])[0, 1]
+
+    def line(x: Tensor) -> Tensor:
+        return correlation * x
+
+    np.testing.assert_allclose(predicted(line, one, frame[["a"]]), np.polyval(slope, frame["a"]))
+    assert score(line, one, frame[["a"]], frame["c"]) == pytest.approx(correlation**2)
+    with pytest.raises(ValueError, match=r"^predict_proba needs classes, got a problem with loss='square'"):
+        probabilities(line, one, frame[["a"]])
+
+
+def test_predictions_of_classes_are_their_labels():
+    problem = Problem([[0.0], [1.0], [2.0]], ["low", "high", "high"], "cross_entropy").standardized()
+
+    def scores(x: Tensor) -> Tensor:
+        return torch.cat([x[:, :1], -x[:, :1]], dim=1)
+
+    assert problem.classes == ("high", "low")
+    assert predicted(scores, problem, [[0.0], [2.0]]).tolist() == ["low", "high"]
+    chances = probabilities(scores, problem, [[0.0], [1.0]])
+    np.testing.assert_allclose(chances.sum(axis=1), 1)
+    np.testing.assert_allclose(chances[1], 0.5)
+    assert score(scores, problem, [[0.0], [2.0], [2.0]], ["low", "high", "low"]) == pytest.approx(2 / 3)
+
+
+def test_a_problem_is_saved_with_its_classes_its_scaling_and_its_validation_set():
+    generator = np.random.default_rng(0)
+    labels = np.array(["u", "v", "w"])[generator.integers(0, 3, 30)]
+    problem = Problem(generator.normal(size=(30, 2)), labels, "cross_entropy").split(0.2, validation=0.2).standardized()
+    packer = Packer()
+    packer.pack(problem)
+    saved = unpacked(map(json.loads, packer.nodes), packer.arrays)
+    assert (saved.classes, saved.output_names) == (("u", "v", "w"), ("u", "v", "w"))
+    rows = generator.normal(size=(4, 2))
+    assert torch.equal(saved.transform(rows), problem.transform(rows))
+    for field in FIELDS:
+        assert torch.equal(getattr(saved, field), getattr(problem, field))

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from np_widgets import arguments
+from np_widgets.problems import tables
+from np_widgets.problems.classes import Label, encoded, names_of_classes
 from np_widgets.problems.display import Display, checked_display
-from np_widgets.problems.losses import LOSSES, Loss, LossName
-from np_widgets.problems.standardization import Standardization, StandardizedFunction
-from np_widgets.problems.tables import Names, checked_names, in_order, is_column, is_frame, names_of, numbers
+from np_widgets.problems.losses import LOSSES, LossName
+from np_widgets.problems.samples import Samples
+from np_widgets.problems.splitting import held_out
+from np_widgets.problems.standardization import Scaling, Standardization
+from np_widgets.problems.tables import Names
+from np_widgets.problems.truth import StandardizedFunction, Truth, checked_truth
 
-Truth = Callable[[Tensor], Tensor]
 
-
-class Problem:
+class Problem(Samples):
     """A supervised learning problem.
 
     Parameters
     ----------
     inputs
-        Shape ``(n, d)``; finite numbers, as an array or a tensor. Copied.
+        Shape ``(n, d)``; finite numbers or booleans, as an array, a tensor or a DataFrame. Copied.
     targets
-        Shape ``(n,)`` or ``(n, m)`` for ``loss="square"``; integers ``0 … classes−1`` of shape ``(n,)`` for
-        ``loss="cross_entropy"``. Copied.
+        Shape ``(n,)`` or ``(n, m)``, a Series or a DataFrame, too. For ``loss="square"`` numbers; for
+        ``loss="cross_entropy"`` one label for each sample (whole numbers, text or booleans), or one-hot rows. Copied.
     loss
         ``"square"``: the mean of ``½‖H(x) − y‖²``; ``"cross_entropy"``: the mean of ``−log softmax(H(x))[y]``.
     test
-        A pair ``(inputs, targets)`` of held-out data of the same kind, or None.
+        A pair ``(inputs, targets)`` of held-out data of the same kind, or None. The columns of a DataFrame are found by
+        their names.
     classes
-        How many classes ``"cross_entropy"`` tells apart; by default one more than the largest label.
+        The labels of the classes that ``"cross_entropy"`` tells apart, in the order of the outputs; a number k for
+        0 … k−1. By default the labels that occur, sorted.
     truth
         The function behind the targets, if known: maps a tensor ``(k, d)`` to one of shape ``(k, m)``, in its precision
         and on its device; for ``"cross_entropy"`` to class scores, as a network does. Tried on two inputs at once.
@@ -43,16 +49,22 @@ class Problem:
         How to draw the learned function; chosen from the data if None.
     input_names, output_names
         What the inputs and the outputs are called in pictures and tables: so many different strings. None for the names
-        of the columns of a DataFrame or a Series, which keep their own, and for none of anything else.
+        of the columns of a DataFrame or a Series, and the labels of classes, unless these are 0, 1, ….
     dtype
         The precision in which the data are kept, ``torch.float64`` unless told otherwise.
 
     Attributes
     ----------
     inputs, targets
-        Tensors of shape ``(n, d)`` and ``(n, m)`` (``(n,)`` int64 for ``"cross_entropy"``).
+        Tensors of shape ``(n, d)`` and ``(n, m)``; of classes the index of each sample's, int64 of shape ``(n,)``.
     test_inputs, test_targets
         The same for the test set, or None.
+    validation_inputs, validation_targets
+        The same for samples that :meth:`split` or a pursuit has set apart to stop by, or None.
+    classes
+        The label of each class, a tuple; None for ``"square"``.
+    scaling
+        The :class:`~np_widgets.problems.standardization.Scaling` of a problem that was standardized, else None.
     input_names, output_names
         Tuples of strings, or None.
     recipe
@@ -64,8 +76,6 @@ class Problem:
         If an argument has the wrong type or shape, or is not finite; the message names it.
     """
 
-    recipe: str | None = None
-
     def __init__(
         self,
         inputs: Any,
@@ -73,7 +83,7 @@ class Problem:
         loss: LossName = "square",
         test: tuple[Any, Any] | None = None,
         *,
-        classes: int | None = None,
+        classes: int | Sequence[Label] | None = None,
         truth: Truth | None = None,
         name: str = "problem",
         display: Display | None = None,
@@ -81,46 +91,63 @@ class Problem:
         output_names: Sequence[str] | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        self.loss: Loss = LOSSES[arguments.choice("loss", loss, LOSSES)]
+        self.loss = LOSSES[arguments.choice("loss", loss, LOSSES)]
         self.dtype = arguments.dtype("dtype", dtype)
-        self.inputs = self._checked_inputs("inputs", inputs)
-        self.input_names = _checked_names("input_names", input_names, inputs, self.input_size)
-        self.targets = self._checked_targets("targets", targets, self.inputs)
-        self.output_size = self._checked_outputs(classes)
-        named = targets if self.loss.name == "square" else None
-        self.output_names = _checked_names("output_names", output_names, named, self.output_size)
-        self.test_inputs: Tensor | None = None
-        self.test_targets: Tensor | None = None
+        self.inputs = tables.inputs("inputs", inputs, self.dtype)
+        self.input_names = tables.checked_names("input_names", input_names, inputs, self.input_size)
+        self.classes = None
+        if self.loss.name == "cross_entropy":
+            self.targets, self.classes = encoded("targets", targets, classes)
+        elif classes is not None:
+            raise ValueError(f"classes needs loss='cross_entropy', got loss={self.loss.name!r}")
+        else:
+            self.targets = tables.targets("targets", targets, self.dtype)
+        _require_rows("targets", self.targets, self.inputs)
+        self.output_size = self.targets.shape[1] if self.classes is None else len(self.classes)
+        if self.classes is None or output_names is not None:
+            self.output_names = tables.checked_names("output_names", output_names, targets, self.output_size)
+        else:
+            self.output_names = names_of_classes(self.classes)
+        self.scaling: Scaling | None = None
+        self.validation_inputs = None
+        self.validation_targets = None
+        self.test_inputs = None
+        self.test_targets = None
         if test is not None:
-            self.test_inputs, self.test_targets = self._checked_test(test)
-        self.truth = self._checked_truth(truth)
+            self.test_inputs, self.test_targets = self.checked_pair("test", test)
+        self.truth = checked_truth(truth, self.inputs, self.output_size)
         self.name = arguments.text("name", name)
         self.display = checked_display(display, self.inputs, self.output_size)
 
-    @property
-    def samples(self) -> int:
-        """The number of training samples, n."""
-        return self.inputs.shape[0]
+    @classmethod
+    def from_frame(
+        cls, frame: Any, target: str | Sequence[str], *, loss: LossName | None = None, test: Any = None, **options: Any
+    ) -> Self:
+        """A problem whose inputs and targets are columns of one DataFrame.
 
-    @property
-    def input_size(self) -> int:
-        """The number of inputs, d."""
-        return self.inputs.shape[1]
+        Parameters
+        ----------
+        frame
+            Of pandas or polars.
+        target
+            The column to learn, or several; all others are inputs.
+        loss
+            None for ``"cross_entropy"`` if the target is text, boolean or categorical, else ``"square"``.
+        test
+            Another DataFrame of these columns, to test on, or None.
+        options
+            As of :class:`Problem`.
 
-    @property
-    def zero_loss(self) -> float:
-        """The training loss of a network whose output is zero."""
-        return self._loss_of_zero(self.targets)
-
-    @property
-    def test_zero_loss(self) -> float | None:
-        """The test loss of a network whose output is zero; None without a test set."""
-        return None if self.test_targets is None else self._loss_of_zero(self.test_targets)
-
-    @property
-    def device(self) -> torch.device:
-        """The device on which the data lie."""
-        return self.inputs.device
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such column, or a column holds something else than numbers; the message names it.
+        """
+        inputs, targets = tables.parts("frame", frame, target)
+        if loss is None:
+            loss = "cross_entropy" if tables.is_column(targets) and tables.holds_labels(targets) else "square"
+        pair = None if test is None else tables.parts("test", test, target)
+        return cls(inputs, targets, loss, pair, **options)
 
     def standardized(self, constant: bool = True, targets: bool = False) -> Problem:
         """The same problem with every input of zero mean and unit variance over the training set.
@@ -143,62 +170,86 @@ class Problem:
             raise ValueError(f"targets=True needs loss='square', got loss={self.loss.name!r}")
         scaling = Standardization.of(self.inputs, constant)
         target_scaling = Standardization.of(self.targets) if targets else None
-
-        def scaled(values: Tensor) -> Tensor:
-            return target_scaling.forward(values) if target_scaling else values
-
-        test = None
-        if self.test_inputs is not None and self.test_targets is not None:
-            test = (scaling.forward(self.test_inputs), scaled(self.test_targets))
-        standardized = Problem(
-            scaling.forward(self.inputs),
-            scaled(self.targets),
-            self.loss.name,  # type: ignore[arg-type]
-            test,
-            classes=self.output_size if self.loss.name == "cross_entropy" else None,
+        inputs_before = None if self.scaling is None else self.scaling.inputs
+        targets_before = None if self.scaling is None else self.scaling.targets
+        changes: dict[str, Any] = {
+            field: scale.forward(values)
+            for kind, scale in (("inputs", scaling), ("targets", target_scaling))
+            for field in (kind, f"test_{kind}", f"validation_{kind}")
+            if scale is not None and (values := getattr(self, field)) is not None
+        }
+        for field, values in changes.items():
+            if not arguments.all_finite(values):
+                raise ValueError(f"{field.replace('_', ' ')} must be finite when they are standardized")
+        # The inputs no longer are vertices of the hypercube, if they were.
+        display = Display("scatter") if self.display.kind == "hypercube" else self.display
+        return self.changed(
+            f"standardized(constant={constant}, targets={targets})",
+            **changes,
+            display=display,
             truth=None if self.truth is None else StandardizedFunction(self.truth, scaling, target_scaling),
-            name=self.name,
-            # The inputs no longer are vertices of the hypercube, if they were.
-            display=Display("scatter") if self.display.kind == "hypercube" else self.display,
             input_names=self._names_with_constant if scaling.constant else self.input_names,
-            output_names=self.output_names,
-            dtype=self.dtype,
-        ).to(device=self.device)
-        if self.recipe is not None:
-            standardized.recipe = f"{self.recipe}.standardized(constant={constant}, targets={targets})"
-        return standardized
+            scaling=Scaling(
+                replace(scaling, before=inputs_before),
+                replace(target_scaling, before=targets_before) if target_scaling else targets_before,
+            ),
+        )
 
-    def to(self, *, device: Any = None, dtype: Any = None) -> Self:
-        """The same problem with its data on another device or in another precision.
+    def split(self, test: float = 0.2, seed: int = 0, stratify: bool = True, *, validation: float = 0.0) -> Problem:
+        """The same problem with some of its samples held out.
+
+        Parameters
+        ----------
+        test, validation
+            Which share of the samples, 0 … 0.9, to test on, and which to stop by (see
+            :class:`~np_widgets.NeuronPursuit`).
+        seed
+            Of the choice.
+        stratify
+            Take the same share of every class.
 
         Raises
         ------
         TypeError, ValueError
-            If the device is not available, the precision not known, or too small for the data.
-        """
-        target = self.device if device is None else arguments.device("device", device)
-        precision = self.dtype if dtype is None else arguments.dtype("dtype", dtype)
-        if target == self.device and precision == self.dtype:
-            return self
-        moved = object.__new__(type(self))
-        moved.__dict__.update(self.__dict__)
-        moved.dtype = precision
-        for field in ("inputs", "targets", "test_inputs", "test_targets"):
-            tensor = getattr(self, field)
-            if tensor is not None:
-                kind = precision if tensor.is_floating_point() else tensor.dtype
-                converted = tensor.to(device=target, dtype=kind)
-                if not arguments.all_finite(converted):
-                    raise ValueError(f"dtype={precision} is too small for the values of {field}")
-                setattr(moved, field, converted)
-        return moved
+            If an argument is out of range, a share comes to no sample, or there is such a set already.
 
-    def __repr__(self) -> str:
-        test = "" if self.test_inputs is None else f"test_samples={len(self.test_inputs)}, "
-        return (
-            f"Problem({self.name!r}: samples={self.samples}, {test}inputs={self.input_size}, "
-            f"outputs={self.output_size}, loss={self.loss.name!r})"
-        )
+        Notes
+        -----
+        Split first, and standardize then: else the held-out samples have a part in the scale.
+        """
+        stratify = arguments.flag("stratify", stratify)
+        shares = {"test": test, "validation": validation}
+        labels = self.targets.cpu().numpy() if stratify and self.classes is not None else None
+        parts, rest = held_out(self.samples, shares, seed, labels)
+        changes: dict[str, Any] = {}
+        for name, part in zip(shares, parts, strict=True):
+            if len(part):
+                if getattr(self, f"{name}_inputs") is not None:
+                    raise ValueError(f"{name} must be 0 for a problem that has a {name} set, got {shares[name]}")
+                changes |= {f"{name}_inputs": self.inputs[part], f"{name}_targets": self.targets[part]}
+        changes |= {"inputs": self.inputs[rest], "targets": self.targets[rest]}
+        call = f"split(test={float(test)}, seed={int(seed)}, stratify={stratify}, validation={float(validation)})"
+        return self.changed(call, **changes)
+
+    def with_validation(self, pair: tuple[Any, Any]) -> Problem:
+        """The same problem with other samples to stop by: inputs and targets in the units of the original data."""
+        inputs, targets = self.checked_pair("validation", pair)
+        return self.changed(recipe=None, validation_inputs=inputs, validation_targets=targets)
+
+    def transform(self, rows: Any) -> Tensor:
+        """New inputs ``(k, d)``, in the units of the original data, as a network of this problem takes them.
+
+        They are standardized as the training samples were, and get their constant. The columns of a DataFrame are found
+        by their names.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they are not of the original columns, or not finite.
+        """
+        return self._transformed("rows", rows)
+
+    predict_inputs = transform
 
     @property
     def _names_with_constant(self) -> Names | None:
@@ -208,76 +259,30 @@ class Problem:
         free = (f"constant{'_' * count}" for count in itertools.count())
         return (*names, next(each for each in free if each not in names))
 
-    def _loss_of_zero(self, targets: Tensor) -> float:
-        nothing = self.inputs.new_zeros(len(targets), self.output_size)
-        return float(self.loss.value(nothing, targets))
+    def _transformed(self, name: str, rows: Any) -> Tensor:
+        columns = self.input_size if self.scaling is None else self.scaling.inputs.columns
+        names = self.input_names and self.input_names[:columns]
+        inputs = tables.inputs(name, tables.in_order(name, rows, names, "inputs"), self.dtype, columns)
+        inputs = inputs.to(self.device)
+        return inputs if self.scaling is None else self.scaling.inputs.forward(inputs)
 
-    def _checked_inputs(self, name: str, value: Any) -> Tensor:
-        found = numbers(name, value)
-        return arguments.floats(name, found[:, None] if is_column(value) else found, dimensions=(2,), dtype=self.dtype)
-
-    def _checked_targets(self, name: str, value: Any, inputs: Tensor) -> Tensor:
-        if self.loss.name == "cross_entropy":
-            targets = arguments.labels(name, value)
+    def checked_pair(self, which: str, pair: Any) -> tuple[Tensor, Tensor]:
+        """Held-out data of the kind of the training data."""
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"{which} must be a pair (inputs, targets) or None, got {type(pair).__name__}")
+        inputs = self._transformed(f"{which} inputs", pair[0])
+        name = f"{which} targets"
+        if self.classes is not None:
+            targets, _ = encoded(name, pair[1], self.classes)
         else:
-            targets = arguments.floats(name, numbers(name, value), dimensions=(1, 2), dtype=self.dtype)
-            targets = targets.reshape(len(targets), -1)
-        if len(targets) != len(inputs):
-            raise ValueError(f"{name} must have {len(inputs)} rows, as many as its inputs, got {len(targets)}")
-        return targets
-
-    def _checked_outputs(self, classes: int | None) -> int:
-        if self.loss.name != "cross_entropy":
-            if classes is not None:
-                raise ValueError(f"classes needs loss='cross_entropy', got loss={self.loss.name!r}")
-            return self.targets.shape[1]
-        largest = int(self.targets.max())
-        if classes is None:
-            if largest >= max(self.samples, 2):
-                raise ValueError(
-                    f"targets must be labels 0 … classes−1, got {largest} with only {self.samples} samples; "
-                    "give classes= if there really are that many"
-                )
-            return max(largest + 1, 2)
-        return arguments.whole("classes", classes, max(largest + 1, 2))
-
-    def _checked_test(self, test: Any) -> tuple[Tensor, Tensor]:
-        if not isinstance(test, (tuple, list)) or len(test) != 2:
-            raise TypeError(f"test must be a pair (inputs, targets) or None, got {type(test).__name__}")
-        inputs = self._checked_inputs("test inputs", in_order("test inputs", test[0], self.input_names, "inputs"))
-        if inputs.shape[1] != self.input_size:
-            raise ValueError(f"test inputs must have {self.input_size} columns, got shape {tuple(inputs.shape)}")
-        ordered = in_order("test targets", test[1], self.output_names, "targets")
-        targets = self._checked_targets("test targets", ordered, inputs)
-        if self.loss.name == "square" and targets.shape[1] != self.output_size:
-            raise ValueError(f"test targets must have {self.output_size} columns, got {targets.shape[1]}")
-        if self.loss.name == "cross_entropy" and int(targets.max()) >= self.output_size:
-            raise ValueError(
-                f"test targets must be labels below {self.output_size}, got {int(targets.max())}; "
-                "give classes= if the training targets lack some"
-            )
-        return inputs, targets
-
-    def _checked_truth(self, truth: Any) -> Truth | None:
-        function: Truth | None = arguments.callable_or_none("truth", truth, "of inputs (k, d)")
-        if function is None:
-            return None
-        probe = self.inputs[:2].clone()
-        with torch.no_grad():
-            values: Any = function(probe)
-        if not isinstance(values, Tensor):
-            raise TypeError(f"truth must return a tensor, got {type(values).__name__}")
-        expected = (len(probe), self.output_size)
-        if values.shape != expected:
-            raise ValueError(
-                f"truth must map inputs {tuple(probe.shape)} to values {expected}, got {tuple(values.shape)}"
-            )
-        return function
+            ordered = tables.in_order(name, pair[1], self.output_names, "targets")
+            targets = tables.targets(name, ordered, self.dtype, self.output_size)
+            if self.scaling is not None and self.scaling.targets is not None:
+                targets = self.scaling.targets.forward(targets)
+        _require_rows(name, targets, inputs)
+        return inputs, targets.to(self.device)
 
 
-def _checked_names(name: str, names: Any, data: Any, size: int) -> Names | None:
-    """Those given, or those that the data have."""
-    own = names_of(data)
-    if names is not None and own is not None and is_frame(data):
-        raise ValueError(f"{name} must be None for a DataFrame, whose columns have names, got {arguments.shown(names)}")
-    return checked_names(name, own if names is None else names, size)
+def _require_rows(name: str, targets: Tensor, inputs: Tensor) -> None:
+    if len(targets) != len(inputs):
+        raise ValueError(f"{name} must have {len(inputs)} rows, as many as its inputs, got {len(targets)}")

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import Distribution, draw, ready_made, sampled_problem, stream
+from np_widgets.problems.sampling import Distribution, draw, ready_made, sampled_problem
+from np_widgets.problems.streams import stream
 
 _REFERENCE_SAMPLES = 4096
 # A neuron that is positive less often than this would hardly be seen in the data.

@@ -18,7 +18,8 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.problems.display import Display
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import Distribution, ready_made, sampled_problem, stream, with_constant
+from np_widgets.problems.sampling import Distribution, ready_made, sampled_problem, with_constant
+from np_widgets.problems.streams import stream
 
 Link = Callable[[Tensor], Tensor]  # a function with a name, and no lambda: problems can be pickled
 

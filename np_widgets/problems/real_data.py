@@ -5,13 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import numpy as np
-
 from np_widgets import arguments
 from np_widgets.problems.problem import Problem
-from np_widgets.problems.sampling import ready_made, stream
-
-_Data = tuple[Any, Any]
+from np_widgets.problems.sampling import ready_made
+from np_widgets.problems.splitting import MOST_HELD_OUT
 
 
 @ready_made
@@ -22,8 +19,10 @@ def digits(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
     Optical Recognition of Handwritten Digits (UCI, 1998; its test part), as carried by scikit-learn. It raises an
     ImportError if scikit-learn is not installed.
     """
-    train, test = _split("digits", test_fraction, seed)
-    return Problem(*train, "cross_entropy", test, classes=10, name="digits").standardized()
+    inputs, targets = _loaded("digits")
+    return _split(
+        Problem(inputs, targets, "cross_entropy", classes=10, name="digits"), test_fraction, seed
+    ).standardized()
 
 
 @ready_made
@@ -34,22 +33,20 @@ def diabetes(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
     Hastie, Johnstone & Tibshirani, *Least angle regression* (Annals of Statistics, 2004), as carried by scikit-learn.
     It raises an ImportError if scikit-learn is not installed.
     """
-    train, test = _split("diabetes", test_fraction, seed, scaled=False)
+    inputs, targets = _loaded("diabetes", scaled=False)
     names = ("age", "sex", "bmi", "blood pressure", "s1", "s2", "s3", "s4", "s5", "s6")
-    return Problem(
-        *train, "square", test, name="diabetes", input_names=names, output_names=("progression",)
-    ).standardized(targets=True)
+    problem = Problem(inputs, targets, name="diabetes", input_names=names, output_names=("progression",))
+    return _split(problem, test_fraction, seed).standardized(targets=True)
 
 
-def _split(name: str, test_fraction: float, seed: int, **options: Any) -> tuple[_Data, _Data | None]:
-    test_fraction = arguments.real("test_fraction", test_fraction, least=0, most=0.9)
-    seed = arguments.seed(seed)
+def _loaded(name: str, **options: Any) -> Any:
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ImportError as error:
         raise ImportError(f"{name} needs scikit-learn: pip install 'np_widgets[data]'") from error
-    inputs, targets = getattr(datasets, f"load_{name}")(return_X_y=True, **options)
-    held_out = round(test_fraction * len(inputs))
-    order: Any = stream(seed, "split").permutation(len(inputs))
-    test, train = np.sort(order[:held_out]), np.sort(order[held_out:])
-    return (inputs[train], targets[train]), (inputs[test], targets[test]) if held_out else None
+    return getattr(datasets, f"load_{name}")(return_X_y=True, **options)
+
+
+def _split(problem: Problem, test_fraction: float, seed: int) -> Problem:
+    arguments.real("test_fraction", test_fraction, least=0, most=MOST_HELD_OUT)
+    return problem.split(test_fraction, seed, stratify=False)

@@ -1,4 +1,4 @@
-"""Random data for ready-made problems: every use of a seed has a stream of its own."""
+"""Random data for ready-made problems."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.problems.display import Display
-from np_widgets.problems.problem import Problem, Truth
+from np_widgets.problems.problem import Problem
+from np_widgets.problems.streams import stream
+from np_widgets.problems.truth import Truth
 
 Distribution = Literal["gaussian", "hypercube"]
-_STREAMS = ("train", "test", "teacher", "noise", "split")
 _LARGEST_DRAWN = 40  # hypercubes of more inputs are not drawn vertex by vertex
 _COMMON = {
     "distribution": 'Of the inputs: ``"gaussian"`` (standard normal) or ``"hypercube"`` (uniform on {−1, +1}^d).',
@@ -55,11 +56,6 @@ def ready_made(make: Make) -> Make:
 
     making.__doc__ = f"{own}{heading}{entries}\n{_RAISES}"
     return cast(Make, making)
-
-
-def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator for one purpose; streams of one seed are independent of each other."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAMS.index(name),)))
 
 
 def draw(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,11 +18,14 @@ class Standardization:
         Of each column, of shape ``(d,)``; the deviation of a column that does not vary is infinite, which makes it 0.
     constant
         Whether a column of ones is appended.
+    before
+        What is applied first, if the columns had been standardized before.
     """
 
     mean: Tensor
     deviation: Tensor
     constant: bool = False
+    before: Standardization | None = None
 
     @classmethod
     def of(cls, values: Tensor, constant: bool = False) -> Standardization:
@@ -39,24 +41,31 @@ class Standardization:
 
     def forward(self, values: Tensor) -> Tensor:
         """The standardized columns."""
+        values = values if self.before is None else self.before.forward(values)
         scaled = (values - self.mean.to(values)) / self.deviation.to(values)
         return torch.cat([scaled, torch.ones_like(scaled[:, :1])], dim=1) if self.constant else scaled
 
     def backward(self, values: Tensor) -> Tensor:
         """The columns whose :meth:`forward` is ``values``; those that did not vary get their mean."""
         spread = torch.where(torch.isinf(self.deviation), 0.0, self.deviation)
-        return values[:, : len(self.mean)] * spread.to(values) + self.mean.to(values)
+        found = values[:, : len(self.mean)] * spread.to(values) + self.mean.to(values)
+        return found if self.before is None else self.before.backward(found)
+
+    @property
+    def columns(self) -> int:
+        """How many columns :meth:`forward` takes."""
+        return len(self.mean) if self.before is None else self.before.columns
 
 
 @dataclass(frozen=True)
-class StandardizedFunction:
-    """A function of the original inputs as one of the standardized inputs."""
+class Scaling:
+    """How the data of a problem came from those that it was made of.
 
-    function: Callable[[Tensor], Tensor]
+    Attributes
+    ----------
+    inputs, targets
+        Of their columns, ``forward`` and ``backward``; ``targets`` is None if these are as they were.
+    """
+
     inputs: Standardization
-    targets: Standardization | None
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Its values at inputs of shape ``(k, d)``, standardized if the targets are."""
-        values = self.function(self.inputs.backward(inputs))
-        return values if self.targets is None else self.targets.forward(values)
+    targets: Standardization | None = None

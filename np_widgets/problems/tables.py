@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from np_widgets import arguments
 
@@ -60,6 +62,44 @@ def numbers(name: str, value: Any) -> Any:
     return value
 
 
+def parts(name: str, frame: Any, target: Any) -> tuple[Any, Any]:
+    """The columns of a DataFrame but ``target``, which is one or several, and the target."""
+    if not is_frame(frame):
+        raise TypeError(f"{name} must be a DataFrame, got {type(frame).__name__}")
+    labels, several = list(frame.columns), isinstance(target, (list, tuple))
+    wanted = list(target) if several else [target]
+    if unknown := [label for label in wanted if label not in labels]:
+        raise ValueError(f"target must be one of the columns of {name}, {arguments.shown(labels)}, got {unknown[0]!r}")
+    others = [label for label in labels if label not in wanted]
+    if not others or not wanted:
+        raise ValueError(f"target must leave columns to learn from, got {arguments.shown(target)}")
+    return frame[others], frame[wanted] if several else frame[target]
+
+
+def holds_labels(column: Any) -> bool:
+    """Whether a Series is of text, booleans or categories."""
+    categories = str(column.dtype).lower().startswith(("category", "categorical", "enum"))
+    return categories or entries(column.to_numpy()).dtype.kind in "UTb"
+
+
+def inputs(name: str, value: Any, dtype: torch.dtype, columns: int | None = None) -> Tensor:
+    """Inputs ``(n, d)``, of a Series ``(n, 1)``; of so many columns."""
+    found = numbers(name, value)
+    result = arguments.floats(name, found[:, None] if is_column(value) else found, dimensions=(2,), dtype=dtype)
+    if columns is not None and result.shape[1] != columns:
+        raise ValueError(f"{name} must have {columns} columns, got shape {tuple(result.shape)}")
+    return result
+
+
+def targets(name: str, value: Any, dtype: torch.dtype, columns: int | None = None) -> Tensor:
+    """Targets ``(n, m)``, also of one-dimensional ones; of so many columns."""
+    found = arguments.floats(name, numbers(name, value), dimensions=(1, 2), dtype=dtype)
+    found = found.reshape(len(found), -1)
+    if columns is not None and found.shape[1] != columns:
+        raise ValueError(f"{name} must have {columns} columns, got {found.shape[1]}")
+    return found
+
+
 def _numbers(what: str, column: Any) -> NDArray[Any]:
     kind = str(column.dtype).lower()
     if kind.startswith("sparse"):
@@ -104,8 +144,11 @@ def _is_gap(entry: Any) -> bool:
     return missing or (isinstance(entry, float) and math.isnan(entry))
 
 
-def checked_names(name: str, value: Any, size: int) -> Names | None:
-    """So many different names, as a tuple; or None."""
+def checked_names(name: str, value: Any, data: Any, size: int) -> Names | None:
+    """So many different names, as a tuple: those given, or those that the data have; None if neither are."""
+    if value is not None and is_frame(data) and names_of(data) is not None:
+        raise ValueError(f"{name} must be None for a DataFrame, whose columns have names, got {arguments.shown(value)}")
+    value = names_of(data) if value is None else value
     if value is None:
         return None
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):

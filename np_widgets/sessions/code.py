@@ -134,7 +134,7 @@ def is_recipe(text: str) -> bool:
         name, of = call.func.attr, call.func.value
         if isinstance(of, ast.Name):
             return of.id == "problems" and name in problems.__all__
-        if name != "standardized":
+        if name not in ("standardized", "split"):
             return False
         call = of
     return False

@@ -19,10 +19,12 @@ from np_widgets.learning.saddles.minimum import Stationarity
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.problems import Problem
+from np_widgets.problems.classes import checked_classes
 from np_widgets.problems.display import Display
+from np_widgets.problems.standardization import Scaling
 from np_widgets.sessions.code import is_recipe
 
-_ROOTS = (PursuitFrame, SaddleFrame, Stationarity, Now, SaddleSettings, Finish, Display, Activation)
+_ROOTS = (PursuitFrame, SaddleFrame, Stationarity, Now, SaddleSettings, Finish, Display, Scaling, Activation)
 _PLAIN = (bool, int, float, str, type(None))
 Arrays = dict[str, NDArray[Any]]
 
@@ -154,26 +156,37 @@ def _made(kind: Any, inside: list[Any], arrays: Arrays, get: Any) -> Any:
 
 def _facts(problem: Problem) -> dict[str, Any]:
     test = None if problem.test_inputs is None else (problem.test_inputs, problem.test_targets)
+    validation = None if problem.validation_inputs is None else (problem.validation_inputs, problem.validation_targets)
     return {
         "inputs": problem.inputs,
         "targets": problem.targets,
         "loss": problem.loss.name,
         "test": test,
-        "classes": problem.output_size if problem.loss.name == "cross_entropy" else None,
+        "classes": problem.classes,
         "name": problem.name,
         "display": problem.display,
         "input_names": problem.input_names,
         "output_names": problem.output_names,
         "dtype": problem.dtype,
         "recipe": problem.recipe,
+        "validation": validation,
+        "scaling": problem.scaling,
     }
 
 
 def _problem(facts: dict[str, Any]) -> Problem:
-    recipe = facts.pop("recipe")
+    recipe, validation, scaling = (facts.pop(name) for name in ("recipe", "validation", "scaling"))
     if not isinstance(recipe, (str, type(None))):
         raise TypeError(f"the recipe of a problem must be text, got {recipe!r}")
-    problem = Problem(**facts)
+    classes = facts.pop("classes")  # of the targets there are the codes
+    problem = Problem(**facts, classes=None if classes is None else len(checked_classes(classes)))
+    if validation is not None:
+        problem = problem.with_validation(validation)
     # It would be pasted into a notebook: only what the ready-made problems write.
-    problem.recipe = recipe if recipe is not None and is_recipe(recipe) else None
+    recipe = recipe if recipe is not None and is_recipe(recipe) else None
+    problem = problem.changed(classes=classes, scaling=scaling, recipe=recipe)
+    if scaling is not None:
+        zeros = torch.zeros(1, scaling.inputs.columns, dtype=problem.dtype)
+        if problem.transform(zeros).shape[1] != problem.input_size:
+            raise ValueError("the scaling of a problem must be of its inputs")
     return problem
