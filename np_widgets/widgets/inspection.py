@@ -29,11 +29,16 @@ class Inspection:
     """Opens a saddle widget, and closes it again; from any thread."""
 
     def __init__(
-        self, problem: Problem, rate: float, show: Callable[[Sequence[ipywidgets.Widget] | None], None]
+        self,
+        problem: Problem,
+        rate: float,
+        show: Callable[[Sequence[ipywidgets.Widget] | None], None],
+        miss: Callable[[], None],
     ) -> None:
         self._problem = problem
         self._rate = rate
         self._show = show
+        self._miss = miss
         self._back = button("Back to the pursuit", "arrow-left", "Close this and go on with the pursuit", self.end)
         self._caption = text_widget("npw-message")
         self._bar = row([self._back, self._caption])
@@ -56,6 +61,7 @@ class Inspection:
                         raise InspectionEndedError("the inspection was ended while it was prepared")
                     # Not too many messages: in steps of five.
                     update(self._caption, value=f"{title} · {escape(text)}: {5 * math.floor(20 * share)} % …")
+                self._miss()
 
             with self._lock:
                 if self._closed:

@@ -15,13 +15,14 @@ from np_widgets import arguments
 from np_widgets.problems import Problem
 from np_widgets.widgets.audience import Audience
 from np_widgets.widgets.controls import Controls
+from np_widgets.widgets.delivery import Delivery
 from np_widgets.widgets.live import LiveUnicode
 from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.publisher import Moment, Publisher
 from np_widgets.widgets.render import Panel, Picture
 from np_widgets.widgets.sources import Sources, checked_names
 from np_widgets.widgets.status import StatusLines
-from np_widgets.widgets.tree import close_tree
+from np_widgets.widgets.tree import close_tree, tree
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +64,8 @@ class LiveWidget(ipywidgets.VBox):
         pacer.on_alive(self.session.attend)
         self._audience = Audience(self.session, pacer) if self._owned else None
         look = (lambda: None) if self._audience is None else self._audience.look
-        self._publisher = Publisher(self.session, parts, self._report, pacer, rate, look)
+        delivery = Delivery(pacer, lambda: tree(self, *self._content))
+        self._publisher = Publisher(self.session, parts, self._report, pacer, rate, look, delivery)
         self._publisher.start()
 
     def close(self) -> None:

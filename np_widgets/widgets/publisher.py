@@ -6,13 +6,15 @@ import atexit
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from np_widgets.sessions.session import Session
 from np_widgets.sessions.torch_threads import set_own_torch_threads
-from np_widgets.widgets.pacer import Pacer
+from np_widgets.widgets.delivery import Delivery
+from np_widgets.widgets.pacer import Ask, Pacer
 from np_widgets.widgets.writing import together
 
 # Time spent on pictures is taken from the session's thread, as only one thread at a time runs Python.
@@ -21,6 +23,11 @@ LARGEST_SHARE = 0.03
 LARGEST_SHARE_OF_BROWSER = 0.15
 _LONGEST_WAIT_FOR_BROWSER = 1.0
 _SECONDS_BETWEEN_TICKS = 0.5
+# A page that asks is sent a tick so much later, when no message of its is handled any more: does it hear that?
+_SECONDS_TO_A_TRIAL = 0.2
+_SECONDS_BETWEEN_ASKS_AT_REST = 1.0
+# A page that has not asked for so long is not there any more, or the kernel is busy: then nothing else can be done.
+_LONGEST_BETWEEN_ASKS = 10.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 _LONGEST_CATCHING_UP = 5.0
 _FOREVER = 3600.0
@@ -38,7 +45,11 @@ class Moment:
 
 
 class Publisher:
-    """Shows a session on a thread of its own: the newest moment only, and always the last."""
+    """Shows a session on a thread of its own: the newest moment only, and always the last.
+
+    A page that does not get what is sent from that thread asks for it, and is shown it on the thread that handles its
+    message; then this thread only looks on.
+    """
 
     def __init__(
         self,
@@ -48,6 +59,7 @@ class Publisher:
         pacer: Pacer,
         rate: float = 10.0,
         look: Callable[[], None] = lambda: None,
+        delivery: Delivery | None = None,
     ) -> None:
         self._session = session
         self._parts = parts
@@ -65,12 +77,19 @@ class Publisher:
         self._hurry = False
         self._stopping = False
         self._abandoned = False
+        self._delivery = Delivery(pacer, list) if delivery is None else delivery
+        self._writing = threading.RLock()
+        self._writer: int | None = None  # the thread that is publishing
+        self._hearers = {threading.main_thread().ident}
+        self._trial, self._heard = math.inf, -math.inf
         pacer.on_drawn(self._on_drawn)
+        pacer.on_ask(self._on_ask)
         self._thread = threading.Thread(target=self._run, name="widget publisher", daemon=True)
 
     def start(self) -> None:
         """Publish the session's present, then go on publishing in the background."""
         self._publish_now()
+        self._delivery.begin()
         atexit.register(self._abandon)
         self._thread.start()
 
@@ -82,6 +101,8 @@ class Publisher:
             self._changed.notify_all()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
+        if self._delivery.pulled and not self._abandoned and not self._is_shown():
+            self._publish_here()
 
     def refresh(self) -> None:
         """Publish at once, although it is not time yet or the session has not moved: the user has done something."""
@@ -93,9 +114,13 @@ class Publisher:
         """Wait until the session's present is published; of a running session, until it is shown as running.
 
         So whoever waited for the session finds in the widget what the session shows, and whoever set an input what
-        that changes. It returns at once on the publisher's own thread.
+        that changes. It returns at once on the thread that is publishing.
         """
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread or self._writer == threading.get_ident():
+            return
+        if self._is_pulled and threading.get_ident() in self._hearers:
+            if not self._has_caught_up():
+                self._publish_here()
             return
         with self._changed:
             if self._has_caught_up():
@@ -115,15 +140,40 @@ class Publisher:
             self._wait_for_browser()
             interval = max(self._interval, cost / LARGEST_SHARE, self._drawing / LARGEST_SHARE_OF_BROWSER)
             self._pause(began + interval - time.monotonic())
-        if not self._abandoned and not self._is_shown():
+        if not self._abandoned and not self._delivery.pulled and not self._is_shown():
             self._publish_now()
+
+    def miss(self) -> None:
+        """Note that something of the widget was sent beside what is published, and from any thread."""
+        self._delivery.miss()
 
     def _abandon(self) -> None:
         """At the end of the interpreter: nobody looks any more, and a thread inside torch could crash the process."""
         self._abandoned = True
         self.stop()
 
+    def _publish_here(self) -> None:
+        """Publish on a thread that handles a message of the browser, and all that was sent in vain."""
+        with self._as_writer():
+            self._delivery.send_missing()
+            if self._is_stale() or not self._is_shown():
+                self._publish_now()
+                self._delivery.published()
+
     def _publish_now(self) -> None:
+        with self._as_writer():
+            self._publish()
+
+    @contextmanager
+    def _as_writer(self) -> Iterator[None]:
+        with self._writing:
+            before, self._writer = self._writer, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._writer = before
+
+    def _publish(self) -> None:
         with self._changed:
             wanted = self._wanted
         session = self._session
@@ -145,6 +195,13 @@ class Publisher:
         """Wait until there is something to publish; False if it is time to stop."""
         while not self._stopping:
             self._look()
+            if self._is_pulled:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopping, _SECONDS_BETWEEN_LOOKS)
+                continue
+            if self._trial < time.monotonic():
+                self._trial = math.inf
+                self._pacer.send_tick()
             if self._is_stale() or not self._is_shown():
                 return True
             if self._session.status == "closed":
@@ -152,6 +209,13 @@ class Publisher:
             else:
                 self._session.next_frame(self._session.frame, _SECONDS_BETWEEN_LOOKS, attending=False)
         return False
+
+    @property
+    def _is_pulled(self) -> bool:
+        """Whether pages have to ask for everything, and do."""
+        if self._delivery.pulled and time.monotonic() - self._heard > _LONGEST_BETWEEN_ASKS:
+            self._delivery.lapse()
+        return self._delivery.pulled
 
     def _is_shown(self) -> bool:
         shown, session = self._shown, self._session
@@ -192,3 +256,17 @@ class Publisher:
         with self._changed:
             self._drawn = max(self._drawn, drawn)
             self._changed.notify_all()
+
+    def _on_ask(self, ask: Ask) -> None:
+        """A page asks, because it hears nothing or because it is pulling; on the thread that handles its message."""
+        began, cpu = time.monotonic(), time.thread_time()
+        self._hearers.add(threading.get_ident())
+        self._heard = began
+        self._delivery.hear(ask)
+        if self._delivery.pulled:
+            self._publish_here()
+        else:
+            self._trial = min(self._trial, began + _SECONDS_TO_A_TRIAL)
+        running = self._session.status == "running"
+        cost = (time.thread_time() - cpu) / LARGEST_SHARE
+        self._delivery.answer(ask, max(self._interval if running else _SECONDS_BETWEEN_ASKS_AT_REST, cost))

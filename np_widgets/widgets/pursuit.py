@@ -104,7 +104,7 @@ class PursuitWidget(LiveWidget):
         **options: Any,
     ) -> None:
         super().__init__(source, hide, rate, options)
-        self._inspection = Inspection(self._problem, rate, self._show_instead)
+        self._inspection = Inspection(self._problem, rate, self._show_instead, self._miss)
 
     @property
     def inspected(self) -> SaddleWidget | None:
@@ -161,6 +161,11 @@ class PursuitWidget(LiveWidget):
 
     def _show_instead(self, widgets: Sequence[ipywidgets.Widget] | None) -> None:
         self._body.children = self._content if widgets is None else [widgets[0], self._lines.notice, *widgets[1:]]
+        self._miss()
+
+    def _miss(self) -> None:
+        if self._publisher is not None:
+            self._publisher.miss()
 
     def _pictures(self) -> Mapping[str, Picture]:
         points = probe(self._problem)

@@ -8,21 +8,29 @@ from typing import Any
 import ipywidgets
 
 
+def tree(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """The widgets and all that they refer to (children, marks, axes, scales, layouts, styles), these before those."""
+    found: dict[int, ipywidgets.Widget] = {}
+    entered: set[int] = set()
+    waiting = [(root, False) for root in reversed(roots)]
+    while waiting:
+        widget, left = waiting.pop()
+        if left:
+            found[id(widget)] = widget
+        elif id(widget) not in entered:
+            entered.add(id(widget))
+            waiting.append((widget, True))
+            waiting.extend((each, False) for name in widget.keys for each in _widgets_in(getattr(widget, name)))
+    return list(found.values())
+
+
 def close_tree(*roots: ipywidgets.Widget) -> None:
-    """Close widgets and everything that they refer to: children, marks, axes, scales, layouts, styles.
+    """Close widgets and everything that they refer to.
 
     A widget's own ``close`` leaves all of those in the registry. They are collected first, because a closed widget
     cannot be asked any more.
     """
-    found: dict[int, ipywidgets.Widget] = {}
-    waiting = list(roots)
-    while waiting:
-        widget = waiting.pop()
-        if id(widget) not in found:
-            found[id(widget)] = widget
-            for name in widget.keys:
-                waiting.extend(_widgets_in(getattr(widget, name)))
-    for widget in found.values():
+    for widget in tree(*roots):
         ipywidgets.Widget.close(widget)
 
 

@@ -30,12 +30,16 @@ def together() -> Iterator[None]:
 
     So the browser draws once, and not each time some of the messages have arrived.
     """
+    before = getattr(_batch, "stack", None)  # what is published may make a widget, which publishes itself
     with ExitStack() as stack:
         _batch.stack = stack
         try:
             yield
         finally:
-            del _batch.stack
+            if before is None:
+                del _batch.stack
+            else:
+                _batch.stack = before
 
 
 def same(old: Any, new: Any) -> bool:

@@ -116,6 +116,11 @@ class Server:
         }
         (self.notebooks / name).write_text(json.dumps(notebook), encoding="utf-8")
 
+    def code_of(self, name: str) -> list[str]:
+        """The code cells of a notebook."""
+        cells = json.loads((self.notebooks / name).read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
     def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/api?token={self._token}", timeout=1) as answer:
