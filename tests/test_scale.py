@@ -356,7 +356,7 @@ def test_steps_between_measurements_are_not_lost():
     pursuit = npw.NeuronPursuit(taught(), 1, batch_size=5, starts=4, max_steps=600, max_additions=1)
     while pursuit.frame().phase != "minimizing" or pursuit.frame().step < 500:
         pursuit.advance()
-    minimizer = pursuit._training.minimizer
+    minimizer = pursuit._loop.training.minimizer
     assert isinstance(minimizer, MinibatchAdam)
     assert minimizer._measured < minimizer.steps
     pursuit.add_neuron()
@@ -429,7 +429,7 @@ def test_some_samples_are_different_ones_in_their_order():
 
 
 def searched(pursuit: npw.NeuronPursuit) -> int:
-    return pursuit._searching._problem.samples
+    return pursuit._loop.searching._problem.samples
 
 
 @pytest.mark.parametrize("method", ["fast", "paper"])
@@ -446,12 +446,12 @@ def test_a_search_is_bounded_and_deterministic(monkeypatch, method):
     whole, stored, sizes, messages = start(), start(), [], []
     while whole.finished is None:
         whole.advance()
-        if whole._searching is not None:
+        if whole._loop.searching is not None:
             sizes.append(searched(whole))
             messages.append(whole.frame().message)
     while stored.finished is None:
         stored.advance()
-        if stored._searching is not None:
+        if stored._loop.searching is not None:
             state = pickle.dumps(stored.state())
             stored = start()
             stored.restore(pickle.loads(state))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.network import HomogeneousNetwork
@@ -76,3 +77,22 @@ class NextNetwork:
         if found != wanted:
             raise ValueError(f"{name}['weights'] must have (hidden layers, inputs, outputs) {wanted}, got {found}")
         return cls(network, **{entry: state[entry] for entry in _ENTRIES if entry != "weights"})
+
+
+def fits(network: HomogeneousNetwork, settings: PursuitSettings) -> bool:
+    """Whether a network has the hidden layers and the activation of the settings."""
+    found = (network.hidden_layers, network.power, network.leak)
+    return found == (settings.hidden_layers, settings.power, settings.leak)
+
+
+def checked(network: Any, problem: Problem, settings: PursuitSettings) -> HomogeneousNetwork:
+    """A copy of the network to begin with, where the problem is."""
+    if not isinstance(network, HomogeneousNetwork):
+        raise TypeError(f"network must be a HomogeneousNetwork or None, got {arguments.shown(network)}")
+    sizes = (problem.input_size, problem.output_size)
+    if not fits(network, settings) or (network.input_size, network.output_size) != sizes:
+        raise ValueError(
+            f"network must have {problem.input_size} inputs, {problem.output_size} outputs, "
+            f"hidden_layers={settings.hidden_layers}, power={settings.power} and leak={settings.leak:g}, got {network}"
+        )
+    return network.to(device=problem.device, dtype=problem.dtype)

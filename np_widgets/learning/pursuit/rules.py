@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import Path
+from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit.duality import gap_of
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, best_on_test, named_layers
 from np_widgets.learning.pursuit.settings import PursuitSettings
@@ -134,23 +133,32 @@ def _worth_nothing(settings: PursuitSettings, paths: Sequence[Path]) -> str:
     return f"No {what}{where} is worth the price of its weights, weight_decay={settings.weight_decay:g}."
 
 
-def certified(
+def concluded(
     problem: Problem,
     settings: PursuitSettings,
     finish: Finish,
-    network: HomogeneousNetwork | None,
-    largest_value: float,
+    minimizer: Minimizer | None,
+    *,
+    maxima: tuple[float | None, ...] | None,
+    largest: float,
 ) -> Finish:
-    """The end of a pursuit at which nothing is worth its weights, with the distance from the best of all networks.
+    """The end of a pursuit, with what was found about the network that ``minimizer`` leaves; None at the origin.
 
-    ``largest_value`` is what the last search has found of the NCF of the network, or of the origin without one. There
-    is such a distance for one hidden layer and p = 1.
+    ``maxima`` are its ``max N_l``, and ``largest`` is what the last search has found of the NCF. Where nothing is left
+    to add the question is whether this is a minimum: with kinks that is Clarke's gradient's. Where nothing is worth
+    its weights, with one hidden layer and p = 1, there is a distance from the best of all networks.
     """
-    if settings.hidden_layers > 1 or settings.power > 1:
+    norm = None
+    network = HomogeneousNetwork.empty(problem, settings.hidden_layers, Activation(settings.power, settings.leak))
+    if minimizer is not None:
+        objective, theta = minimizer.objective, minimizer.theta
+        at_end = finish.kind in ("no_point", "optimal")
+        norm = clarke_gradient_norm(objective, theta) if at_end else minimizer.gradient_norm
+        network = objective.network(theta)
+    finish = replace(finish, layer_maxima=maxima, gradient_norm=norm)
+    if finish.kind != "optimal" or settings.hidden_layers > 1 or settings.power > 1:
         return finish
-    if network is None:
-        network = HomogeneousNetwork.empty(problem, 1, Activation(settings.power, settings.leak))
-    gap = gap_of(problem, network, largest_value, settings.weight_decay)
+    gap = gap_of(problem, network, largest, settings.weight_decay)
     message = (
         f"{finish.message} No network of one hidden layer, however wide, has a penalized loss that is lower by more "
         f"than {gap:.1e} of itself, if the search has found the largest NCF value."
@@ -211,13 +219,3 @@ def _spread_of_inputs(problem: Problem) -> float:
 def _has_constant(problem: Problem) -> bool:
     first = problem.inputs[:1]
     return bool(((problem.inputs == first).all(dim=0) & (first[0] != 0)).any())
-
-
-def gradient_norm_at_end(kind: str, objective: Objective, theta: Tensor) -> float:
-    """The norm of the gradient where a pursuit has come to an end of that kind.
-
-    Where nothing is left to add the question is whether this is a minimum, and with kinks that is Clarke's.
-    """
-    if kind in ("no_point", "optimal"):
-        return clarke_gradient_norm(objective, theta)
-    return float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))

@@ -132,6 +132,10 @@ class Searching:
         sides = ", at kinks too" if self.upper else ", exactly" if self.exact else ""
         return f"Searching {_wanted(self.paths)}{sides}{share}: round {self.directions.quanta}."
 
+    def state(self) -> tuple[int, tuple[Path, ...], bool, bool]:
+        """How far it has come, and what it searches: the rest follows from the network and the seed."""
+        return self.directions.quanta, self.paths, self.upper, self.exact
+
     def advance(self) -> None:
         """One quantum of the search."""
         self.directions.advance()

@@ -1,16 +1,19 @@
-"""The settings of a Neuron Pursuit: one frozen, checked record."""
+"""The settings of a Neuron Pursuit: one frozen, checked record, and what each of them means."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
+
+Kind = TypeVar("Kind")
 
 Method = Literal["fast", "paper"]
 MinimizerName = Literal["auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam"]
@@ -19,7 +22,76 @@ _DECADES = 125  # what a first network may compute on either side of one; its sq
 
 @dataclass(frozen=True)
 class PursuitSettings:
-    """What a pursuit does; :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` describes each field."""
+    """What a pursuit does.
+
+    Parameters
+    ----------
+    hidden_layers
+        The number of hidden layers, at least 1.
+    power, leak
+        p and α of the activation ``σ(z) = max(z, αz)^p``.
+    seed
+        Of all random starts; the k-th search (the origin is the 0th) uses ``seed + k``.
+    method
+        ``"paper"`` is exactly the paper's algorithm: new weights are KKT points times ``scale``, minimized by gradient
+        descent. ``"fast"`` differs in this:
+
+        - It takes up to four KKT points of every layer, as near as ascent comes to them, and goes along the ray of each
+          to where the loss is lowest. If it is lower nowhere, the neuron starts without outgoing weights.
+        - It looks ahead: all of these networks are minimized side by side by 300 steps of Adam with weight decay; after
+          a quarter and after half of the steps the worse half is given up. The one that is lowest at the end goes on,
+          by ``minimizer``, without weight decay.
+        - The NCF counts what a new neuron does at samples to which the last hidden layer but one does not respond; see
+          ``unseen`` in :func:`~np_widgets.learning.correlation.points.find_kkt_points`.
+        - It keeps the lowest point seen, in balanced weights, so the loss never rises from one network to the next.
+        - Of more than 2^18 samples it searches a random choice of so many, another for each search; of fewer, if they
+          would have more than 2^26 inputs, hidden outputs and outputs together. The loss on all samples still never
+          rises. ``"paper"`` searches all of them.
+        - Paths compete with single neurons wherever none of these lowers the loss along its ray by a hundredth (three
+          tenths for p > 1).
+        - Where no KKT point is of use and samples sit on kinks of the trained network, it searches once more with the
+          other one-sided signals.
+    minimizer
+        ``"gradient_descent"``, ``"adam"``, ``"lbfgs"``, ``"levenberg_marquardt"``, ``"hybrid"`` (Levenberg–Marquardt
+        or, for large networks, L-BFGS, alternated with Adam: slow and thorough), ``"minibatch_adam"`` (on
+        ``batch_size`` samples a step), or ``"auto"``: gradient descent for ``method="paper"``, otherwise
+        ``"minibatch_adam"`` if ``batch_size`` is given, or if there are more than 10⁵ samples and more than 10⁸ samples
+        times weights; L-BFGS for large networks; and for others Levenberg–Marquardt, with L-BFGS after it where the
+        activation has kinks and the loss is the square loss.
+    learning_rate
+        Of gradient descent, Adam, the hybrid's Adam, mini-batch Adam and the look-ahead; None for each one's own
+        default (0.02, 0.01, 0.01, and one that fits the scale of the data for the last two).
+    batch_size
+        How many samples a step of mini-batch Adam sees, at least 1; all of them if there are no more. None for 1,024 if
+        ``minimizer`` leads to mini-batches at all. Not for ``method="paper"``.
+    scale
+        δ, by which KKT points are scaled for ``method="paper"``; for ``"fast"`` the loss is minimized along the ray
+        between a thousandth of it and 10⁵ times it.
+    starts
+        Random starts in each hidden layer and at the origin.
+    target_loss
+        The pursuit has reached its goal when the training loss is at most this; None for 1e-9 times the loss of the
+        output zero.
+    max_steps
+        The step budget for one network, of which the look-ahead takes at most half; None for the 300 steps of the
+        look-ahead and each minimizer's own default (on mini-batches ten epochs, yet at least 3,000 steps).
+    max_additions
+        How many neurons may be added when a session drives the pursuit; :meth:`run` takes its own limit.
+    value_tolerance
+        NCF values below ``value_tolerance · rms(s_{l+1}) · rms(h_{l-1})^p`` count as zero.
+    stop_when_test_rises
+        Stop when the test loss of a trained network is larger than that of the network before, and end with the
+        network before. :meth:`run` goes on from the other one, :meth:`add_neuron` from the one it ended with.
+    longest_path
+        How many neurons may be added at once, one in each of some consecutive hidden layers, where no single neuron is
+        of use; None for as many as there are hidden layers, 1 for single neurons only.
+    weight_decay
+        λ, the price on weights: minimizers, rays and the look-ahead lower :attr:`objective` ``= 𝓛 + ½λ‖W‖²``. Neurons
+        that vanish are removed. The pursuit ends as ``"optimal"`` when no neuron and no path is worth its weights; with
+        one hidden layer and p = 1, where a neuron is if the largest value of the NCF is above λ/2, ``finished.gap``
+        says how far that is from the best network of any width; with ``minimizer="auto"`` neurons are added until that
+        is at most 3·10⁻⁵ of the objective, unless there are too many samples and weights. ``target_loss`` is one of 𝓛.
+    """
 
     hidden_layers: int = 2
     power: int = 1
@@ -87,6 +159,13 @@ class PursuitSettings:
             raise ValueError(f"minimizer must be 'gradient_descent' for method='paper', got {self.minimizer!r}")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+
+def documented(kind: type[Kind]) -> type[Kind]:
+    """A class in whose docstring the description of all settings stands where it says ``{settings}``."""
+    described = inspect.cleandoc(PursuitSettings.__doc__ or "").split("----------\n")[1]
+    kind.__doc__ = inspect.cleandoc(kind.__doc__ or "").replace("{settings}", described.strip())
+    return kind
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:

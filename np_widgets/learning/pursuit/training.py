@@ -61,7 +61,8 @@ class Training:
         state: dict[str, Any] | None = None,
         ceiling: float = math.inf,
     ) -> None:
-        self._problem, self._candidates, self._seed = problem, tuple(candidates), seed
+        self._problem, self.settings = problem, settings
+        self._candidates, self._seed = tuple(candidates), seed
         # The objective of the network before. A search may look at some of the samples only: where its best network
         # lies above this on all of them, the new neuron starts without outgoing weights, so that the loss never rises.
         self._ceiling, self._decay = ceiling, settings.weight_decay
@@ -77,9 +78,9 @@ class Training:
         self._look_ahead: LookAhead | None = None
         self.minimizer: Minimizer | None = None
         if state is None:
-            self._begin(settings)
+            self._begin()
         else:
-            self._restore(settings, state)
+            self._restore(state)
 
     @property
     def loss(self) -> float:
@@ -177,51 +178,53 @@ class Training:
         activity = "first steps by Adam" if self.minimizer is None else self.minimizer.activity
         return f"{news}; {activity}, {losses}"
 
-    def progress(self, settings: PursuitSettings) -> float:
+    @property
+    def progress(self) -> float:
         """Which share of the step budget is used, 0 … 1."""
-        return min(1.0, self.steps / self._budget(settings))
+        return min(1.0, self.steps / self._budget)
 
-    def _budget(self, settings: PursuitSettings) -> int:
+    @property
+    def _budget(self) -> int:
         # Each minimizer has a budget of its own, unless the user has set one for the network.
-        if settings.max_steps is not None:
-            return settings.max_steps
+        if self.settings.max_steps is not None:
+            return self.settings.max_steps
         if self._look_ahead is not None:
             return STEPS
         assert self.minimizer is not None
         return self._budget_from + step_budget(self.minimizer)
 
-    def advance(self, settings: PursuitSettings) -> None:
+    def advance(self) -> None:
         """A batch of steps; sets :attr:`stopped` when there is a reason to."""
         if self._look_ahead is not None:
             self._look_ahead.advance(steps_of_a_quantum(self._look_ahead))
             self.steps = self._look_ahead.steps_taken
             self.start = self._candidates[self._look_ahead.best]
             if self._look_ahead.finished:
-                self._end_look_ahead(settings)
+                self._end_look_ahead()
         else:
-            self._advance_minimizer(settings)
+            self._advance_minimizer()
 
-    def _advance_minimizer(self, settings: PursuitSettings) -> None:
+    def _advance_minimizer(self) -> None:
         minimizer = self.minimizer
         assert minimizer is not None
-        before, budget = minimizer.steps, self._budget(settings)
+        before, budget = minimizer.steps, self._budget
         minimizer.advance(max(min(steps_of_a_quantum(minimizer), budget - self.steps), 0))
         self.steps += minimizer.steps - before
         if minimizer.finished == TARGET_MET:
             self.stopped = TARGET_MET
-        elif minimizer.finished is not None and (after := self._after(settings, minimizer)) is not None:
-            self._change_to(after, settings)
+        elif minimizer.finished is not None and (after := self._after(minimizer)) is not None:
+            self._change_to(after)
             return
         elif minimizer.finished is not None:
             self.stopped = self._reason(minimizer, minimizer.finished)
         elif self.steps >= budget:
             self.stopped = f"step budget of {budget:,} used up"
-        if self.stopped is not None and settings.method != "paper":
+        if self.stopped is not None and self.settings.method != "paper":
             minimizer.settle()
         if self.stopped is not None:
-            self._remove_vanished(settings)
+            self._remove_vanished()
 
-    def _remove_vanished(self, settings: PursuitSettings) -> None:
+    def _remove_vanished(self) -> None:
         """Remove the neurons that their price has made vanish, at least one of each layer kept."""
         minimizer = self.minimizer
         if self._decay == 0 or minimizer is None:
@@ -235,7 +238,7 @@ class Training:
         self.start = replace(self.start, network=smaller, added=added)
         self._candidates = (self.start,)
         objective = Objective(self._problem, smaller, self._decay)
-        self.minimizer = self._minimizer(minimizer.name, settings, objective, objective.initial)
+        self.minimizer = self._minimizer(minimizer.name, objective, objective.initial)
 
     def _reason(self, minimizer: Minimizer, reason: str) -> str:
         """Why a minimizer has ended, in words that hold for the network that is kept."""
@@ -252,11 +255,11 @@ class Training:
             reason = f"{reason}; the lowest point before is kept"
         return reason
 
-    def _end_look_ahead(self, settings: PursuitSettings) -> None:
+    def _end_look_ahead(self) -> None:
         """Go on from the network that is ahead; from where it started if that is lower, so that no loss ever rises."""
         lowest = self._lowest(self.start.network, self.network)
         self._looked_at, self._look_ahead = self.looked_at, None
-        self.minimizer = self._made(settings, lowest.balanced())
+        self.minimizer = self._made(lowest.balanced())
         self._candidates = (self.start,)
         self._budget_from = self.steps
 
@@ -271,35 +274,36 @@ class Training:
     def change_minimizer(self, settings: PursuitSettings) -> None:
         """Go on with the minimizer that the settings name, from the lowest point seen so far."""
         self._require_fit(settings)
+        self.settings = settings
         old = self.minimizer
         if old is None:
             return  # it begins after the look-ahead
-        self._change_to(_names(settings, old.objective)[0], settings)
+        self._change_to(_names(settings, old.objective)[0])
 
-    def _after(self, settings: PursuitSettings, minimizer: Minimizer) -> str | None:
+    def _after(self, minimizer: Minimizer) -> str | None:
         """The name of the minimizer that comes after one, or None."""
-        names = _names(settings, minimizer.objective)
+        names = _names(self.settings, minimizer.objective)
         rest = names[names.index(minimizer.name) + 1 :] if minimizer.name in names else ()
         return rest[0] if rest else None
 
-    def _change_to(self, name: str, settings: PursuitSettings) -> None:
+    def _change_to(self, name: str) -> None:
         old = self.minimizer
         assert old is not None
         _measure(old)
-        theta = old.theta if settings.method == "paper" else old.lowest_theta
-        self.minimizer = self._minimizer(name, settings, old.objective, theta)
+        theta = old.theta if self.settings.method == "paper" else old.lowest_theta
+        self.minimizer = self._minimizer(name, old.objective, theta)
         self._budget_from = self.steps
 
-    def end(self, settings: PursuitSettings, reason: str) -> None:
+    def end(self, reason: str) -> None:
         """Stop for a reason of somebody else's, where it is, or at the lowest point seen if that is lower."""
         if self._look_ahead is not None:
-            self._end_look_ahead(settings)
+            self._end_look_ahead()
         assert self.minimizer is not None
         self.stopped = reason
         _measure(self.minimizer)
-        if settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
+        if self.settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
             self.minimizer.settle()
-        self._remove_vanished(settings)
+        self._remove_vanished()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
@@ -329,21 +333,21 @@ class Training:
         ]
         return cls(problem, settings, candidates, state["seed"], state, state["ceiling"])
 
-    def _begin(self, settings: PursuitSettings) -> None:
-        self._require_fit(settings)
-        if settings.method == "paper":
-            self.minimizer = self._made(settings, self.start.network)
+    def _begin(self) -> None:
+        self._require_fit(self.settings)
+        if self.settings.method == "paper":
+            self.minimizer = self._made(self.start.network)
         elif self.start.last == 0:  # a given network
-            self.minimizer = self._made(settings, self.start.network.balanced())
-        elif _look_ahead_steps(settings) == 0:
-            self.minimizer = self._made(settings, self._lowest(self.start.network))
+            self.minimizer = self._made(self.start.network.balanced())
+        elif _look_ahead_steps(self.settings) == 0:
+            self.minimizer = self._made(self._lowest(self.start.network))
             self._candidates = (self.start,)
         else:
-            self._look_ahead = self._looking_ahead(settings)
+            self._look_ahead = self._looking_ahead()
             self.start = self._candidates[self._look_ahead.best]
         self._start_loss = self._loss_of(self.start.network)
 
-    def _restore(self, settings: PursuitSettings, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         self._start_loss, self._budget_from = state["start_loss"], state["budget_from"]
         self.steps, self.stopped = state["steps"], state["stopped"]
         self._looked_at, self.removed = dict(state["looked_at"]), state["removed"]
@@ -352,10 +356,10 @@ class Training:
             saved = state["minimizer"]
             arguments.choice("state['training']['minimizer']['name']", saved.get("name"), STAGES)
             objective = Objective(self._problem, self.start.network, self._decay)
-            self.minimizer = self._minimizer(saved["name"], settings, objective, objective.initial)
+            self.minimizer = self._minimizer(saved["name"], objective, objective.initial)
             self.minimizer.restore(saved)
         else:
-            self._look_ahead = self._looking_ahead(settings)
+            self._look_ahead = self._looking_ahead()
             self._look_ahead.restore(state["look_ahead"])
             self.start = self._candidates[self._look_ahead.best]
 
@@ -363,31 +367,31 @@ class Training:
         """Raise a ValueError if the minimizer of the settings cannot take one of the candidates."""
         require_fit(settings.minimizer, max(each.network.parameter_count for each in self._candidates))
 
-    def _looking_ahead(self, settings: PursuitSettings) -> LookAhead:
+    def _looking_ahead(self) -> LookAhead:
         networks = [candidate.network for candidate in self._candidates]
         return LookAhead(
             self._problem,
             networks,
             self._seed,
-            _look_ahead_steps(settings),
-            settings.learning_rate,
+            _look_ahead_steps(self.settings),
+            self.settings.learning_rate,
             self._target_loss if self._decay == 0 else None,
             self._decay,
         )
 
-    def _made(self, settings: PursuitSettings, network: HomogeneousNetwork) -> Minimizer:
+    def _made(self, network: HomogeneousNetwork) -> Minimizer:
         objective = Objective(self._problem, network, self._decay)
-        return self._minimizer(_names(settings, objective)[0], settings, objective, objective.initial)
+        return self._minimizer(_names(self.settings, objective)[0], objective, objective.initial)
 
-    def _minimizer(self, name: str, settings: PursuitSettings, objective: Objective, theta: Tensor) -> Minimizer:
+    def _minimizer(self, name: str, objective: Objective, theta: Tensor) -> Minimizer:
         minimizer = make_minimizer(
             name,
             objective,
             theta,
-            settings.learning_rate,
-            brief=settings.minimizer == "auto",
-            batch_size=settings.batch_size,
-            duration=None if settings.max_steps is None else max(settings.max_steps - self.steps, 1),
+            self.settings.learning_rate,
+            brief=self.settings.minimizer == "auto",
+            batch_size=self.settings.batch_size,
+            duration=None if self.settings.max_steps is None else max(self.settings.max_steps - self.steps, 1),
             seed=self._seed,
         )
         if self._decay == 0:  # else what it minimizes is another number
