@@ -14,7 +14,7 @@ from scipy.optimize import lsq_linear, minimize_scalar
 
 import np_widgets as npw
 from np_widgets.learning.activation import Profile
-from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.correlation.polish import polish
 
 pytestmark = pytest.mark.rounding
@@ -230,7 +230,7 @@ def test_authors_example_maximizers_sit_on_kinks_and_are_resolved():
 def test_polish_leaves_a_stationary_point_that_is_no_maximizer():
     # b ∝ e₃ − e₂ kinks half of all samples of a hypercube: zero lies in the superset of the subdifferential there.
     problem = npw.problems.kumar_haupt(samples=400, seed=0)
-    field = DirectionalCorrelation(problem.inputs, problem.targets, Profile(1, 1.0, 0.0))
+    field = Field(problem.inputs, problem.targets, Profile(1, 1.0, 0.0))
     start = torch.zeros(20, dtype=torch.float64)
     start[1], start[2] = -1.0, 1.0
     start = start / start.norm()

@@ -211,17 +211,20 @@ def test_a_neuron_that_no_sample_switches_on_never_escapes_and_that_is_said():
     flow.run(flow.time + 1)
 
 
-def test_no_flow_is_given_up_while_its_dormant_weights_grow():
-    # From this minimum on kinks they grow, to the last tolerance, three times more slowly than theory has it.
-    problem = npw.problems.kumar_haupt(samples=60, seed=10)
+@pytest.mark.parametrize("seed", [0, 5, 10])
+def test_an_escape_from_a_minimum_on_kinks_comes_when_it_is_predicted(seed):
+    # A sample that an active neuron slides along answers a push up by all of what it does to the layer above, and one
+    # down by the share that this neuron's slope has. Without that the escapes of seed 10 come three times as late.
+    problem = npw.problems.kumar_haupt(samples=60, seed=seed)
     pursuit = npw.NeuronPursuit(problem)
     pursuit.run(max_additions=0)
     flow = npw.SaddleFlow(pursuit.network, problem, (2, 2), 1e-2, starts=10, polish=True)
+    assert flow.stationarity.kinks > 0
     reason = flow.run_to("escape")
-    record = flow.record
-    earlier = np.interp(flow.time / 2, record.time, record.dormant_norm)
-    assert record.dormant_norm[-1] >= 1.5 * earlier
     assert "Escaped at time" in reason
+    assert flow.time == pytest.approx(flow.prediction.escape_time, rel=0.08)
+    agreement = flow.record.neuron_agreement[:, flow.record.neuron_norm[-1].argmax()]
+    assert np.nanmin(agreement) > 0.99
 
 
 def test_a_dead_neuron_near_the_origin_is_not_waited_for():

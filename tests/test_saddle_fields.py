@@ -7,11 +7,13 @@ import pytest
 import torch
 
 import np_widgets as npw
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.correlation.clarke import shortest_subgradient
+from np_widgets.learning.correlation.field import Field
+from np_widgets.learning.correlation.signals import Signals
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.ensemble import BatchGradient
-from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow, NeuronField, neuron_fields
+from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow
 from np_widgets.learning.saddles.layout import Layout
 from tests import saddles
 from tests.saddles import double
@@ -27,6 +29,11 @@ def sigma(z, power, leak):
     return torch.maximum(z, leak * z) ** power
 
 
+def neuron_fields(network, problem):
+    signals, profile = Signals(network, problem), Profile.of(network.activation)
+    return {layer: signals.field(layer, layer, profile, unseen=True) for layer in range(1, network.hidden_layers + 1)}
+
+
 def network_of(sizes, power, leak, seed=0):
     weights = [normal(seed + layer, sizes[layer + 1], sizes[layer]) for layer in range(len(sizes) - 1)]
     return npw.HomogeneousNetwork(weights, power=power, leak=leak)
@@ -35,7 +42,7 @@ def network_of(sizes, power, leak, seed=0):
 @pytest.mark.parametrize(("power", "leak"), ACTIVATIONS)
 def test_gradient_and_value_of_each_neuron_are_those_of_the_ncf(power, leak):
     features, signals = normal(1, 20, 4), normal(2, 20, 3)
-    field = NeuronField(features, signals, Activation(power, leak))
+    field = Field(features, signals, Profile.of(Activation(power, leak)))
     b, a = normal(3, 5, 4).requires_grad_(), normal(4, 5, 3).requires_grad_()
     values = torch.stack([((signals @ a[j]) * sigma(features @ b[j], power, leak)).mean() for j in range(5)])
     by_b, by_a = torch.autograd.grad(values.sum(), [b, a])
@@ -48,7 +55,7 @@ def test_gradient_and_value_of_each_neuron_are_those_of_the_ncf(power, leak):
 @pytest.mark.parametrize(("power", "leak"), ACTIVATIONS)
 def test_without_kinks_the_residual_is_what_the_definition_says(power, leak):
     features, signals = normal(1, 20, 4), normal(2, 20, 3)
-    field = NeuronField(features, signals, Activation(power, leak))
+    field = Field(features, signals, Profile.of(Activation(power, leak)))
     b, a = normal(15, 6, 4).numpy(), normal(16, 6, 3).numpy()
     norm = np.sqrt((b**2).sum(1) + (a**2).sum(1))[:, None]
     b, a = b / norm, a / norm
@@ -68,7 +75,7 @@ def test_the_residual_vanishes_at_kkt_points_on_kinks_or_not(hidden, power, leak
     network, problem = saddles.saddle(hidden, power, leak, seed), saddles.teacher(hidden, power, leak, seed)
     points = npw.find_kkt_points(network, problem, starts=30, seed=4, unseen=True)
     assert points
-    fields = neuron_fields(network, Objective(problem, network), None)
+    fields = neuron_fields(network, problem)
     on_kinks = 0
     for point in points:
         b, a = point.incoming.numpy()[None], point.outgoing.numpy()[None]
@@ -97,7 +104,7 @@ def dormant_case(power, leak, seed=0):
 def test_the_flow_of_the_ncf_is_its_gradient_by_the_dormant_weights(power, leak):
     active, layout, flags, theta = dormant_case(power, leak)
     problem = npw.Problem(normal(8, 30, 4), normal(9, 30, 2))
-    flow = CorrelationFlow(layout, flags, neuron_fields(active, Objective(problem, active), None), 0.0)
+    flow = CorrelationFlow(layout, flags, neuron_fields(active, problem), 0.0)
     assert len(flow.positions) == len(set(flow.positions.tolist())) == 3 * (4 + 3) + 2 * (2 + 2)
     forward = active.forward(problem.inputs)
     signals = active.signals(forward, problem.loss.residual(forward.output, problem.targets))
@@ -116,7 +123,7 @@ def test_the_flow_of_the_ncf_is_its_gradient_by_the_dormant_weights(power, leak)
 def test_the_flow_of_the_ncf_is_the_gradient_flow_of_the_whole_network_to_leading_order(scale):
     active, layout, flags, theta = dormant_case(1, 0.3)
     problem = npw.Problem(normal(8, 30, 4), normal(9, 30, 2))
-    flow = CorrelationFlow(layout, flags, neuron_fields(active, Objective(problem, active), None), 0.0)
+    flow = CorrelationFlow(layout, flags, neuron_fields(active, problem), 0.0)
     whole = scale * theta
     for matrix, weight in zip(layout.matrices(whole), active.weights, strict=True):
         matrix[: weight.shape[0], : weight.shape[1]] = weight

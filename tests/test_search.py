@@ -11,7 +11,7 @@ import torch
 import np_widgets as npw
 from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.correlation.ascent import Ascent
-from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.field import Field, Unseen
 from np_widgets.learning.correlation.paths import PathSearch
 from np_widgets.learning.correlation.search import DirectionSearch
 
@@ -28,7 +28,7 @@ def normal(seed, *shape):
 
 
 def field_of(profile, outputs=1, samples=80, size=5, seed=0):
-    return DirectionalCorrelation(normal(seed, samples, size), normal(seed + 1, samples, outputs), profile)
+    return Field(normal(seed, samples, size), normal(seed + 1, samples, outputs), profile)
 
 
 def points(network, problem, **options):
@@ -65,8 +65,17 @@ def test_values_and_gradients_are_those_of_automatic_differentiation(profile, ou
 
 def test_one_sided_values_in_blocks_are_those_of_the_better_sign(monkeypatch):
     monkeypatch.setattr("np_widgets.learning.correlation.field._BLOCK_ENTRIES", 64)
-    down, up, features = normal(1, 80, 1), normal(2, 80, 1), normal(3, 80, 4)
-    field = DirectionalCorrelation(features, down, Profile(1, 1.0, 0.0), up)
+    signals, residual, features = normal(1, 80, 1), normal(2, 30, 2), normal(3, 80, 4)
+    weight, share, samples = (
+        normal(5, 2, 1),
+        torch.linspace(0, 1, 30, dtype=torch.float64)[:, None],
+        torch.arange(9, 39),
+    )
+    unseen = Unseen(samples, residual, (weight,), Activation(1, 0.0), torch.ones(30, 1, dtype=torch.bool), share)
+    field = Field(features, signals, Profile(1, 1.0, 0.0), unseen)
+    down, up = signals.clone(), signals.clone()
+    up[samples] = residual @ weight
+    down[samples] = share * (residual @ weight)
     directions = normal(4, 4, 9)
     response = torch.relu(features @ directions) / 80
     expected = torch.maximum(up.T @ response, -down.T @ response).clamp(min=0)[0]
@@ -106,7 +115,7 @@ def test_a_profile_is_the_same_in_numpy_and_its_derivatives_are_those_of_its_val
 
 @pytest.mark.parametrize("rough", [False, True])
 def test_a_search_goes_on_from_any_state(rough):
-    fields: dict[tuple[int, ...], DirectionalCorrelation] = {
+    fields: dict[tuple[int, ...], Field] = {
         (0,): field_of(Profile(1, 1.0, 0.0)),
         (1,): field_of(Profile(1, 1.0, 0.3), 2, seed=3),
     }

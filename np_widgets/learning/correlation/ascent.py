@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.field import Field
 
 _BATCH = 64
 SUFFICIENT_INCREASE = 1e-4
@@ -47,7 +47,7 @@ class Ascent:
     the next one.
     """
 
-    field: DirectionalCorrelation
+    field: Field
     starts: Tensor  # unit vectors as columns; where φ vanishes they are turned around, or dropped if it still does
     tolerance: float  # a start has arrived when its φ grew by less than this share over ten sweeps, or after 40
     nearness: float  # a start is given up this near (one minus the cosine) to a better one
@@ -58,9 +58,7 @@ class Ascent:
     sweeps: int = 0
 
     @classmethod
-    def of(
-        cls, field: DirectionalCorrelation, starts: Tensor, tolerance: float, nearness: float, *, brief: bool = False
-    ) -> Ascent:
+    def of(cls, field: Field, starts: Tensor, tolerance: float, nearness: float, *, brief: bool = False) -> Ascent:
         """An ascent that is about to begin."""
         none, nothing = starts[:, :0], starts[0, :0]
         climb = _Climb(none, none, nothing, nothing, nothing.expand(2, 0))
@@ -147,7 +145,7 @@ class Ascent:
         return alone & ~(near & (self.ends.values >= climb.values.unsqueeze(1))).any(dim=1)
 
 
-def distinct(directions: Tensor, nearness: float, field: DirectionalCorrelation) -> list[int]:
+def distinct(directions: Tensor, nearness: float, field: Field) -> list[int]:
     """Which columns of ``directions`` have none kept before them whose cosine with them is at least 1 − nearness."""
     free = np.ones(directions.shape[1], dtype=bool)
     kept = []
@@ -160,7 +158,7 @@ def distinct(directions: Tensor, nearness: float, field: DirectionalCorrelation)
     return kept
 
 
-def cosines(first: Tensor, second: Tensor, field: DirectionalCorrelation) -> Tensor:
+def cosines(first: Tensor, second: Tensor, field: Field) -> Tensor:
     """Between the columns of two tensors; mirror images count as the same where they are one neuron."""
     products = first.T @ second
     return products.abs() if field.profile.is_symmetric else products

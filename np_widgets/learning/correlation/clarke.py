@@ -68,22 +68,19 @@ def clarke_gradient_norm(objective: Objective, theta: Tensor, kink_tolerance: fl
 def shortest_subgradient(objective: Objective, theta: Tensor, kink_tolerance: float = 1e-9) -> Subgradient:
     """The shortest subgradient of the training loss: zero at a local minimum, on a kink or not.
 
-    A neuron whose pre-activation is zero for some sample is at the kink of its activation there, and its slope may be
-    anything from α to 1. Each choice of these slopes gives the loss another gradient; this finds the shortest.
-
-    A pre-activation counts as zero where ``|z_l| ≤ kink_tolerance · ‖row of W_l‖ · ‖h_{l-1}‖``; where a minimizer
-    approached a kink without reaching it, it takes a larger one. Where more than a thousand slopes are free, or more
-    than ``√(2²⁹/P)``, the result is the gradient, an upper bound.
+    A neuron whose pre-activation is zero for some sample, ``|z_l| ≤ kink_tolerance · ‖row of W_l‖ · ‖h_{l-1}‖``, is at
+    the kink of its activation there, and its slope may be anything from α to 1. Each choice of these slopes gives the
+    loss another gradient; this finds the shortest. Where more than a thousand slopes are free, or more than
+    ``√(2²⁹/P)``, the result is the gradient, an upper bound.
 
     The slopes at all kinks vary on their own, which gives a superset of Clarke's subdifferential: the result is zero at
     every local minimum, but it may be zero elsewhere too, above all where the inputs of the kinked samples are linearly
     dependent.
 
-    The gradient is linear in the slopes of one hidden layer; the shortest one then solves a bounded least-squares
-    problem. Slopes of different layers multiply where one sample is at kinks of both. So with more layers the problem
-    is linearized, and again where that led, for as long as the true subgradient becomes clearly shorter: a Gauss–Newton
-    method, started from the gradient itself and from slopes in the middle of their range. The result is never more than
-    the norm of the gradient, but may be that of a local solution.
+    The gradient is linear in the slopes of one hidden layer: a bounded least-squares problem. Slopes of different
+    layers multiply; so with more layers the problem is linearized, and again where that led, for as long as the true
+    subgradient becomes clearly shorter, from the gradient itself and from slopes in the middle of their range. The
+    result is never more than the norm of the gradient, but may be that of a local solution.
     """
     theta, tolerance = _checked(objective, theta, kink_tolerance)
     plain = float(torch.linalg.vector_norm(objective.loss_and_gradient(theta)[1]))
@@ -109,16 +106,24 @@ def _checked(objective: Objective, theta: Tensor, kink_tolerance: float) -> tupl
     return theta.detach(), tolerance
 
 
-def _at_kinks(network: HomogeneousNetwork, passed: columns.Forward, tolerance: float) -> list[Tensor]:
-    """Which neurons of each hidden layer are at a kink for which samples, of shape ``(k_l, n)``."""
+def _at_kinks(network: HomogeneousNetwork, passed: columns.Forward, tolerance: float) -> list[tuple[Tensor, Tensor]]:
+    """Which neurons of each hidden layer are at a kink for which samples, and which are on as soon as those below are.
+
+    Of shape ``(k_l, n)``. Where nothing arrives from below, z stays zero whatever the weights: that is no kink of the
+    loss. A ReLU that only neurons at kinks reach is on where these are, or off for good: it has no slope of its own.
+    """
     found = []
-    below = torch.zeros_like(passed.hidden[0], dtype=torch.bool)
+    soft = torch.zeros_like(passed.hidden[0], dtype=torch.bool)  # what is about zero, and may become positive
     for z, hidden, weight in zip(passed.pre_activations[:-1], passed.hidden, network.weights, strict=False):
         scale = torch.linalg.vector_norm(weight, dim=1, keepdim=True) * torch.linalg.vector_norm(hidden, dim=0)
-        # Where nothing arrives from below, z stays zero whatever the weights: that is no kink of the loss.
-        reached = (hidden != 0).any(dim=0) | below.any(dim=0)
-        below = (z.abs() <= tolerance * scale) & reached
-        found.append(below)
+        reached = ((hidden != 0) & ~soft).any(dim=0)
+        up, down = ((weight * sign).clamp(min=0) @ soft.to(z) > 0 for sign in (1, -1))
+        if not network.activation.is_relu:
+            reached, up, down = reached | soft.any(dim=0), up & False, down & False
+        kinked = (z.abs() <= tolerance * scale) & (reached | (up & down))
+        follows = up & ~down & ~reached
+        found.append((kinked, follows))
+        soft = kinked | follows
     return found
 
 
@@ -130,7 +135,7 @@ def _samples_at_kinks(objective: Objective, theta: Tensor, tolerance: float, siz
         return found[0]
     for first in range(0, len(inputs), size):
         passed = columns.forward(network.weights, inputs[first : first + size].T, network.activation)
-        kinked = torch.stack([layer.any(dim=0) for layer in _at_kinks(network, passed, tolerance)]).any(dim=0)
+        kinked = torch.stack([layer.any(dim=0) for layer, _ in _at_kinks(network, passed, tolerance)]).any(dim=0)
         found.append(first + torch.nonzero(kinked).flatten())
         if sum(map(len, found)) > _MOST_KINKS:
             break
@@ -156,8 +161,11 @@ class _Kinks:
         self._hidden = passed.hidden
         self._output_signal = problem.loss.residual(passed.output, problem.targets[samples]).T / -problem.samples
         self._slopes = [network.activation.derivative(z) for z in passed.pre_activations[:-1]]
+        at_kinks = _at_kinks(network, passed, tolerance)
+        for slope, (_, follows) in zip(self._slopes, at_kinks, strict=True):
+            slope[follows] = 1.0
         # (neurons, samples) at kinks, of each hidden layer
-        self._places = [torch.nonzero(each, as_tuple=True) for each in _at_kinks(network, passed, tolerance)]
+        self._places = [torch.nonzero(kinked, as_tuple=True) for kinked, _ in at_kinks]
         self.count = sum(len(places) for places, _ in self._places)
         self._decay = to_array(theta) * objective.weight_decay
         self.one_sided = to_array(torch.cat([s[place] for s, place in zip(self._slopes, self._places, strict=True)]))

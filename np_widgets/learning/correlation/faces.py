@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from np_widgets.learning.correlation.field import DirectionalCorrelation
-from np_widgets.learning.correlation.samples import Floats, Samples, nearest_top_singular_vector, norm, unit
+from np_widgets.learning.arrays import to_array
+from np_widgets.learning.correlation.field import Field, Floats
+from np_widgets.learning.correlation.newton import nearest_top_singular_vector, norm, unit
 from np_widgets.learning.correlation.shortest import shortest
 
 _MOST_MOVES = 500
@@ -69,10 +70,9 @@ class _Place:
 class FaceWalk:
     """Ascent of φ from face to face, with signals that do not depend on the direction."""
 
-    def __init__(self, field: DirectionalCorrelation, signals: Tensor, tolerance: float) -> None:
-        self.samples = Samples(field, signals)
-        self.profile = field.profile
-        self.tolerance = tolerance
+    def __init__(self, field: Field, signals: Tensor, tolerance: float) -> None:
+        self.field, self.profile, self.tolerance = field, field.profile, tolerance
+        self.signals = to_array(signals)
         self.eps = torch.finfo(field.features.dtype).eps
         self.norms = field.norms
         self.kink_tolerance = 1e3 * self.eps * self.norms
@@ -102,7 +102,7 @@ class FaceWalk:
         return place.direction, place.value, residual
 
     def _place(self, direction: Floats, before: _Place | None = None) -> _Place:
-        z = self.samples.along(direction)
+        z = self.field.along(direction)
         kinked = np.flatnonzero(np.abs(z) <= self.kink_tolerance)
         axes = span = np.empty((0, len(direction)))
         if before is not None and len(before.kinked):
@@ -111,16 +111,19 @@ class FaceWalk:
                 axes, span, kinked = before.axes, before.span, np.concatenate([before.kinked, added])
         if len(kinked) > len(axes):
             new = kinked[len(axes) :]
-            axes = np.concatenate([axes, self.samples.rows(new) / self.norms[new, None]])
+            axes = np.concatenate([axes, self._rows(new) / self.norms[new, None]])
             span = _row_space(axes) if len(new) > 1 else _extended(span, axes[-1])
         z[kinked] = 0.0
         if 0 < len(span) < len(direction):
             direction = unit(direction - (span @ direction) @ span)
         slopes = self.profile.slopes(z)
         slopes[kinked] = 0.0
-        jacobian = self.samples.total(slopes)
+        jacobian = self.field.weighted(self.signals.T * slopes)
         vector = jacobian @ direction
         return _Place(direction, z, kinked, axes, span, jacobian, vector, norm(vector))
+
+    def _rows(self, index: NDArray[np.intp]) -> Floats:
+        return to_array(self.field.features[torch.from_numpy(index).to(self.field.features.device)])
 
     def _toward_face_maximizer(self, place: _Place) -> Floats | None:
         """A better direction on the same face, or None if this one is stationary there."""
@@ -142,9 +145,9 @@ class FaceWalk:
 
         Between two kinks φ² = A cos²θ + B sin²θ + 2C sinθ cosθ. Returns None if φ does not rise at first.
         """
-        direction, z, kinked, signals = place.direction, place.z, place.kinked, self.samples.signals
+        direction, z, kinked, signals = place.direction, place.z, place.kinked, self.signals
         tangent = unit(tangent - (tangent @ direction) * direction)
-        dz = self.samples.along(tangent)
+        dz = self.field.along(tangent)
         # u(θ) = cosθ·cosine + sinθ·sine, with a jump of both at each kink that is crossed.
         sine = place.jacobian @ tangent
         if len(kinked):
@@ -182,7 +185,7 @@ class FaceWalk:
         if not len(place.kinked):
             residual = norm(smooth) / value
             return residual, smooth if residual > self.tolerance else None
-        coefficient = self.samples.signals[place.kinked] @ outgoing
+        coefficient = self.signals[place.kinked] @ outgoing
         kinks = self._grouped(place.axes, coefficient * self.norms[place.kinked])
         if len(kinks.axes) == len(place.span):
             return self._independent(kinks, smooth, value)

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from np_widgets.learning.correlation.field import DirectionalCorrelation
-from np_widgets.learning.correlation.samples import Floats, Samples, nearest_top_singular_vector, norm, unit
+from np_widgets.learning.arrays import to_array
+from np_widgets.learning.correlation.field import Field, Floats
 
 _MOST_MOVES = 500
 
@@ -15,17 +15,16 @@ _MOST_MOVES = 500
 class Newton:
     """Ascent of φ without kinks; for a power of 1, where φ(b) = ‖Jb‖, the answer is known."""
 
-    def __init__(self, field: DirectionalCorrelation, tolerance: float) -> None:
-        self.samples = Samples(field, field.signals)
-        self.profile = field.profile
-        self.tolerance = tolerance
+    def __init__(self, field: Field, tolerance: float) -> None:
+        self.field, self.profile, self.tolerance = field, field.profile, tolerance
+        self.signals = to_array(field.signals)
 
     def run(self, direction: Floats) -> tuple[Floats, float, float]:
         """The direction where it ends, φ there, and the residual."""
         direction = unit(direction)
         if self.profile.power == 1:
-            slopes = np.full(len(self.samples.signals), self.profile.positive)
-            direction = unit(nearest_top_singular_vector(self.samples.total(slopes), direction))
+            jacobian = self.field.weighted(self.signals.T * self.profile.positive)
+            direction = unit(nearest_top_singular_vector(jacobian, direction))
         value, tangent = self._value_and_tangent(direction)
         for _ in range(_MOST_MOVES):
             if norm(tangent) <= self.tolerance * value:
@@ -40,11 +39,11 @@ class Newton:
         return direction, value, norm(tangent) / value if value > 0 else 0.0
 
     def _value_and_tangent(self, direction: Floats) -> tuple[float, Floats]:
-        z = self.samples.along(direction)
-        vector = self.profile.values(z) @ self.samples.signals
+        z = self.field.along(direction)
+        vector = self.profile.values(z) @ self.signals
         value = norm(vector)
-        weights = (self.samples.signals @ (vector / max(value, 1e-300))) * self.profile.slopes(z)
-        gradient = self.samples.weighted(weights)
+        weights = (self.signals @ (vector / max(value, 1e-300))) * self.profile.slopes(z)
+        gradient = self.field.weighted(weights)
         return value, gradient - (gradient @ direction) * direction
 
     def _backtrack(self, direction: Floats, value: float, tangent: Floats, step: Floats) -> Floats | None:
@@ -59,21 +58,21 @@ class Newton:
 
     def _step(self, direction: Floats, tangent: Floats) -> Floats:
         """A truncated Newton step on the sphere by conjugate gradients; stops at directions of positive curvature."""
-        samples, profile = self.samples, self.profile
-        z = samples.along(direction)
+        field, signals, profile = self.field, self.signals, self.profile
+        z = field.along(direction)
         slope = profile.slopes(z)
-        vector = profile.values(z) @ samples.signals
+        vector = profile.values(z) @ signals
         value = norm(vector)
         outgoing = vector / value
-        coefficient = samples.signals @ outgoing
+        coefficient = signals @ outgoing
         curvature = coefficient * profile.curvatures(z)
-        radial = samples.weighted(coefficient * slope) @ direction
+        radial = field.weighted(coefficient * slope) @ direction
 
         def negative_hessian(v: Floats) -> Floats:
-            change = samples.along(v)
-            turned = (slope * change) @ samples.signals
+            change = field.along(v)
+            turned = (slope * change) @ signals
             turned = (turned - (outgoing @ turned) * outgoing) / value
-            result = samples.weighted(slope * (samples.signals @ turned) + curvature * change) - radial * v
+            result = field.weighted(slope * (signals @ turned) + curvature * change) - radial * v
             return (result @ direction) * direction - result
 
         step = np.zeros_like(direction)
@@ -94,3 +93,23 @@ class Newton:
             search = residual + (new_square / square) * search
             square = new_square
         return step
+
+
+def unit(vector: Floats) -> Floats:
+    """The vector divided by its length: of a few entries NumPy takes a third of torch's time."""
+    return vector / math.sqrt(vector @ vector)
+
+
+def norm(vector: Floats) -> float:
+    """The length of the vector."""
+    return math.sqrt(vector @ vector)
+
+
+def nearest_top_singular_vector(matrix: Floats, direction: Floats) -> Floats:
+    """The projection of ``direction`` on the top right singular space of ``matrix``, of unit length."""
+    if len(matrix) == 1:
+        return unit(matrix[0]) if matrix.any() else direction
+    _, singular, right = np.linalg.svd(matrix, full_matrices=False)
+    top = right[singular >= singular[0] * (1 - 1e-12)]
+    projected = top.T @ (top @ direction)
+    return unit(projected if norm(projected) >= 1e-8 else top[0])

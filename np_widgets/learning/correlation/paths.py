@@ -20,16 +20,15 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.activation import Activation, Profile
-from np_widgets.learning.correlation.field import DirectionalCorrelation, root_mean_square
+from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.correlation.search import DirectionSearch, FoundDirection, Key
+from np_widgets.learning.correlation.signals import Signals
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.one_line import one_line
 from np_widgets.problems import Problem
 
 Path = tuple[int, int]
 """The first and the last hidden layer of a path."""
-
-_ROUNDINGS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +97,10 @@ class PathSearch:
     """The search for the KKT points of some paths, as resumable steps.
 
     With the direction of ``b`` and the signs of the inner weights fixed, the neurons of a path act like one activation
-    on ``bᵀh``: so it is one search over directions for each path and each pattern of signs that is alive. Network and
-    problem are on one device and in one precision; where the network has nothing to start from or to lead to, there is
-    nothing to find. Values below ``value_tolerance · rms(s_{m+1}) · rms(h_{l-1})^P``, with P the degree of the chain,
-    count as zero. Signals of samples that sit on a kink come from its negative side, from the positive one with
-    ``upper``, or are given by the ``slopes`` of each hidden layer, ``(n, k_l)``. ``unseen`` asks for that NCF where it
-    can be searched, see :func:`~np_widgets.learning.correlation.points.find_kkt_points`. A ``rough`` search does
-    not polish, see :class:`~np_widgets.learning.correlation.search.DirectionSearch`.
+    on ``bᵀh``: so it is one search over directions for each path and each pattern of signs that is alive. Where the
+    network has nothing to start from or to lead to, there is nothing to find. Values below ``value_tolerance ·
+    rms(s_{m+1}) · rms(h_{l-1})^P``, with P the degree of the chain, count as zero. ``unseen`` asks for that NCF where
+    it can be searched; ``upper`` and ``slopes`` are those of Signals, ``rough`` is that of DirectionSearch.
     """
 
     def __init__(
@@ -123,57 +119,26 @@ class PathSearch:
     ) -> None:
         sizes = [network.input_size, *network.widths, network.output_size]
         self.paths = tuple((layer, last) for layer, last in paths if sizes[layer - 1] and sizes[last + 1])
+        self.signals = Signals(network, problem, upper=upper, slopes=slopes)
         self._activation = network.activation
         self._value_tolerance = value_tolerance
         at_origin = not any(network.widths)
         self._unseen = {
-            (layer, last): unseen and not at_origin and counts_unseen(network.activation, last, network.hidden_layers)
-            for layer, last in self.paths
+            path: unseen and not at_origin and counts_unseen(network.activation, path[1], network.hidden_layers)
+            for path in self.paths
         }
-        forward = network.forward(problem.inputs)
-        residual = problem.loss.residual(forward.output, problem.targets)
-        # What is left of a perfect fit is rounding, and any correlation with it means nothing.
-        untrained = problem.loss.residual(torch.zeros_like(forward.output), problem.targets)
-        rounding = _ROUNDINGS * torch.finfo(network.dtype).eps
-        largest = max(root_mean_square(untrained), root_mean_square(forward.output))
-        self._is_fitted = root_mean_square(residual) <= rounding * largest
-        signals = network.signals(forward, residual, upper=upper, slopes=slopes)
-        # Nor with signals that cancel: at a minimum of a deep linear network all but those of the outputs do.
-        self._cancelled: set[int] = set()
-        uncancelled = residual.abs()
-        for layer in range(network.hidden_layers - 1, 0, -1):
-            uncancelled = uncancelled @ network.weights[layer + 1].abs()
-            if root_mean_square(signals[layer]) <= rounding * root_mean_square(uncancelled):
-                self._cancelled.add(layer)
-        below_last = network.hidden_layers - 1
-        pushed: Tensor | None = None
-        if network.activation.has_kink and any(self._unseen[path] for path in self.paths if path[1] == below_last):
-            # Neurons of the last hidden layer that are at their kinks respond to a push up as if they were linear. With
-            # slopes given, those for the samples that some neuron below sees are known.
-            z, below = forward.pre_activations[below_last], forward.hidden[below_last]
-            at_kink = z == 0 if slopes is None else (below == 0).all(dim=1, keepdim=True)
-            pushed = torch.where(at_kink, residual @ network.weights[-1], signals[below_last])
-            if not bool((pushed != signals[below_last]).any()):
-                pushed = None
         self._chains: dict[Key, tuple[Path, Chain]] = {}
-        self._fields: dict[Key, DirectionalCorrelation] = {}
+        self._fields: dict[Key, Field] = {}
         for path in self.paths:
-            layer, last = path
-            # A path sees h_{l-1} and sends to z_{m+1}: positions l−1 and m of the two tuples.
-            features, sent = forward.hidden[layer - 1], signals[last]
-            for index, chain in enumerate(chains(network.activation, last - layer + 1)):
+            for index, chain in enumerate(chains(network.activation, path[1] - path[0] + 1)):
                 key = key_of(path, index, at_origin)
                 self._chains[key] = path, chain
-                also = pushed if last == below_last else None
-                self._fields[key] = DirectionalCorrelation(features, sent, chain.profile, also)
+                self._fields[key] = self.signals.field(*path, chain.profile, unseen=self._unseen[path])
         self.directions = DirectionSearch(self._fields, starts, seed, rough=rough)
 
     @property
     def points(self) -> list[KKTPoint]:
-        """The KKT points with a positive value, those of lower degree first, then best first.
-
-        Complete once the search has finished.
-        """
+        """The KKT points with a positive value, lower degrees first, then best first; complete once it has finished."""
         found = [self._point(each) for each in self.directions.found if self._is_positive(each)]
         return sorted(found, key=lambda point: (point.degree, -point.value))
 
@@ -189,7 +154,7 @@ class PathSearch:
     def _is_positive(self, found: FoundDirection) -> bool:
         path, _ = self._chains[found.key]
         counts_unseen = self._unseen[path] and self._activation.has_kink
-        if self._is_fitted or (path[1] in self._cancelled and not counts_unseen):
+        if self.signals.is_fitted or (path[1] in self.signals.cancelled and not counts_unseen):
             return False
         return found.value > self._value_tolerance * self._fields[found.key].scale
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation.faces import FaceWalk
-from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.correlation.newton import Newton
 
 _MOST_REPOLISHES, _ROUNDING = 5, 1e-9
@@ -27,7 +27,7 @@ class PolishedPoint:
     residual: float
 
 
-def polish(field: DirectionalCorrelation, direction: Tensor) -> PolishedPoint:
+def polish(field: Field, direction: Tensor) -> PolishedPoint:
     """Ascend φ from ``direction`` to a KKT point: residual below 10⁻⁸ (float64), and no one-sided ascent left."""
     tolerance = max(1e-8, 100 * torch.finfo(direction.dtype).eps)
     at = to_array(direction)

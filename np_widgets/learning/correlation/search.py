@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from np_widgets.learning.correlation.ascent import Ascent, cosines, distinct
-from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.correlation.polish import PolishedPoint, polish
 
 Key = tuple[int, ...]
@@ -62,9 +62,7 @@ class DirectionSearch:
     what has a cosine above 0.98. Where it is, is one value that is replaced: a copy of a search goes its own way.
     """
 
-    def __init__(
-        self, fields: Mapping[Key, DirectionalCorrelation], starts: int, seed: int, *, rough: bool = False
-    ) -> None:
+    def __init__(self, fields: Mapping[Key, Field], starts: int, seed: int, *, rough: bool = False) -> None:
         self._fields = dict(fields)
         self._rough = rough
         self._seed, self._starts = seed, starts

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _MOST_EXACT = 100  # columns, up to which an active-set method is quick
+_ROUNDS = 60
 
 
 def shortest(vector: Floats, columns: Floats, low: Floats, high: Floats) -> Floats:
@@ -33,3 +34,21 @@ def shortest(vector: Floats, columns: Floats, low: Floats, high: Floats) -> Floa
         solution = scale * scipy.optimize.lsq_linear(unit, goal / scale, bounds, method=method, tol=1e-15).x
     found[free] = np.clip(low[free] + solution * (high - low)[free] / sizes, low[free], high[free])
     return found
+
+
+def shortest_of_each(vectors: Floats, rows: Floats, low: Floats, high: Floats) -> Floats:
+    """The smallest ``‖vector + coefficients · rows‖²`` of each of J, from shapes ``(J, k)``, ``(J, c, k)``, ``(J, c)``.
+
+    By accelerated projected gradients, so about as small: for many small problems at once, of which nobody asks more.
+    """
+    found, plain = np.zeros_like(low), (vectors**2).sum(axis=1)
+    gram, target = rows @ rows.swapaxes(1, 2), (rows @ vectors[:, :, None])[:, :, 0]
+    # The trace bounds the curvature.
+    curvature = np.maximum(np.trace(gram, axis1=1, axis2=2), np.finfo(float).tiny)[:, None]
+    ahead, momentum = found, 1.0
+    for _ in range(_ROUNDS if found.size else 0):
+        moved = np.clip(ahead - (target + (gram @ ahead[:, :, None])[:, :, 0]) / curvature, low, high)
+        following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        ahead = moved + (momentum - 1) / following * (moved - found)
+        found, momentum = moved, following
+    return np.minimum(((vectors + (found[:, None] @ rows)[:, 0]) ** 2).sum(axis=1), plain)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from np_widgets.learning.activation import Profile
-from np_widgets.learning.correlation.field import DirectionalCorrelation
+from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.correlation.polish import polish
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
 from np_widgets.learning.minimizers.minimizer import Minimizer
@@ -60,7 +60,7 @@ class Sliding(Minimizer):
         residual = problem.loss.residual(forward.output, problem.targets)
         incoming, outgoing = network.weights[-2:]
         sizes, old = incoming.norm(dim=1), normalize(incoming, eps=torch.finfo(incoming.dtype).tiny)
-        field = DirectionalCorrelation(below, residual, Profile.of(activation))
+        field = Field(below, residual, Profile.of(activation))
         new = torch.stack([polish(field, each).direction if bool(each.any()) else each for each in old])
         share = 2**-0.5  # both directions of a pair together do at first what the neuron did
         both, out = fitted_sizes(

@@ -10,17 +10,17 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Activation, Profile
 from np_widgets.learning.arrays import to_array
+from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.correlation.paths import KKTPoint, PathSearch, all_paths
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit.ray import Losses, losses_of_path, lowest_on_ray
 from np_widgets.learning.pursuit.rules import TARGET_SHARE
-from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow, NeuronField, neuron_fields
+from np_widgets.learning.saddles.fields import CorrelationFlow, JointFlow
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.layout import Flags, Layout
 from np_widgets.learning.saddles.minimum import shortest
@@ -109,7 +109,7 @@ class Saddle:
         self.curvature: float | None = None
         self._uncertain = self.least_value = 0.0
         self._is_near = True
-        self.fields: dict[int, NeuronField] = {}
+        self.fields: dict[int, Field] = {}
         layers = len(layout.widths)
         # A layer without dormant neurons has nothing to search for.
         wanting = tuple(layer for layer in range(1, layers + 1) if not place.active[layer - 1].all())
@@ -128,8 +128,6 @@ class Saddle:
                 # What grows has to be worth more than its price, which active neurons are worth exactly.
                 self.least_value += (1 + _VALUE_TOLERANCE) * self.decay / 2
             self._is_near = found.norm * size <= _NEAR * loss
-            self.fields = neuron_fields(self.network, objective, slopes)
-            self._slopes = slopes
             paths = [(layer, layer) for layer in wanting]
             # Of several neurons a layer the theory of paths says nothing that is simple.
             alone = len(wanting) > 1 and all(np.sum(~place.active[layer - 1]) == 1 for layer in wanting)
@@ -138,11 +136,13 @@ class Saddle:
             self.search = PathSearch(
                 self.network, problem, paths, starts, seed, _VALUE_TOLERANCE, slopes=slopes, unseen=True
             )
+            profile = Profile.of(activation)
+            self.fields = {layer: self.search.signals.field(layer, layer, profile, unseen=True) for layer in wanting}
         else:
             loss = problem.zero_loss
             self.search = origin_search(problem, layers, activation, starts, seed)
             if layers == 1:
-                self.fields = {1: NeuronField(problem.inputs, self._residual_at_origin(), activation)}
+                self.fields = {1: self.search.signals.field(1, 1, Profile.of(activation), unseen=False)}
                 self.least_value = self.decay / 2 if activation.power == 1 else 0.0
         self.is_fitted = loss <= TARGET_SHARE * problem.zero_loss
 
@@ -196,11 +196,7 @@ class Saddle:
     def _path_flow(self, layer: int, last: int) -> JointFlow:
         """That of a path: a network of one neuron a layer, from what enters layer ``layer`` to ``s_{last+1}``."""
         assert self.network is not None
-        problem, network = self._problem, self.network
-        forward = network.forward(problem.inputs)
-        residual = problem.loss.residual(forward.output, problem.targets)
-        signals = network.signals(forward, residual, slopes=self._slopes)[last]
-        ends = Problem(forward.hidden[layer - 1], signals)
+        ends = Problem(*self.search.signals.ends(layer, last))
         hidden = last - layer + 1
         weights = [torch.ones(1, ends.input_size), *[torch.ones(1, 1)] * (hidden - 1), torch.ones(ends.output_size, 1)]
         chain = HomogeneousNetwork._of([weight.to(ends.inputs) for weight in weights], self._activation)
@@ -342,11 +338,6 @@ class Saddle:
             for matrix, below, above in zip(matrices, ends, ends[1:], strict=False)
         ]
         return HomogeneousNetwork._of(weights, self._activation)
-
-    def _residual_at_origin(self) -> Tensor:
-        problem = self._problem
-        zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
-        return problem.loss.residual(zero, problem.targets)
 
     def _with(self, network: HomogeneousNetwork | None, destination: Destination, scale: float) -> HomogeneousNetwork:
         if network is None:
