@@ -148,6 +148,29 @@ def vector(name: str, value: Any, size: int, *, dtype: torch.dtype, device: torc
     return result
 
 
+def matrices(name: str, weights: Any) -> tuple[Tensor, ...]:
+    """At least two finite matrices that chain, in one precision on one device: always copies."""
+    if isinstance(weights, (str, bytes)) or not hasattr(weights, "__len__"):
+        raise TypeError(f"{name} must be a list of matrices [W_1, …, W_L], got {type(weights).__name__}")
+    if len(weights) < 2:
+        raise ValueError(f"{name} must hold at least two matrices (one hidden layer), got {len(weights)}")
+    like = next((w for w in weights if isinstance(w, Tensor) and w.dtype.is_floating_point), None)
+    precision = torch.float64 if like is None else dtype(f"the dtype of {name}", like.dtype)
+    place = torch.device("cpu") if like is None else like.device
+    checked = tuple(
+        floats(f"{name}[{index}]", weight, dimensions=(2,), dtype=precision, device=place)
+        for index, weight in enumerate(weights)
+    )
+    for index in range(1, len(checked)):
+        below, above = checked[index - 1].shape[0], checked[index].shape[1]
+        if below != above:
+            raise ValueError(
+                f"{name}[{index}] must have {below} columns, as many as {name}[{index - 1}] has rows; "
+                f"got shape {tuple(checked[index].shape)}"
+            )
+    return checked
+
+
 def dtype(name: str, value: Any) -> torch.dtype:
     """``torch.float32`` or ``torch.float64``, also by their names."""
     known = {"float32": torch.float32, "float64": torch.float64}

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -400,7 +401,13 @@ def test_an_input_that_does_not_vary_is_not_seen():
     assert model.predict(X.assign(same=0.1)) == pytest.approx(model.predict(X.assign(same=5.0)))
 
 
-def test_a_session_takes_up_the_pursuit():
+def test_the_widget_shows_the_growth_of_the_pursuit():
     model = regressor().fit(*data())
-    with npw.Session(model.pursuit_) as session:
-        assert session.frame.network.widths == model.network_.widths
+    widget = model.widget(hide=["inspect"])
+    try:
+        assert widget.session.frame.network.widths == widget.widths == model.network_.widths
+        assert widget.session.frame.growth == tuple(model.pursuit_.growth)
+    finally:
+        widget.close()
+    with pytest.raises(NotFittedError):
+        regressor().widget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
-from np_widgets.learning.activation import Activation
+from np_widgets.learning.activation import Activation, RectifiedPower
 from np_widgets.learning.network import HomogeneousNetwork
 
 powers = st.integers(1, 4)
@@ -231,3 +232,51 @@ def test_unsound_neurons_are_refused(layer, incoming, outgoing, argument):
 def test_inputs_of_the_wrong_width_are_refused():
     with pytest.raises(ValueError, match=r"inputs must have shape \(n, 3\), got \(4, 2\)"):
         _network([3, 2, 1])(torch.ones(4, 2))
+
+
+@pytest.mark.parametrize(
+    "between", [nn.ReLU, lambda: nn.LeakyReLU(0.3), nn.Identity, lambda: RectifiedPower(Activation(2, -0.5))]
+)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("widths", [(4,), (4, 3), (2, 5, 3)])
+def test_from_module_computes_what_the_module_does(widths, bias, between):
+    torch.manual_seed(0)
+    sizes = [3, *widths, 2]
+    layers = [nn.Linear(below, above, bias=bias, dtype=torch.float64) for below, above in itertools.pairwise(sizes)]
+    inside = [each for layer in layers[:-1] for each in (layer, between())]
+    module = nn.Sequential(nn.Sequential(*inside), layers[-1])
+    network = HomogeneousNetwork.from_module(module)
+    inputs = torch.randn(20, 3, dtype=torch.float64)
+    with_constant = torch.cat([inputs, torch.ones(20, 1, dtype=torch.float64)], dim=1)
+    torch.testing.assert_close(network(with_constant if bias else inputs), module(inputs))
+    assert network.widths == tuple(width + bias for width in widths)
+    layers[0].weight.data.zero_()
+    assert bool(network.weights[0].any())
+
+
+def test_from_module_is_the_way_back():
+    network = HomogeneousNetwork([torch.randn(3, 2), torch.randn(1, 3)], power=2, leak=0.5)
+    again = HomogeneousNetwork.from_module(network.to_module())
+    assert (again.power, again.leak, again.dtype) == (2, 0.5, torch.float32)
+    assert all(map(torch.equal, again.weights, network.weights))
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "said"),
+    [
+        (nn.Linear(2, 1), TypeError, "got Linear"),
+        (nn.Sequential(nn.Linear(2, 1)), ValueError, "got Linear"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), ValueError, "got Linear, Linear"),
+        (nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.ReLU()), ValueError, "got Linear, ReLU, ReLU"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), TypeError, "got a Tanh"),
+        (
+            nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Identity(), nn.Linear(3, 1)),
+            ValueError,
+            "the same activation everywhere, got ReLU(), Identity()",
+        ),
+    ],
+)
+def test_from_module_refuses(module, error, said):
+    with pytest.raises(error, match=r"^module must") as raised:
+        HomogeneousNetwork.from_module(module)
+    assert said in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -102,6 +103,12 @@ class PursuitEstimator(BaseEstimator):
                 f"max_neurons={_MOST_IN_FORMULA} or a larger weight_decay, or see explain()"
             )
         return self._expression().text(digits, latex)
+
+    def widget(self, **options: Any) -> Any:
+        """A :class:`~np_widgets.PursuitWidget` of the fitted pursuit, with its ``options``: how the network grew."""
+        check_is_fitted(self)
+        # Estimators know nothing of widgets, which are loaded when one is asked for.
+        return import_module("np_widgets.widgets.pursuit").PursuitWidget(self.pursuit_, **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -46,8 +46,7 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
     network_
         The :class:`~np_widgets.HomogeneousNetwork` on standardized inputs and the constant.
     pursuit_
-        The :class:`~np_widgets.NeuronPursuit` that grew it; ``npw.PursuitWidget(npw.Session(model.pursuit_))`` shows
-        it.
+        The :class:`~np_widgets.NeuronPursuit` that grew it; :meth:`widget` shows it.
     weight_decay_
         λ.
     decay_path_

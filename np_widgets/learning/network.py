@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from np_widgets import arguments
 from np_widgets.learning import columns
-from np_widgets.learning.activation import Activation, RectifiedPower
+from np_widgets.learning.activation import Activation
 from np_widgets.learning.balance import balanced
+from np_widgets.learning.modules import module_of, weights_of
 from np_widgets.problems import Problem
 
 
@@ -49,7 +50,7 @@ class HomogeneousNetwork:
 
     def __init__(self, weights: Sequence[Any], *, power: int = 1, leak: float = 0.0) -> None:
         self.activation = Activation(power, leak)
-        self.weights = _checked_weights(weights)
+        self.weights = arguments.matrices("weights", weights)
 
     @classmethod
     def _of(cls, weights: Sequence[Tensor], activation: Activation) -> HomogeneousNetwork:
@@ -255,15 +256,26 @@ class HomogeneousNetwork:
 
     def to_module(self) -> nn.Sequential:
         """The same function as a plain, trainable ``torch.nn.Module`` (bias-free ``Linear`` layers)."""
-        modules: list[nn.Module] = []
-        for layer, weight in enumerate(self.weights, start=1):
-            linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device=self.device, dtype=self.dtype)
-            with torch.no_grad():
-                linear.weight.copy_(weight)
-            modules.append(linear)
-            if layer < len(self.weights):
-                modules.append(RectifiedPower(self.activation))
-        return nn.Sequential(*modules)
+        return module_of(self.weights, self.activation)
+
+    @classmethod
+    def from_module(cls, module: nn.Sequential) -> HomogeneousNetwork:
+        """The network that computes what a ``torch.nn.Module`` does.
+
+        Parameters
+        ----------
+        module
+            ``Linear`` layers with ``ReLU``, ``LeakyReLU`` or ``Identity`` between them. With biases the network takes
+            inputs with a constant 1 at the end, as :meth:`Problem.standardized` appends it, and has in each hidden
+            layer one neuron more, which hands it on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is made of anything else.
+        """
+        weights, activation = weights_of(module)
+        return cls(weights, power=activation.power, leak=activation.leak)
 
     def __repr__(self) -> str:
         return (
@@ -276,25 +288,3 @@ class HomogeneousNetwork:
         if inputs.shape[1] != self.input_size:
             raise ValueError(f"inputs must have shape (n, {self.input_size}), got {tuple(inputs.shape)}")
         return inputs
-
-
-def _checked_weights(weights: Sequence[Any]) -> tuple[Tensor, ...]:
-    if isinstance(weights, (str, bytes)) or not hasattr(weights, "__len__"):
-        raise TypeError(f"weights must be a list of matrices [W_1, …, W_L], got {type(weights).__name__}")
-    if len(weights) < 2:
-        raise ValueError(f"weights must hold at least two matrices (one hidden layer), got {len(weights)}")
-    like = next((w for w in weights if isinstance(w, Tensor) and w.dtype.is_floating_point), None)
-    dtype = torch.float64 if like is None else arguments.dtype("the dtype of weights", like.dtype)
-    device = torch.device("cpu") if like is None else like.device
-    checked = tuple(
-        arguments.floats(f"weights[{index}]", weight, dimensions=(2,), dtype=dtype, device=device)
-        for index, weight in enumerate(weights)
-    )
-    for index in range(1, len(checked)):
-        below, above = checked[index - 1].shape[0], checked[index].shape[1]
-        if below != above:
-            raise ValueError(
-                f"weights[{index}] must have {below} columns, as many as weights[{index - 1}] has rows; "
-                f"got shape {tuple(checked[index].shape)}"
-            )
-    return checked

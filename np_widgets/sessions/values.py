@@ -175,11 +175,12 @@ def _facts(problem: Problem) -> dict[str, Any]:
 
 
 def _problem(facts: dict[str, Any]) -> Problem:
-    recipe, validation, scaling = (facts.pop(name) for name in ("recipe", "validation", "scaling"))
+    recipe, validation, scaling = (facts.pop(name, None) for name in ("recipe", "validation", "scaling"))
     if not isinstance(recipe, (str, type(None))):
         raise TypeError(f"the recipe of a problem must be text, got {recipe!r}")
     classes = facts.pop("classes")  # of the targets there are the codes
-    problem = Problem(**facts, classes=None if classes is None else len(checked_classes(classes)))
+    classes = None if classes is None else checked_classes(classes)
+    problem = Problem(**facts, classes=None if classes is None else len(classes))
     if validation is not None:
         problem = problem.with_validation(validation)
     # It would be pasted into a notebook: only what the ready-made problems write.
