@@ -77,6 +77,18 @@ def class_role(label: int) -> str:
     return f"class {label % len(CLASSES)}"
 
 
+# Of runs that are compared: each has a color and a dash, and its number at the end of its line.
+_SESSIONS = (
+    Look("blue", 2.2),
+    Look("orange", 2.2, "dashed"),
+    Look("green", 2.2, "dash_dotted"),
+    Look("pink", 2.4, "dotted"),
+    Look("text", 1.4),
+    Look("brown", 1.8, "dashed"),
+    Look("sky", 1.8, "dash_dotted"),
+    Look("muted", 2.4, "dotted"),
+)
+
 LOOKS = {
     # From bottom to top.
     "cells": Look("muted"),
@@ -111,6 +123,11 @@ LOOKS = {
     "thin": Look("blue", 1.4),
     "main": Look("blue", 2.6),
     "test": Look("orange", 1.3, "dashed", marker="square", size=6.5),
+    **{f"session {index}": look for index, look in enumerate(_SESSIONS)},
+    **{
+        f"samples {index}": Look(look.color, marker=MARKERS[index % len(MARKERS)], size=5.0, opacity=0.6)
+        for index, look in enumerate(_SESSIONS)
+    },
     "testing": Look("orange", marker="square", size=5.0, opacity=0.6),
     "predicted": Look("orange", 2.0, "dashed"),
     "predicted escape": Look("orange", marker="circle", size=9.0, filled=False),

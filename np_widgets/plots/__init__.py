@@ -1,5 +1,6 @@
 """Pictures of pursuits and saddle flows as matplotlib figures: for a paper, a PDF, or a page that runs no kernel."""
 
+from np_widgets.plots.comparison import comparison
 from np_widgets.plots.figures import (
     architecture,
     candidates,
@@ -18,6 +19,7 @@ from np_widgets.plots.figures import (
 __all__ = [
     "architecture",
     "candidates",
+    "comparison",
     "directions",
     "ensemble",
     "function",

@@ -12,7 +12,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble
 from np_widgets.learning.pursuit.growth import PursuitFrame
@@ -29,23 +28,19 @@ from np_widgets.pictures import plateaus as _plateaus
 from np_widgets.pictures import weights as _weights
 from np_widgets.pictures.labels import number, widths
 from np_widgets.pictures.probe import probe
-from np_widgets.pictures.scene import Scene
-from np_widgets.plots import style
-from np_widgets.plots.render import draw
+from np_widgets.plots.page import Size, alone, page
 from np_widgets.plots.sources import named, problem_of, pursuit_frame, saddle_frame
 from np_widgets.problems import Problem
-
-Size = tuple[float, float] | None
 
 
 def architecture(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """The network: neurons in columns, signed weights between them, and dashed what the current iteration added."""
-    return _alone(_architecture.architecture(pursuit_frame(source)), ax, size or (4.6, 3.6))
+    return alone(_architecture.architecture(pursuit_frame(source)), ax, size or (4.6, 3.6))
 
 
 def weights(source: Any, layer: int = 1, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """``W_layer`` as a signed heat map; the other matrices but the first are written out if they are small."""
-    return _alone(_weights.weights(pursuit_frame(source), layer), ax, size or (4.8, 3.2))
+    return alone(_weights.weights(pursuit_frame(source), layer), ax, size or (4.8, 3.2))
 
 
 def function(
@@ -54,7 +49,7 @@ def function(
     """The learned function beside the truth or the data, in the way that suits the problem."""
     frame = pursuit_frame(source)
     scene = _function.function(frame, probe(problem_of(source, frame, problem)), output)
-    return _alone(scene, ax, size or (4.6, 3.4))
+    return alone(scene, ax, size or (4.6, 3.4))
 
 
 def loss(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
@@ -64,12 +59,12 @@ def loss(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
     added, with median and quartiles.
     """
     scene = _ladder.ladder(source) if isinstance(source, PursuitEnsemble) else _loss.loss(pursuit_frame(source))
-    return _alone(scene, ax, size or (6.0, 3.2))
+    return alone(scene, ax, size or (6.0, 3.2))
 
 
 def candidates(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """The NCF value of each candidate of the last search and where the look-ahead took it, and which was taken."""
-    return _alone(_candidates.candidates(pursuit_frame(source)), ax, size or (5.2, 3.6))
+    return alone(_candidates.candidates(pursuit_frame(source)), ax, size or (5.2, 3.6))
 
 
 def overview(
@@ -86,31 +81,31 @@ def overview(
         ],
         [_loss.loss(frame), _candidates.candidates(frame)],
     ]
-    return _page(_title(frame, problem), scenes, ((1.0, 1.0, 1.0), (1.25, 1.0)), (1.2, 1.0), size or (12.0, 7.6))
+    return page(_title(frame, problem), scenes, ((1.0, 1.0, 1.0), (1.25, 1.0)), (1.2, 1.0), size or (12.0, 7.6))
 
 
 def norms(source: Any, index: int | None = None, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """The norm of the dormant weights over time on a log scale, beside what the NCF predicts, with the escapes."""
-    return _alone(_norms.norms(saddle_frame(source), index), ax, size or (6.4, 4.0))
+    return alone(_norms.norms(saddle_frame(source), index), ax, size or (6.4, 4.0))
 
 
 def directions(source: Any, layer: int | None = None, index: int | None = None, *, size: Size = None) -> Figure:
     """How dormant neurons turn towards KKT points: cosines over time, and the directions of one layer in a plane."""
     frame = saddle_frame(source)
     scenes = [[_alignment.alignment(frame, index), _plane.plane(frame, index, layer)]]
-    return _page("", scenes, ((1.25, 1.0),), (1.0,), size or (9.6, 4.2))
+    return page("", scenes, ((1.25, 1.0),), (1.0,), size or (9.6, 4.2))
 
 
 def plateaus(source: Any, index: int | None = None, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """The training loss over time with the plateaus near saddles, the escapes, and what Neuron Pursuit reaches."""
-    return _alone(_plateaus.plateaus(saddle_frame(source), index), ax, size or (6.4, 3.6))
+    return alone(_plateaus.plateaus(saddle_frame(source), index), ax, size or (6.4, 3.6))
 
 
 def saddle_weights(
     source: Any, layer: int = 1, index: int | None = None, *, ax: Axes | None = None, size: Size = None
 ) -> Figure:
     """``W_layer`` as a signed heat map with the blocks of active and of dormant neurons framed, each on its scale."""
-    return _alone(_weights.saddle_weights(saddle_frame(source), index, layer), ax, size or (5.4, 3.6))
+    return alone(_weights.saddle_weights(saddle_frame(source), index, layer), ax, size or (5.4, 3.6))
 
 
 def saddle_overview(source: Any, *, layer: int | None = None, index: int | None = None, size: Size = None) -> Figure:
@@ -125,7 +120,7 @@ def saddle_overview(source: Any, *, layer: int | None = None, index: int | None 
             _weights.saddle_weights(frame, index, layer or _plane.best_layer(frame, index) or 1),
         ],
     ]
-    return _page(_saddle_title(frame), scenes, ((1.0, 1.0), (1.05, 1.0, 1.0)), (1.05, 1.0), size or (11.0, 7.4))
+    return page(_saddle_title(frame), scenes, ((1.0, 1.0), (1.05, 1.0, 1.0)), (1.05, 1.0), size or (11.0, 7.4))
 
 
 def ensemble(ensemble: PursuitEnsemble, *, size: Size = None) -> Figure:
@@ -133,42 +128,7 @@ def ensemble(ensemble: PursuitEnsemble, *, size: Size = None) -> Figure:
     if not isinstance(ensemble, PursuitEnsemble):
         raise TypeError(f"ensemble must be a PursuitEnsemble, as pursue_many returns, got {named(ensemble)}")
     scenes = [[_ladder.ladder(ensemble), _ladder.endings(ensemble)]]
-    return _page("", scenes, ((1.5, 1.0),), (1.0,), size or (9.6, 3.8))
-
-
-def _alone(scene: Scene, ax: Axes | None, size: tuple[float, float]) -> Figure:
-    if ax is not None and not isinstance(ax, Axes):
-        raise TypeError(f"ax must be matplotlib axes or None, got {named(ax)}")
-    ax = style.figure(*_checked(size)).subplots() if ax is None else ax
-    draw(ax, scene)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
-
-
-def _page(
-    title: str,
-    scenes: list[list[Scene]],
-    widths: tuple[tuple[float, ...], ...],
-    heights: tuple[float, ...],
-    size: tuple[float, float],
-) -> Figure:
-    figure = style.figure(*_checked(size))
-    if title:
-        style.caption(figure, title)
-    rows = figure.add_gridspec(len(scenes), 1, height_ratios=list(heights))
-    for line, (own, shares) in enumerate(zip(scenes, widths, strict=True)):
-        places = rows[line].subgridspec(1, len(own), width_ratios=list(shares))
-        for index, scene in enumerate(own):
-            draw(figure.add_subplot(places[index]), scene)
-    return figure
-
-
-def _checked(size: Any) -> tuple[float, float]:
-    if not isinstance(size, (tuple, list)) or len(size) != 2:
-        raise TypeError(f"size must be (width, height) in inches or None, got {named(size)}")
-    width, height = (arguments.real("size", side, above=0, most=100) for side in size)
-    return width, height
+    return page("", scenes, ((1.5, 1.0),), (1.0,), size or (9.6, 3.8))
 
 
 def _title(frame: PursuitFrame, problem: Problem) -> str:

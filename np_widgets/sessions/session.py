@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 
 from np_widgets import arguments
+from np_widgets.learning.course import Course
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.engine import Engine
 from np_widgets.problems import Problem
@@ -204,6 +205,10 @@ class Session(Background):
         The problem is made anew where it is ready-made; for other data there is a line to fill in.
         """
         return written(self.engine, self._looked(self.history.snapshot), self._worker.torch_threads)
+
+    def course(self, name: str = "this session") -> Course:
+        """What the session has been since its engine last started over, as arrays; see :class:`Course`."""
+        return Course.of(name, self.status, [(kept.frame, kept.seconds) for kept in self.history.all_kept()])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, for :func:`load`; also while the session runs.
