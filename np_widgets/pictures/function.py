@@ -27,15 +27,16 @@ def function(frame: PursuitFrame, probe: Probe, output: int | None = None) -> Sc
     if output is None:
         output = 1 if probe.classes and probe.outputs == 2 else 0
     output = arguments.whole("output", output, 0, probe.outputs - 1)
-    learned = _learned(frame, probe, probe.points)
+    values = learned(frame, probe, probe.points)
     if probe.kind in ("hypercube", "curve"):
-        return _lines(frame, probe, learned, output)
+        return _lines(frame, probe, values, output)
     if probe.kind == "regions":
-        return _regions(frame, probe, learned, output)
-    return _scatter(probe, learned, output) if probe.kind == "scatter" else _confusion(probe, learned)
+        return _regions(frame, probe, values, output)
+    return _scatter(probe, values, output) if probe.kind == "scatter" else _confusion(probe, values)
 
 
-def _learned(frame: PursuitFrame, probe: Probe, points: Tensor) -> Floats | None:
+def learned(frame: PursuitFrame, probe: Probe, points: Tensor) -> Floats | None:
+    """What the frame's network says at some points, ``(k, m)``; None without one."""
     if not frame.weights:
         return None
     weights = [torch.as_tensor(weight, dtype=torch.float64, device="cpu") for weight in frame.weights]
@@ -101,7 +102,7 @@ def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: 
             shown = shown if discrete else snapped(shown, low, high)
             marks.append(Cells("cells", x, y, values=shown, shades=shades, smooth=not discrete))
         marks.append(
-            Curve(role, *_outlines(x, y, grid, probe.outputs if discrete else 0, probe.classes), f"{label} {names}")
+            Curve(role, *outlines(x, y, grid, probe.outputs if discrete else 0, probe.classes), f"{label} {names}")
         )
     data = (probe.data_inputs[:, 0], probe.data_inputs[:, 1])
     if probe.classes:
@@ -121,7 +122,7 @@ def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: 
     )
 
 
-def _outlines(x: Floats, y: Floats, values: Floats, groups: int, classes: bool) -> tuple[Floats, Floats]:
+def outlines(x: Floats, y: Floats, values: Floats, groups: int, classes: bool) -> tuple[Floats, Floats]:
     """Level lines; of classes the boundary of each of the ``groups``, as their numbers have no order."""
     maps = [(values == group).astype(np.float64) for group in range(groups)] if groups else [values]
     levels = [0.5] if classes else round_ticks(*_range(values)).tolist()
@@ -133,7 +134,7 @@ def _outlines(x: Floats, y: Floats, values: Floats, groups: int, classes: bool) 
 
 
 def _agreement(frame: PursuitFrame, probe: Probe, output: int) -> str:
-    at_data = _learned(frame, probe, probe.data_points)
+    at_data = learned(frame, probe, probe.data_points)
     if at_data is None:
         return ""
     data = count(len(at_data), "training sample")

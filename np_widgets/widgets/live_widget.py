@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ipywidgets
 
 from np_widgets import arguments
+from np_widgets.pictures.scene import Key
 from np_widgets.problems import Problem
 from np_widgets.widgets.audience import Audience
 from np_widgets.widgets.controls import Controls
@@ -50,7 +51,8 @@ class LiveWidget(ipywidgets.VBox):
         self._problem: Problem = self.session.engine.problem  # type: ignore[attr-defined]
         self._lines = StatusLines(self._subject, self._problem.name)
         self._controls = self._made_controls(hidden)
-        panels = [Panel(each, self._refresh) for name, each in self._pictures().items() if name not in hidden]
+        pictures = [each for name, each in self._pictures().items() if name not in hidden]
+        self._panels = panels = [Panel(each, self._refresh, self._clicked) for each in pictures]
         grid = ipywidgets.Box([panel.box for panel in panels])
         grid.add_class("npw-grid")
         pacer = Pacer()
@@ -107,6 +109,9 @@ class LiveWidget(ipywidgets.VBox):
         """What the pictures show."""
         return frame
 
+    def _clicked(self, key: Key) -> None:
+        """What a mark that was clicked stands for."""
+
     def _show_readouts(self, moment: Moment) -> None:
         # Once for all pictures: what is looked at may be the user's choice, and change meanwhile.
         self._look = self._looked_at(moment.frame)
@@ -114,7 +119,7 @@ class LiveWidget(ipywidgets.VBox):
         self._controls.show(moment.frame, moment.status)
 
     def _show_panel(self, panel: Panel, moment: Moment) -> None:
-        panel.show(self._look)
+        panel.show(self._look, getattr(self._look, "selected", None))
 
     def _show_traits(self, moment: Moment) -> None:
         values = {**self._traits_of(moment.frame), "message": moment.frame.message, "status": moment.status}

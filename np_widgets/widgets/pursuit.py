@@ -16,6 +16,8 @@ from np_widgets.pictures.labels import number
 from np_widgets.pictures.labels import widths as written
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.probe import probe
+from np_widgets.pictures.scene import Key
+from np_widgets.pictures.selection import with_share
 from np_widgets.pictures.weights import weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
@@ -26,6 +28,7 @@ from np_widgets.widgets.live_widget import LiveWidget
 from np_widgets.widgets.pursuit_controls import CONTROLS, PursuitControls
 from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle import SaddleWidget
+from np_widgets.widgets.selection import PursuitView
 from np_widgets.widgets.sources import Sources
 from np_widgets.widgets.tree import close_tree
 
@@ -45,8 +48,8 @@ class PursuitWidget(LiveWidget):
         :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`, or the
         :class:`~np_widgets.sessions.session.Session` of one.
     hide
-        Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"inspect"``,
-        ``"reset"``, ``"method"``, ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures
+        Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"select"``,
+        ``"inspect"``, ``"reset"``, ``"method"``, ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures
         (``"architecture"``, ``"weights"``, ``"function"``, ``"loss"``, ``"candidates"``) to leave out. Without
         ``"reset"`` the settings that it would apply go, too.
     rate
@@ -90,6 +93,7 @@ class PursuitWidget(LiveWidget):
     _sources = Sources("PursuitWidget", NeuronPursuit)
     _control_names = CONTROLS
     _panel_names = PANELS
+    _controls: PursuitControls
 
     iteration = LiveInt(0, read_only=True)
     widths = LiveTuple(read_only=True)
@@ -110,6 +114,24 @@ class PursuitWidget(LiveWidget):
     def inspected(self) -> SaddleWidget | None:
         """The widget of the saddle that is inspected, in the place of the pursuit's pictures; else None."""
         return self._inspection.widget
+
+    @property
+    def selected(self) -> Key | None:
+        """What is highlighted in all pictures: ``("neuron", layer, index)``, ``("candidate", index)`` or None.
+
+        Layers count from 1 and indices from 0, as in the frames. Set it to select something; a click on a mark does
+        that, too.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such neuron or candidate.
+        """
+        return self._controls.selection.value(self.session.frame)
+
+    @selected.setter
+    def selected(self, value: Key | None) -> None:
+        self._controls.selection.select(value, self.session.frame)
 
     def inspect_saddle(self, **options: Any) -> SaddleWidget:
         """Pause the pursuit, and show the saddle that its network is at, in the place of the pursuit's pictures.
@@ -172,37 +194,47 @@ class PursuitWidget(LiveWidget):
         outputs = [(name, output) for output, name in enumerate(points.choices)]
         return {
             "architecture": Picture(
-                lambda frame, _: architecture(frame, points),
+                lambda view, _: architecture(view.frame, points),
                 "Lines are weights, from the inputs on the left to the output: blue positive, orange with a dot "
                 "negative, the broader the larger. What this iteration added is dashed, its neuron ringed.",
             ),
             "weights": Picture(
-                lambda frame, layer: weights(frame, layer or 1, points),
+                lambda view, layer: weights(view.frame, layer or 1, points),
                 "One row a neuron, one column for each input or neuron below. Blue is positive, orange with a minus "
                 "negative; a dashed frame marks the new neuron.",
-                choice=Choice("Weights of", "Which weight matrix to show", lambda f: weight_matrices(len(f.weights))),
+                choice=Choice(
+                    "Weights of", "Which weight matrix to show", lambda view: weight_matrices(len(view.frame.weights))
+                ),
             ),
             "function": Picture(
-                lambda frame, output: function(frame, points, output),
+                lambda view, output: with_share(
+                    function(view.frame, points, output), view.frame, points, view.selected, output
+                ),
                 "What the network computes beside what it should. Where both agree, one lies upon the other.",
                 choice=Choice("Output", "Which output to show", lambda _: outputs, "200px"),
             ),
             "loss": Picture(
-                lambda frame, _: loss(frame),
+                lambda view, _: loss(view.frame),
                 "A stair for each network, of the same width however many steps it took; the level it came to is "
                 "written under it. A triangle marks where a neuron joined the layer of that number.",
                 wide=True,
                 height="210px",
             ),
             "candidates": Picture(
-                lambda frame, _: candidates(frame),
+                lambda view, _: candidates(view.frame),
                 "Each stem is a direction that the search found for a new neuron, as high as its NCF value. Squares "
                 "belong to the axis on the right: the loss after a short training. The lowest is taken.",
                 wide=True,
                 height="210px",
-                of=lambda f: (f.candidates, f.taken, f.phase, f.iteration, f.hidden_layers, f.finished),
+                of=lambda view: _of_candidates(view.frame),
             ),
         }
+
+    def _looked_at(self, frame: PursuitFrame) -> PursuitView:
+        return PursuitView(frame, self._controls.selection.value(frame))
+
+    def _clicked(self, key: Key) -> None:
+        self._controls.selection.click(key, self.session.frame)
 
     def _traits_of(self, frame: PursuitFrame) -> Mapping[str, Any]:
         return {"iteration": frame.iteration, "widths": frame.widths, "loss": frame.loss}
@@ -221,3 +253,8 @@ class PursuitWidget(LiveWidget):
         from np_widgets.plots import overview  # noqa: PLC0415 (matplotlib is heavy, and needed only for a display)
 
         return overview(self.session.frame, self._problem)
+
+
+def _of_candidates(frame: PursuitFrame) -> tuple[Any, ...]:
+    """As long as this stays the same, so do the pictures of the candidates."""
+    return frame.candidates, frame.taken, frame.phase, frame.iteration, frame.hidden_layers, frame.finished

@@ -14,6 +14,7 @@ from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.controls import Controls, OnRefusal
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, group, real, whole
 from np_widgets.widgets.inputs import Input
+from np_widgets.widgets.selection import Selection
 from np_widgets.widgets.settings import Setting, Settings
 from np_widgets.widgets.writing import update
 
@@ -23,6 +24,7 @@ CONTROLS = (
     "add_neuron",
     "speed",
     "minimizer",
+    "select",
     "inspect",
     "reset",
     "method",
@@ -55,6 +57,7 @@ class PursuitControls(Controls):
         self._speed = Input(_speed_input, _speed_name(session.speed), self._set_speed)
         self._minimizer = Input(_minimizer_input, _minimizer(session.frame), self._set_minimizer)
         self._under_way: set[object] = set()
+        self.selection = Selection(on_change)
         self._inspect = button(
             "Inspect this saddle",
             "search",
@@ -67,6 +70,7 @@ class PursuitControls(Controls):
             "add_neuron": group([self._add, self._layer.box]),
             "speed": self._speed.box,
             "minimizer": self._minimizer.box,
+            "select": self.selection.box,
             "inspect": self._inspect,
         }
         self._arrange(hidden, row)
@@ -74,6 +78,7 @@ class PursuitControls(Controls):
     def show(self, frame: PursuitFrame, status: str) -> None:
         super().show(frame, status)
         update(self._inspect, disabled=status == "closed")
+        self.selection.show(frame)
         closed = status == "closed"
         speed = self._session.speed
         self._speeds[_speed_name(speed)] = speed

@@ -13,7 +13,8 @@ import ipywidgets
 import numpy as np
 
 from np_widgets.pictures.looks import LOOKS
-from np_widgets.pictures.scene import Area, Axis, Cells, Curve, Dots, Edges, Floats, Mark, Scene, Texts
+from np_widgets.pictures.scene import Area, Axis, Cells, Curve, Dots, Edges, Floats, Key, Mark, Scene, Texts
+from np_widgets.pictures.selection import highlighted
 from np_widgets.widgets import legend
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.elements import text_widget
@@ -65,10 +66,19 @@ class Panel:
         What to draw.
     on_choice
         Called when the user has chosen something else to be drawn.
+    on_click
+        Called with what was clicked.
     """
 
-    def __init__(self, picture: Picture, on_choice: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        on_choice: Callable[[], None] = lambda: None,
+        on_click: Callable[[Key], None] = lambda _: None,
+    ) -> None:
         self._picture = picture
+        self._on_click = on_click
+        self._clickable: dict[tuple[str, str], Mark] = {}
         self._marks: dict[tuple[str, str], bqplot.Mark] = {}
         self._held: dict[tuple[str, str], dict[str, Any]] = {}  # what those that are seen were given
         self._axes_shown: tuple[Any, ...] = ()
@@ -102,23 +112,24 @@ class Panel:
         if picture.wide:
             self.box.add_class("npw-wide")
 
-    def show(self, shown: Any) -> None:
-        """Draw what there is to see of it; on the publisher's thread."""
+    def show(self, shown: Any, selected: Key | None = None) -> None:
+        """Draw what there is to see of it, and set off what is selected; on the publisher's thread."""
         value = None
         if self._chooser is not None and self._picture.choice is not None:
             self._chooser.offer(self._picture.choice.options(shown))
             value = self._chooser.value
-        of = None if self._picture.of is None else (self._picture.of(shown), value)
+        of = None if self._picture.of is None else (self._picture.of(shown), value, selected)
         if of is not None and of == self._of:
             return
         self._of = None  # until it is drawn
-        scene = self._picture.scene(shown, value)
+        scene = highlighted(self._picture.scene(shown, value), selected)
         self._show_axes(scene)
         held, self._held = self._held, {}
         for mark in scene.marks:
             for part, make, values in _parts(mark, scene):
                 key = mark.role, part
                 before, self._held[key] = held.pop(key, {}), values
+                self._clickable[key] = mark
                 drawn = self._mark(key, make, mark)
                 # Asking a widget what it holds takes longer than remembering what it was given.
                 if len(before) != len(values) or not all(same(before.get(name), new) for name, new in values.items()):
@@ -149,12 +160,20 @@ class Panel:
             self._marks[key] = make(scales=scales)
             if getattr(mark, "reads", ()):
                 self._marks[key].tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
+            if isinstance(mark, (Dots, Cells)):
+                self._marks[key].on_element_click(lambda _, content: self._clicked(key, content))
             order = sorted(self._marks, key=lambda each: _ORDER[each[0]])
             self.figure.marks = [self._marks[each] for each in order]
         elif getattr(mark, "shades", None) is not None:
             scale, shades = self._marks[key].scales["color"], mark.shades  # type: ignore[attr-defined]
             update(scale, colors=list(shades.colors), min=float(shades.low), max=float(shades.high))
         return self._marks[key]
+
+    def _clicked(self, place: tuple[str, str], content: Any) -> None:
+        data, mark = content.get("data") or {}, self._clickable[place]
+        member = data.get("rowNum", data.get("index"))
+        if isinstance(member, int) and member < max(len(mark.keys), 1) and (keys := mark.keys_of(member)):
+            self._on_click(keys[0])
 
     def _show_axes(self, scene: Scene) -> None:
         axes = scene.x, scene.y, scene.right, bool(scene.marks)
