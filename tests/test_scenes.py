@@ -42,6 +42,7 @@ from np_widgets.pictures.scene import (
     joined,
     upright,
 )
+from np_widgets.pictures.selection import highlighted, with_share
 from np_widgets.pictures.weights import saddle_weights, weights
 from np_widgets.plots import style
 from np_widgets.plots.render import draw
@@ -89,6 +90,16 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "two classes": lambda: function(one_layer([[0, 1, 0], [0, -1, 0]], [[1, -1], [0, 0]]), probe(MOONS)),
     "three classes": lambda: function(one_layer([[1, 0], [0, 1]], [[1, 0], [0, 1], [-1, -1]]), probe(THREE)),
     "values": lambda: function(one_layer([[1, 0], [-1, 0]], [[1, 1]]), probe(VALUES)),
+    "selected edges": lambda: highlighted(architecture(GROWN), ("neuron", 1, 0)),
+    "selected frame": lambda: highlighted(weights(GROWN), ("neuron", 1, 0)),
+    "selected candidate": lambda: highlighted(candidates(GROWN), ("candidate", 0)),
+    "share": lambda: with_share(
+        function(one_layer([[1, 0], [-1, 0]], [[1, 1]]), probe(VALUES)),
+        one_layer([[1, 0], [-1, 0]], [[1, 1]]),
+        probe(VALUES),
+        ("neuron", 1, 0),
+        0,
+    ),
     "confusion": lambda: function(one_layer(np.eye(4), np.roll(np.eye(4), 1, axis=0)), probe(CLUSTERS)),
     "nothing": lambda: architecture(frame()),
     "norms": lambda: norms(LADDER, 20),
@@ -205,7 +216,8 @@ class TestWidgets:
         for mark in scene.marks:
             axis = scene.right if mark.right else scene.y
             y = np.log10(mark.y) if axis.log else mark.y
-            own = [drawn._marks[key] for key in drawn._marks if key[0] == mark.role]
+            keys = [key for key in drawn._marks if key[0] == mark.role and key[1].endswith(" right") == mark.right]
+            own = [drawn._marks[key] for key in keys]
             assert own, mark.role
             if isinstance(mark, Cells) and 1 in mark.values.shape:
                 continue  # drawn as two halves
@@ -393,7 +405,7 @@ def test_every_role_is_used_or_can_be():
     assert unused <= {
         *(f"class {label}" for label in range(10)), "many", "new negative", "bar", "other bar", "quartiles", "best",
         "in cells", "in dark cells", "other point", "true boundary", "true level", "testing", "training", "diagonal",
-        "threshold", "target", "new", "rest",
+        "threshold", "target", "new", "rest", "selected line",
     }  # fmt: skip
 
 

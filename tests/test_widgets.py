@@ -286,11 +286,12 @@ class TestControls:
 
     def test_without_reset_its_settings_are_gone(self, problem):
         widget = PursuitWidget(problem, hide=["reset"])
-        assert names(widget) == {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Inspect this saddle"}
+        left = {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Selected", "Inspect this saddle"}
+        assert names(widget) == left
         widget.close()
 
     def test_everything_can_be_hidden(self, problem):
-        hide = ("play", "step", "add_neuron", "speed", "minimizer", "inspect", "reset", *PANELS)
+        hide = ("play", "step", "add_neuron", "speed", "minimizer", "select", "inspect", "reset", *PANELS)
         widget = PursuitWidget(problem, hide=hide)
         assert names(widget) == set()
         widget.session.step(3)

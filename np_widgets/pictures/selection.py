@@ -53,10 +53,13 @@ def highlighted(scene: Scene, selected: Key | None) -> Scene:
     """The scene with all that stands for what is selected set off; as it is if nothing does."""
     if selected is None:
         return scene
-    marks = [new for mark in scene.marks for new in _set_off(mark, selected)]
-    if not marks:
+    found: dict[tuple[str, bool], Mark] = {}
+    for mark in (new for each in scene.marks for new in _set_off(each, selected)):
+        place = mark.role, mark.right
+        found[place] = _together(found[place], mark) if place in found else mark
+    if not (marks := tuple(found.values())):
         return scene
-    return replace(scene, marks=(*scene.marks, *marks), says=f"{scene.says}; selected: {named(selected)}")
+    return replace(scene, marks=scene.marks + marks, says=f"{scene.says}; selected: {named(selected)}")
 
 
 def with_share(scene: Scene, frame: PursuitFrame, probe: Probe, selected: Key | None, output: int | None) -> Scene:
@@ -111,6 +114,19 @@ def _set_off(mark: Mark, selected: Key) -> Iterator[Mark]:
         yield Dots("selected", mark.x[chosen], mark.y[chosen], label, mark.right, reads=reads, keys=keys)
     elif isinstance(mark, Curve):
         yield Curve("selected line", mark.x, mark.y, label, mark.right)
+
+
+def _together(one: Any, other: Any) -> Mark:
+    """Two marks of one role and axis as one: a role is drawn once."""
+    if isinstance(one, Curve):
+        x, y = joined([(one.x, one.y), (other.x, other.y)])
+        return replace(one, x=x, y=y)
+    names = ["x", "y", *(("strengths",) if isinstance(one, Edges) else ())]
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}
+    if isinstance(one, Dots):
+        bare = not (one.reads and other.reads)
+        arrays |= {"keys": one.keys + other.keys, "reads": () if bare else one.reads + other.reads}
+    return replace(one, **arrays)
 
 
 def _chosen(keys: Sequence[Keys], selected: Key) -> list[int]:

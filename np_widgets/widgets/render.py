@@ -127,7 +127,7 @@ class Panel:
         held, self._held = self._held, {}
         for mark in scene.marks:
             for part, make, values in _parts(mark, scene):
-                key = mark.role, part
+                key = mark.role, part + (" right" if mark.right else "")
                 before, self._held[key] = held.pop(key, {}), values
                 self._clickable[key] = mark
                 drawn = self._mark(key, make, mark)
