@@ -14,12 +14,13 @@ from np_widgets.learning.fixed.engine import FixedNetwork
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult
+from np_widgets.learning.pursuit.per_network import PerNetwork
 from np_widgets.learning.saddles.ensemble import EscapeEnsemble, escape_ensemble
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem
-from np_widgets.sessions.files import FileError
 from np_widgets.sessions.many import pursue_many
 from np_widgets.sessions.session import Session, load
+from np_widgets.sessions.storage import FileError
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
 
@@ -36,6 +37,7 @@ __all__ = [
     "HomogeneousNetwork",
     "KKTPoint",
     "NeuronPursuit",
+    "PerNetwork",
     "Problem",
     "PursuitEnsemble",
     "PursuitResult",

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 import np_widgets as npw
 from np_widgets.problems import kumar_haupt
-from np_widgets.sessions import files
+from np_widgets.sessions import storage
 from tests.bits import bits
 from tests.session_engines import Counter
 
@@ -145,9 +145,9 @@ print(repr(session.engine.problem.loss.value(session.engine.network(session.engi
     assert float(done.stdout) == pytest.approx(loss, rel=1e-12)
 
 
-def signed(nodes: str, arrays: dict[str, Any], version: str = files.VERSION) -> bytes:
+def signed(nodes: str, arrays: dict[str, Any], version: str = storage.VERSION) -> bytes:
     """A file of these contents, whose checksum is right."""
-    return save(arrays, {"np_widgets": version, "session": nodes, "digest": files._digest(nodes, arrays)})
+    return save(arrays, {"np_widgets": version, "session": nodes, "digest": storage.digest(nodes, arrays)})
 
 
 def contents(path: Path) -> tuple[list[Any], dict[str, Any]]:

@@ -19,7 +19,7 @@ from np_widgets import arguments
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.problems import hypercube_error
-from np_widgets.sessions import many
+from np_widgets.sessions import batches, many
 from tests.bits import bits
 
 
@@ -227,7 +227,7 @@ def test_interrupted_it_keeps_what_there_is(monkeypatch):
 
     def press(*arguments):
         """Ctrl-C, once, at the first look: some work has been done then, and a great deal is still to be done."""
-        monkeypatch.setattr(many, "wait", look)
+        monkeypatch.setattr(batches, "wait", look)
         assert begun.wait(60)
         signal.raise_signal(signal.SIGINT)
         return look(*arguments)
@@ -237,7 +237,7 @@ def test_interrupted_it_keeps_what_there_is(monkeypatch):
             super().advance()
             begun.set()
 
-    monkeypatch.setattr(many, "wait", press)
+    monkeypatch.setattr(batches, "wait", press)
     monkeypatch.setattr(many, "NeuronPursuit", Noticed)
     ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=30, threads=1)
     assert len(ensemble) == 40

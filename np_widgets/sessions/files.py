@@ -1,12 +1,8 @@
-"""A session in one file: safetensors, with all that is no array as text in its metadata. Nothing in a file is run."""
+"""A session in one file."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,9 +23,8 @@ from np_widgets.learning.saddles.minimum import Stationarity
 from np_widgets.problems import Problem
 from np_widgets.sessions.commands import actions
 from np_widgets.sessions.history import Done, History, Kept
-from np_widgets.sessions.values import Arrays, Packer, unpacked
+from np_widgets.sessions.storage import FileError, store, stored
 
-VERSION = "1"
 _FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame, "FixedNetwork": PursuitFrame}
 _OF_A_FLOW = {
     "_network": HomogeneousNetwork | None,
@@ -46,14 +41,8 @@ _OWN: dict[str, dict[str, Any]] = {
 }
 
 
-class FileError(ValueError):
-    """A file is none that :meth:`Session.save` wrote, or is damaged, or of another version; the message says what."""
-
-
 def write(path: Path, engine: Engine, state: dict[str, Any], history: History, torch_threads: int | None) -> None:
     """Replace a file by one with all of this, in one piece."""
-    from safetensors.numpy import save  # noqa: PLC0415 (who saves nothing need not wait for it)
-
     name = type(engine).__name__
     if type(engine) not in (NeuronPursuit, SaddleFlow, FixedNetwork):
         raise TypeError(f"only a session of an engine of this package can be saved, got one of a {name}")
@@ -71,11 +60,7 @@ def write(path: Path, engine: Engine, state: dict[str, Any], history: History, t
         "log": tuple((done.advance, done.action, done.args, dict(done.kwargs)) for done in history.log),
         "kept": tuple(tuple(vars(kept).values()) for kept in history.all_kept()),
     }
-    packer = Packer()
-    packer.pack(facts)
-    text = f"[{','.join(packer.nodes)}]"
-    about = {"np_widgets": VERSION, "session": text, "digest": _digest(text, packer.arrays)}
-    _replace(path, save(packer.arrays, about))
+    store(path, "session", facts)
 
 
 def read(path: Path, problem: Problem | None = None) -> tuple[Engine, History, int | None]:
@@ -87,36 +72,14 @@ def read(path: Path, problem: Problem | None = None) -> tuple[Engine, History, i
         If the file is not sound, or cannot be read.
     """
     try:
-        return _restored(*_contents(path), problem)
+        return _restored(stored(path, "session"), problem)
     except (OSError, MemoryError, FileError):
         raise
     except Exception as error:
         raise FileError(f"{path} holds no sound session: {type(error).__name__}: {error}"[:500]) from error
 
 
-def _contents(path: Path) -> tuple[Any, Arrays]:
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
-    try:
-        # It checks the header and all sizes against the file before anything is read.
-        with safe_open(path, "np") as file:
-            about = file.metadata() or {}
-            version = about.get("np_widgets")
-            if version is None:
-                raise FileError(f"{path} holds no session: it is a safetensors file of something else")
-            if version != VERSION:
-                raise FileError(f"{path} is of version {version[:20]}, and only version {VERSION} is known here")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-    except SafetensorError as error:
-        raise FileError(f"{path} is no safetensors file, or damaged: {error}"[:500]) from error
-    text = about.get("session", "")
-    if about.get("digest") != _digest(text, arrays):
-        raise FileError(f"{path} is damaged: what it holds is not what was written")
-    return json.loads(text), arrays
-
-
-def _restored(nodes: Any, arrays: Arrays, problem: Problem | None) -> tuple[Engine, History, int | None]:
-    facts = unpacked(nodes, arrays)
+def _restored(facts: Any, problem: Problem | None) -> tuple[Engine, History, int | None]:
     states.require("engine", facts["engine"], str)
     frame = _FRAMES[arguments.choice("engine", facts["engine"], _FRAMES)]
     kinds = {
@@ -175,32 +138,3 @@ def _engine(facts: dict[str, Any], problem: Problem) -> Engine:
 def _require_order(name: str, counts: Sequence[float], most: float) -> None:
     if any(one > other for one, other in zip([0, *counts], [*counts, most], strict=True)):
         raise ValueError(f"{name} must hold counts in order, from 0 to {most}")
-
-
-def _digest(text: str, arrays: Arrays) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside, make sure that it is on the disk, and put it in the place of the old one."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

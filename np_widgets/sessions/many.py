@@ -1,32 +1,42 @@
-"""Many pursuits at once."""
+"""Many pursuits, and many escapes, on any executor."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import replace
+import copy
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from np_widgets import arguments
-from np_widgets.learning.interruption import deferred_interrupt
+from np_widgets.learning import states
+from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult, pursue_together
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.rules import interrupted
-from np_widgets.learning.pursuit.settings import PursuitSettings, given
-from np_widgets.learning.units import require_representable
+from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, given
 from np_widgets.problems import Problem
-from np_widgets.sessions.torch_threads import set_own_torch_threads
+from np_widgets.sessions.batches import Batches, Client, checked_executor
+from np_widgets.sessions.checkpoint import Checkpoint
+from np_widgets.sessions.storage import fingerprint
 
 MOST_MEMBERS = 100_000
 # Samples of all members of a batch together: more of them gain little, and a processor's caches hold no more.
 _SAMPLES, _SAMPLES_ON_GPU = 2**14, 2**20
 # Members of one thread, and samples of these: look-aheads that wait for each other take memory.
 _MOST_WAITING, _SAMPLES_WAITING = 32, 2**18
-_SECONDS_BETWEEN_LOOKS = 0.1
+# On somebody else's executor: so many batches at least; so no worker is idle at the end, and little is lost with one.
+_BATCHES, _MOST_IN_A_BATCH = 16, 8
+
+# The network, its growth, why it ended, seconds, and which record is the network's.
+_Outcome = tuple[HomogeneousNetwork | None, tuple[GrowthRecord, ...], Finish, float, int]
 
 
 def pursue_many(
@@ -39,21 +49,30 @@ def pursue_many(
     leak: float = 0.0,
     device: Any = "cpu",
     dtype: torch.dtype | None = None,
+    method: Method = "fast",
+    minimizer: MinimizerName = "auto",
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    scale: float = 1e-2,
     starts: int = 50,
     target_loss: float | None = None,
+    max_steps: int | None = None,
     max_additions: int = 20,
     value_tolerance: float = 1e-7,
+    stop_when_test_rises: bool = False,
     longest_path: int | None = None,
     weight_decay: float = 0.0,
+    callback: Callable[[PursuitFrame], object] | None = None,
+    executor: Executor | Client | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> PursuitEnsemble:
-    """Neuron Pursuit on many problems, or from many seeds, faster than one after the other.
+    """Neuron Pursuit on many problems, or from many seeds: for error bars, sweeps and classrooms.
 
-    It is for error bars, sweeps and classrooms. Each pursuit is that of
-    :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` with the same settings and seed, on a CPU to the bit,
-    whatever others there are, in whatever order and on however many threads: one of them can be looked at alone. What
-    they share is the arithmetic of their look-aheads, as batches.
+    Each pursuit is that of :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` with the same settings and seed,
+    on a CPU to the bit, whatever others there are, in whatever order and on whatever executor: one of them can be
+    looked at alone. What they share is the arithmetic of their look-aheads, as batches.
 
     Parameters
     ----------
@@ -64,13 +83,25 @@ def pursue_many(
         What is learned, if seeds are given.
     seed
         Of all pursuits, if problems are given.
-    hidden_layers, power, leak, device, dtype, starts, target_loss, max_additions, value_tolerance
+    hidden_layers, power, leak, device, dtype, method, minimizer, learning_rate, batch_size, scale, starts
         As in :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`.
-    longest_path, weight_decay
+    target_loss, max_steps, max_additions, value_tolerance, stop_when_test_rises, longest_path, weight_decay
         As there.
+    callback
+        Called with a frame of a pursuit after every quantum of its work, where it is computed; each pursuit has a
+        ``copy.copy`` of it. Where it returns False, that pursuit ends as ``"interrupted"``.
+    executor
+        Who computes: any :class:`concurrent.futures.Executor` (of threads, of processes, loky's) or a
+        ``dask.distributed.Client``; None for this process. It does not change the results, and is not shut down.
+        What is sent to processes must be fit to be pickled; the ``truth`` of problems stays here. Batches of a few
+        pursuits are the units of work. The batch of a worker that is lost is computed again, by new processes where
+        that has broken the executor; after several losses without any progress that is an error.
+    checkpoint
+        A folder that keeps what has been finished; given again, with the same or with other executors, only the rest is
+        computed. Nothing in its files is ever run.
     threads
-        How many threads compute, each some of the pursuits; one if None, and on a GPU. It does not change the results.
-        More are of use for large problems only: with small ones Python itself is the limit.
+        Without an executor: how many threads compute, each some of the pursuits; one if None, and on a GPU. With small
+        problems Python itself is the limit: use processes.
     progress
         Show a text progress bar.
 
@@ -78,62 +109,116 @@ def pursue_many(
     -------
     PursuitEnsemble
         The results in the order of the first argument. After Ctrl-C those that were under way are as far as they have
-        come, and the others have no network.
+        come, if they are computed in this process; others have no network.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is out of range; the message names it.
+    FileError
+        If there is a file in the checkpoint that is damaged, or none of this package's; a ``ValueError``.
+    RuntimeError
+        If the executor loses its workers again and again.
     """
     settings = PursuitSettings(**given(locals()))
     problems, seeds = _members(problems_or_seeds, problem, settings.seed)
-    threads = 1 if threads is None else arguments.whole("threads", threads, 1)
+    if threads is not None:
+        threads = arguments.whole("threads", threads, 1)
+        if executor is not None:
+            raise ValueError(f"threads must be None with an executor, which has workers of its own, got {threads}")
+    executor = checked_executor(executor)
     progress = arguments.flag("progress", progress)
+    callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
     moved = _moved(problems, device, dtype)
     for each in {id(each): each for each in moved}.values():
-        require_representable(each, settings.power, settings.hidden_layers)
+        _made(each, settings)  # refuses now what members would
+    kept = Checkpoint(checkpoint, "pursuits")
+    keys = _keys(moved, settings, seeds) if checkpoint is not None else [""] * len(moved)
     results: list[PursuitResult | None] = [None] * len(moved)
-    workers = 1 if moved[0].device.type != "cpu" else threads
-    pools = _pools(moved, workers)
-    stop = threading.Event()
-    bar = tqdm(total=len(moved), desc="pursuits", disable=not progress)
 
-    def run(pool: Sequence[int]) -> None:
-        pursuits = [NeuronPursuit(moved[index], **vars(replace(settings, seed=seeds[index]))) for index in pool]
-        pursue_together(pursuits, _most_together(moved[pool[0]]), stop.is_set)
-        for index, pursuit in zip(pool, pursuits, strict=True):
-            if pursuit.finished is None:
-                pursuit.cut_short()
-            assert pursuit.finished is not None
-            results[index] = PursuitResult(
-                pursuit.problem, seeds[index], pursuit.network, tuple(pursuit.growth), pursuit.finished
-            )
+    def take(index: int, outcome: _Outcome) -> None:
+        results[index] = PursuitResult(moved[index], seeds[index], *outcome)
 
-    with (
-        bar,
-        deferred_interrupt() as is_interrupted,
-        ThreadPoolExecutor(min(workers, len(pools)), "pursue_many", set_own_torch_threads, (1,)) as executor,
-    ):
-        waiting = {executor.submit(run, pool): len(pool) for pool in pools}
-        try:
-            while waiting:
-                for future in wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
-                    bar.update(waiting.pop(future))
-                    if not future.cancelled():
-                        future.result()
-                if is_interrupted() and not stop.is_set():
-                    stop.set()
-                    for future in waiting:
-                        future.cancel()
-        finally:
-            stop.set()
-            executor.shutdown(cancel_futures=True)
+    for index, key in enumerate(keys):
+        if key in kept.found:
+            take(index, _checked_outcome(kept.found[key]))
+    left = [index for index, result in enumerate(results) if result is None]
+    threads = 1 if threads is None or moved[0].device.type != "cpu" else threads
+    parts = _parts(left, moved, threads, executor is not None)
+    bare = _without_truth(moved)
+    batches = [
+        _Batch([(bare[index], replace(settings, seed=seeds[index])) for index in part], callback) for part in parts
+    ]
+    with tqdm(total=len(moved), initial=len(moved) - len(left), desc="pursuits", disable=not progress) as bar:
+
+        def come(number: int, outcomes: Sequence[_Outcome]) -> None:
+            ended = dict(zip(parts[number], outcomes, strict=True))
+            kept.keep({keys[index]: each for index, each in ended.items() if each[2].kind != "interrupted"})
+            for index, outcome in ended.items():
+                take(index, outcome)
+            bar.update(len(outcomes))
+
+        Batches(_pursue, executor, threads).run(batches, come)
     return PursuitEnsemble(
         tuple(
             result or PursuitResult(each, own, None, (), interrupted())
             for result, each, own in zip(results, moved, seeds, strict=True)
         )
     )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Pursuits that are computed together."""
+
+    members: list[tuple[Problem, PursuitSettings]]
+    callback: Callable[[PursuitFrame], object] | None
+
+
+def _pursue(batch: _Batch, stopped: Callable[[], bool]) -> list[_Outcome]:
+    pursuits = [_made(problem, own) for problem, own in batch.members]
+    callbacks = [copy.copy(batch.callback) for _ in pursuits]
+    seconds = pursue_together(pursuits, _most_together(batch.members[0][0]), stopped, callbacks, perf_counter)
+    for pursuit in pursuits:
+        if pursuit.finished is None:
+            pursuit.cut_short()
+    return [_outcome(pursuit, spent) for pursuit, spent in zip(pursuits, seconds, strict=True)]
+
+
+def _made(problem: Problem, settings: PursuitSettings) -> NeuronPursuit:
+    return NeuronPursuit(problem, device=problem.device, **vars(settings))
+
+
+def _outcome(pursuit: NeuronPursuit, seconds: float) -> _Outcome:
+    assert pursuit.finished is not None
+    growth = tuple(pursuit.growth)
+    return pursuit.network, growth, pursuit.finished, seconds, pursuit.frame().iteration - 1 if growth else -1
+
+
+def _checked_outcome(outcome: Any) -> _Outcome:
+    states.require(
+        "an outcome of the checkpoint",
+        outcome,
+        tuple[HomogeneousNetwork | None, tuple[GrowthRecord, ...], Finish, float, int],
+    )
+    found: _Outcome = outcome
+    return found
+
+
+def _keys(problems: Sequence[Problem], settings: PursuitSettings, seeds: Sequence[int]) -> list[str]:
+    """What each pursuit is called in a checkpoint."""
+    data = {id(problem): fingerprint(problem) for problem in problems}
+    own = [repr(sorted(vars(replace(settings, seed=seed)).items())) for seed in seeds]
+    texts = [f"{data[id(problem)]} {problem.device} {each}" for problem, each in zip(problems, own, strict=True)]
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+
+
+def _without_truth(problems: Sequence[Problem]) -> list[Problem]:
+    """As the data that they are: a function need not be fit to be pickled, and no pursuit asks for it."""
+    bare = {id(problem): copy.copy(problem) for problem in problems}
+    for each in bare.values():
+        each.truth = None
+    return [bare[id(problem)] for problem in problems]
 
 
 def _members(
@@ -172,8 +257,11 @@ def _most_together(problem: Problem) -> int:
     return max(1, most // problem.samples)
 
 
-def _pools(problems: Sequence[Problem], threads: int) -> list[range]:
-    """The indices of those that one thread pursues together."""
-    most = _SAMPLES_WAITING // max(problem.samples for problem in problems)
-    each = max(1, min(_MOST_WAITING, most, -(-len(problems) // threads)))
-    return [range(begin, min(begin + each, len(problems))) for begin in range(0, len(problems), each)]
+def _parts(left: Sequence[int], problems: Sequence[Problem], threads: int, elsewhere: bool) -> list[Sequence[int]]:
+    """The indices of those that are pursued together."""
+    if not left:
+        return []
+    each = min(_MOST_WAITING, _SAMPLES_WAITING // max(problems[index].samples for index in left))
+    share = -(-len(left) // (_BATCHES if elsewhere else threads))
+    each = max(1, min(each, share, _MOST_IN_A_BATCH if elsewhere else share))
+    return [left[begin : begin + each] for begin in range(0, len(left), each)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +14,9 @@ from numpy.typing import NDArray
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.one_line import one_line
 from np_widgets.learning.pursuit.engine import NeuronPursuit
-from np_widgets.learning.pursuit.growth import Finish, GrowthRecord
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.per_network import scalars
 from np_widgets.learning.pursuit.side_by_side import STEPS
 from np_widgets.problems import Problem
 
@@ -35,6 +39,10 @@ class PursuitResult:
         One record for each network that was trained.
     finished
         Why it stopped.
+    seconds
+        How long that was computed, on whichever machine; NaN if that is not known.
+    index
+        Which of :attr:`growth` is that of :attr:`network`: the last, unless it was better to go back.
     """
 
     problem: Problem
@@ -42,24 +50,26 @@ class PursuitResult:
     network: HomogeneousNetwork | None
     growth: tuple[GrowthRecord, ...]
     finished: Finish
+    seconds: float = math.nan
+    index: int = -1
 
     __repr__ = one_line
 
     @property
     def loss(self) -> float:
         """The training loss of the last network; NaN if there is none."""
-        return self.growth[-1].loss if self.growth else float("nan")
+        return self.growth[self.index].loss if self.growth else math.nan
 
     @property
     def test_loss(self) -> float:
         """The test loss of the last network; NaN if there is none, or no test set."""
-        loss = self.growth[-1].test_loss if self.growth else None
-        return float("nan") if loss is None else loss
+        loss = self.growth[self.index].test_loss if self.growth else None
+        return math.nan if loss is None else loss
 
     @property
     def widths(self) -> tuple[int, ...]:
         """The hidden widths of the last network; empty if there is none."""
-        return self.growth[-1].widths if self.growth else ()
+        return self.growth[self.index].widths if self.growth else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,27 +123,79 @@ class PursuitEnsemble:
             row[len(losses) :] = losses[-1:] or np.nan
         return table
 
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each pursuit, and what its last network has come to."""
+        rows = [
+            {
+                "problem": each.problem.name,
+                "seed": each.seed,
+                "widths": each.widths,
+                "neurons": sum(each.widths),
+                "loss": each.loss,
+                "test_loss": each.test_loss,
+                "networks": len(each.growth),
+                "steps": sum(record.steps for record in each.growth),
+                "seconds": each.seconds,
+                "ended": each.finished.kind,
+            }
+            for each in self.results
+        ]
+        return import_module("pandas").DataFrame(rows)
+
+    def growth_to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each network of each pursuit; ``pursuit`` is its index."""
+        rows = [
+            {"pursuit": index, "seed": each.seed} | scalars(record, number)
+            for index, each in enumerate(self.results)
+            for number, record in enumerate(each.growth, start=1)
+        ]
+        return import_module("pandas").DataFrame(rows)
+
     def __repr__(self) -> str:
         kinds = [result.finished.kind for result in self.results]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds), key=kinds.index))
         return f"PursuitEnsemble({len(self.results)} pursuits: {counts})"
 
 
-def pursue_together(pursuits: Sequence[NeuronPursuit], most: int, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Advance all to their ends, or until ``stopped()``.
+def pursue_together(
+    pursuits: Sequence[NeuronPursuit],
+    most: int,
+    stopped: Callable[[], bool] = lambda: False,
+    callbacks: Sequence[Callable[[PursuitFrame], object] | None] = (),
+    clock: Callable[[], float] = lambda: 0.0,
+) -> list[float]:
+    """Advance all to their ends, or until ``stopped()``; how long each took by the ``clock``.
 
     Each takes the steps that it takes alone, to the bit, so it does not matter which others there are. Look-aheads wait
-    for each other: when all do, the most that are of one shape, but no more than ``most``, are one batch.
+    for each other: when all do, the most that are of one shape, but no more than ``most``, are one batch, and share its
+    time. A pursuit is cut short where its callback says so.
     """
-    under_way = [pursuit for pursuit in pursuits if pursuit.finished is None]
+    seconds = dict.fromkeys(range(len(pursuits)), 0.0)
+    calls = dict(enumerate(callbacks))
+
+    def did(each: Sequence[int], began: float) -> None:
+        for index in each:
+            seconds[index] += (clock() - began) / len(each)
+        for index in each:
+            if (call := calls.get(index)) is not None and not pursuits[index].show(call):
+                pursuits[index].cut_short()
+
+    under_way = [index for index, pursuit in enumerate(pursuits) if pursuit.finished is None]
     while under_way and not stopped():
-        for pursuit in under_way:
+        for index in under_way:
+            pursuit = pursuits[index]
             while pursuit.finished is None and pursuit.next_look_ahead is None and not stopped():
+                began = clock()
                 pursuit.advance()
-        under_way = [pursuit for pursuit in under_way if pursuit.finished is None]
-        groups: dict[tuple[object, ...], list[LookAhead]] = {}
-        for pursuit in under_way:
-            if (look_ahead := pursuit.next_look_ahead) is not None:
-                groups.setdefault(look_ahead.shape, []).append(look_ahead)
+                did([index], began)
+        under_way = [index for index in under_way if pursuits[index].finished is None]
+        groups: dict[tuple[object, ...], list[tuple[int, LookAhead]]] = {}
+        for index in under_way:
+            if (look_ahead := pursuits[index].next_look_ahead) is not None:
+                groups.setdefault(look_ahead.shape, []).append((index, look_ahead))
         if groups and not stopped():
-            LookAhead.advance_together(max(groups.values(), key=len)[:most], STEPS)
+            together = max(groups.values(), key=len)[:most]
+            began = clock()
+            LookAhead.advance_together([look_ahead for _, look_ahead in together], STEPS)
+            did([index for index, _ in together], began)
+    return list(seconds.values())
