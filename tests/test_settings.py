@@ -17,7 +17,7 @@ def spelled(function, *others):
 
 
 def test_a_pursuit_takes_all_settings():
-    assert spelled(npw.NeuronPursuit.__init__, "problem", "device", "dtype", "network") == FIELDS
+    assert spelled(npw.NeuronPursuit.__init__, "problem", "device", "dtype", "network", "validation") == FIELDS
 
 
 def test_an_ensemble_takes_some_with_the_same_defaults():

@@ -38,19 +38,21 @@ def same(one: Any, other: Any) -> bool:
         return False
 
 
-Fingerprint = tuple[tuple[int, int, int, str, str], float, float]
+Fingerprint = tuple[tuple[int, int, int, str, str], float, float, float]
 
 
 def fingerprint(problem: Problem) -> Fingerprint:
     """The kind of a problem's data, and for inputs and targets one number each that other data would hardly have."""
     kind = (problem.samples, problem.input_size, problem.output_size, problem.loss.name, str(problem.dtype))
-    return kind, _weighted_sum(problem.inputs), _weighted_sum(problem.targets)
+    apart = (problem.validation_inputs, problem.validation_targets)
+    held_out = sum(_weighted_sum(each) for each in apart if each is not None)
+    return kind, _weighted_sum(problem.inputs), _weighted_sum(problem.targets), float(held_out)
 
 
 def require_fingerprint(found: Fingerprint, problem: Problem) -> None:
     """Raise a ValueError if a state's fingerprint is not that of a problem."""
     kind, *sums = fingerprint(problem)
-    require("state['problem']", found, tuple[tuple[int, int, int, str, str], float, float])
+    require("state['problem']", found, Fingerprint)
     # On another device sums are rounded otherwise.
     tolerance = _ROUNDING * torch.finfo(problem.dtype).eps * math.sqrt(problem.samples)
     alike = all(abs(own - its) <= tolerance * max(abs(own), 1e-300) for own, its in zip(sums, found[1:], strict=True))

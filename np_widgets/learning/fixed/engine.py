@@ -20,6 +20,7 @@ from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.predicting import Predicts
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.rules import DIVERGED, target_in_force
 from np_widgets.learning.pursuit.training import steps_of_a_quantum
@@ -38,7 +39,7 @@ _ENTRIES = {
 }
 
 
-class FixedNetwork(Engine):
+class FixedNetwork(Predicts, Engine):
     """A network whose widths stay as they are, trained from random weights by one minimizer.
 
     Parameters

@@ -14,18 +14,20 @@ from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.predicting import Predicts
 from np_widgets.learning.pursuit.frame import frame_of, phase_of
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame, best_on_test, named_layers
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.loop import Loop
 from np_widgets.learning.pursuit.next_network import checked, fits
 from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, documented, given
+from np_widgets.learning.pursuit.validation import Score, with_validation
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
 
 @documented
-class NeuronPursuit(Engine):
+class NeuronPursuit(Predicts, Engine):
     """The Neuron Pursuit algorithm of Kumar & Haupt (arXiv 2509.12154).
 
     1. Start: from many random unit-norm starts ascend the neural correlation function (NCF) of the origin for the
@@ -45,6 +47,9 @@ class NeuronPursuit(Engine):
     {settings}
     device, dtype
         Where and in which precision everything is computed; the problem's precision if ``dtype`` is None.
+    validation
+        Samples to stop by, apart from the test set: a share of the training samples, chosen by ``seed`` and not learned
+        from; a pair of inputs and targets in the units of the original data; or None for those that the problem has.
     network
         Begin with this network, of the same hidden layers and activation, instead of the origin: it is minimized first.
         :meth:`reset` to others begins at the origin.
@@ -93,8 +98,11 @@ class NeuronPursuit(Engine):
         max_additions: int = 20,
         value_tolerance: float = 1e-7,
         stop_when_test_rises: bool = False,
+        patience: int = 3,
+        score: Score = "loss",
         longest_path: int | None = None,
         weight_decay: float = 0.0,
+        validation: float | tuple[Any, Any] | None = None,
         network: HomogeneousNetwork | None = None,
     ) -> None:
         settings = PursuitSettings(**given(locals()))
@@ -105,7 +113,9 @@ class NeuronPursuit(Engine):
                 f"batch_size={batch_size} needs minimizer='auto' or '{MinibatchAdam.name}', got {minimizer!r}, which "
                 "always takes all samples"
             )
-        self.problem = problem.to(device=device, dtype=dtype)
+        if settings.score == "accuracy" and problem.classes is None:
+            raise ValueError(f"score='accuracy' needs classes, got a problem with loss={problem.loss.name!r}")
+        self.problem = with_validation(problem, validation, settings.seed).to(device=device, dtype=dtype)
         require_representable(self.problem, power, hidden_layers)
         self._data = states.fingerprint(self.problem)
         if settings.stop_when_test_rises and self.problem.test_inputs is None:
@@ -150,6 +160,12 @@ class NeuronPursuit(Engine):
     def test_loss(self) -> float | None:
         """The test loss of the current network; None before the first, or without a test set."""
         return None if self._loop.training is None else self._loop.training.test_loss
+
+    @property
+    def best_network(self) -> HomogeneousNetwork | None:
+        """A copy of the network with the best score on the validation set; None without one, or before the first."""
+        best, settings = self._loop.now.best, self.settings
+        return HomogeneousNetwork(best, power=settings.power, leak=settings.leak) if best else None
 
     @property
     def best_on_test(self) -> int | None:

@@ -102,6 +102,8 @@ class GrowthRecord:
         The index of the candidate that the new neuron came from.
     last
         The last hidden layer that got a neuron; :attr:`layer` for a single neuron.
+    validation
+        Its score on the validation set, None without one.
     removed
         The neurons that the price on weights had made vanish, and that were removed at the end of its training:
         ``(layer, index)``, counted from 0, as they were before. The widths are those afterwards.
@@ -119,6 +121,7 @@ class GrowthRecord:
     taken: int | None = None
     last: int = 0
     removed: tuple[tuple[int, int], ...] = ()
+    validation: float | None = None
 
     __repr__ = one_line
 
@@ -144,9 +147,10 @@ class Finish:
     ----------
     kind
         ``"target"``: the target loss is met; ``"additions"``: all allowed neurons were added; ``"no_point"``: no KKT
-        point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"diverged"``: the
-        loss stopped being finite; ``"interrupted"``: Ctrl-C, or a callback; ``"optimal"``: no neuron and no path is
-        worth the price of its weights. Of a fixed network also ``"minimum"`` (its minimizer sees nothing lower) and
+        point with a positive value; ``"test_rising"``: the test loss rose (when asked to watch it); ``"validation"``:
+        some networks in turn were no better on the validation set than the best before; ``"diverged"``: the loss
+        stopped being finite; ``"interrupted"``: Ctrl-C, or a callback; ``"optimal"``: no neuron and no path is worth
+        the price of its weights. Of a fixed network also ``"minimum"`` (its minimizer sees nothing lower) and
         ``"steps"`` (all allowed ones are made).
     message
         Why, in a sentence.
@@ -185,6 +189,7 @@ _OUTCOMES = {
     "optimal": "target",
     "additions": "limit",
     "test_rising": "limit",
+    "validation": "limit",
     "interrupted": "limit",
     "steps": "limit",
     "minimum": "stuck",

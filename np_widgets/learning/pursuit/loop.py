@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, get_type_hints
 
+from torch import Tensor
+
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
@@ -15,6 +17,7 @@ from np_widgets.learning.pursuit.next_network import NextNetwork
 from np_widgets.learning.pursuit.searching import Maxima, Searching, families, joined
 from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.learning.pursuit.training import Training
+from np_widgets.learning.pursuit.validation import best_validated, validated
 from np_widgets.learning.trace import Trace
 from np_widgets.problems import Problem
 
@@ -31,7 +34,8 @@ class Now(NamedTuple):
     taken: int | None = None  # which of them, if that is decided
     maxima: Maxima = None  # of the current network, as far as its layers have been searched
     largest_value: float = 0.0  # of the NCF, that the last search that came to its end has found
-    rises_seen: int = 0  # how many networks there were when the user went on after a rise of the test loss
+    rises_seen: int = 0  # how many networks there were when the user went on after a rise, or the end of patience
+    best: tuple[Tensor, ...] = ()  # the weights of the network that did best on the validation set
 
 
 _THREE = tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None]
@@ -93,6 +97,8 @@ class Loop:
 
     def go_on(self, additions: int | None = None) -> None:
         """Take up again what an end has cut short, as far as what may be added now allows."""
+        if self.now.finished is not None and self.now.finished.kind == "validation":
+            self._note(rises_seen=len(self.now.growth))
         self._note(finished=None, additions_left=self.now.additions_left if additions is None else additions)
         if self.aside is not None:
             self.training, self.aside = self.aside, None
@@ -276,8 +282,11 @@ class Loop:
             steps=training.steps,
             stopped=training.stopped,
             removed=training.removed,
+            validation=validated(self.problem, self.settings.score, training.network),
         )
         self._note(growth=(*growth, record))
+        if best_validated(self.now.growth, self.settings.score) == len(growth):
+            self._note(best=training.network.copy().weights)
 
     def _decide(self) -> None:
         """What comes next where nothing is under way."""

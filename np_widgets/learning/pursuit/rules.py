@@ -20,6 +20,7 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.duality import gap_of
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, best_on_test, named_layers
 from np_widgets.learning.pursuit.settings import PursuitSettings
+from np_widgets.learning.pursuit.validation import best_validated, named_score
 from np_widgets.problems import Problem
 from np_widgets.problems.losses import SquareLoss
 
@@ -79,6 +80,14 @@ def ending(
                 f"The test loss rose from {before:.3g} to {after:.3g} with the last neuron; this is the network before."
             )
             return Finish("test_rising", message, "Run again to go on from the network with that neuron.")
+    best = best_validated(growth, settings.score)
+    if best is not None and (waited := len(growth) - max(best + 1, rises_seen)) >= settings.patience:
+        count = "network was" if waited == 1 else f"{waited} networks was"
+        message = (
+            f"The {named_score(settings.score)} of the last {count} no better than {growth[best].validation:.3g}, "
+            f"that of network {best + 1}, of widths {growth[best].widths}."
+        )
+        return Finish("validation", message, "best_network is that one; run again to go on.")
     return None
 
 

@@ -12,6 +12,7 @@ from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
+from np_widgets.learning.pursuit.validation import Score, checked_score
 
 Kind = TypeVar("Kind")
 
@@ -82,6 +83,13 @@ class PursuitSettings:
     stop_when_test_rises
         Stop when the test loss of a trained network is larger than that of the network before, and end with the
         network before. :meth:`run` goes on from the other one, :meth:`add_neuron` from the one it ended with.
+    patience
+        On a problem with a validation set, stop when so many networks in turn were no better on it than the best
+        before, which is ``best_network``. :meth:`run` and :meth:`add_neuron` go on.
+    score
+        What better means: a smaller ``"loss"``, a larger ``"accuracy"`` of classes, or a larger value of a function of
+        outputs ``(k, m)`` and targets, both tensors of the kind that the problem has. (Of separable classes the loss
+        rises from over-confidence while the accuracy improves.)
     longest_path
         How many neurons may be added at once, one in each of some consecutive hidden layers, where no single neuron is
         of use; None for as many as there are hidden layers, 1 for single neurons only.
@@ -108,6 +116,8 @@ class PursuitSettings:
     max_additions: int = 20
     value_tolerance: float = 1e-7
     stop_when_test_rises: bool = False
+    patience: int = 3
+    score: Score = "loss"
     longest_path: int | None = None
     weight_decay: float = 0.0
 
@@ -129,6 +139,8 @@ class PursuitSettings:
             "max_additions": arguments.whole("max_additions", self.max_additions, 0),
             "weight_decay": arguments.real("weight_decay", self.weight_decay, least=0),
             "value_tolerance": arguments.real("value_tolerance", self.value_tolerance, least=0),
+            "patience": arguments.whole("patience", self.patience, 1),
+            "score": checked_score(self.score),
             "stop_when_test_rises": arguments.flag("stop_when_test_rises", self.stop_when_test_rises),
         }
         if self.learning_rate is not None:
