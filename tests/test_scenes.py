@@ -403,7 +403,9 @@ def test_every_role_is_used_or_can_be():
     used: set[str] = {mark.role for make in SCENES.values() for mark in make().marks}
     unused = set(LOOKS) - used
     assert unused <= {
-        *(f"class {label}" for label in range(10)), "many", "new negative", "bar", "other bar", "quartiles", "best",
+        *(f"class {label}" for label in range(10)),
+        *(role for role in LOOKS if role.split()[0] in ("session", "samples")),
+        "many", "new negative", "bar", "other bar", "quartiles", "best",
         "in cells", "in dark cells", "other point", "true boundary", "true level", "testing", "training", "diagonal",
         "threshold", "target", "new", "rest", "selected line",
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,23 +13,15 @@ import ipywidgets
 import numpy as np
 
 from np_widgets.pictures.looks import LOOKS
-from np_widgets.pictures.scene import Area, Axis, Cells, Curve, Dots, Edges, Floats, Key, Mark, Scene, Texts
+from np_widgets.pictures.scene import Axis, Cells, Dots, Key, Mark, Scene
 from np_widgets.pictures.selection import highlighted
 from np_widgets.widgets import legend
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.elements import text_widget
-from np_widgets.widgets.theme import css
+from np_widgets.widgets.marks import parts
 from np_widgets.widgets.writing import same, update
 
-# Edges have one stroke width a mark: (least strength, share of the width of their role).
-_LEVELS = ((0.0, 0.4), (0.3, 0.75), (0.65, 1.3))
-_ALIGN = {"above": ("middle", 0, -10), "below": ("middle", 0, 9), "middle": ("middle", 0, 0)}
-_ALIGN |= {"left": ("end", -8, 0), "right": ("start", 8, 0)}
-# Many names side by side are written small.
-_MANY_NAMES = 14
 _ORDER = {role: place for place, role in enumerate(LOOKS)}
-
-Part = tuple[str, Callable[..., bqplot.Mark], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -126,7 +118,7 @@ class Panel:
         self._show_axes(scene)
         held, self._held = self._held, {}
         for mark in scene.marks:
-            for part, make, values in _parts(mark, scene):
+            for part, make, values in parts(mark, scene):
                 key = mark.role, part + (" right" if mark.right else "")
                 before, self._held[key] = held.pop(key, {}), values
                 self._clickable[key] = mark
@@ -219,113 +211,3 @@ def _javascript(value: float) -> str:
     if abs(value) >= 1e-6:
         return np.format_float_positional(value, trim="-")
     return repr(value).replace("e-0", "e-")
-
-
-def _parts(mark: Mark, scene: Scene) -> Iterator[Part]:
-    """What draws a mark: a name for each part, what makes it, and what it has to hold now."""
-    axis = scene.right if mark.right and scene.right is not None else scene.y
-    x = np.log10(mark.x) if scene.x.log else mark.x
-    y = np.log10(mark.y) if axis.log else mark.y
-    if isinstance(mark, Curve):
-        yield from _curve(mark, x, y)
-    elif isinstance(mark, Area):
-        yield "area", _maker(mark, bqplot.Lines, fill="inside", stroke_width=0.0), _lines(x, y)
-    elif isinstance(mark, Edges):
-        yield from _edges(mark, x, y)
-    elif isinstance(mark, Dots):
-        values: dict[str, Any] = {"x": x, "y": y}
-        if mark.reads:
-            values["names"] = np.array(mark.reads)
-        if mark.values is not None:
-            values["color"] = mark.values
-        if mark.tints:
-            values["colors"] = [css(tint) for tint in mark.tints]
-        yield "dots", _maker(mark, bqplot.Scatter), values
-    elif isinstance(mark, Texts):
-        yield mark.place, _words(mark.role, mark.place), _label(x, y, mark.texts)
-    elif isinstance(mark, Cells):
-        yield from _cells(mark, x, y)
-
-
-def _curve(mark: Curve, x: Floats, y: Floats) -> Iterator[Part]:
-    # bqplot writes a label at the last point of a line, even an empty one, and complains if that is a gap.
-    known = np.flatnonzero(np.isfinite(y))
-    if len(known):
-        end = int(known[-1]) + 1
-        # A single point is a line of no length.
-        twice = 2 if end == 1 else 1
-        yield "curve", _maker(mark, bqplot.Lines), {"x": np.tile(x[:end], twice), "y": np.tile(y[:end], twice)}
-        if mark.look.marker:
-            yield "points", _maker(mark, bqplot.Scatter), {"x": x[:end], "y": y[:end]}
-
-
-def _edges(mark: Edges, x: Floats, y: Floats) -> Iterator[Part]:
-    level = np.searchsorted([least for least, _ in _LEVELS], mark.strengths, side="right") - 1
-    new = mark.look.dash != "solid"
-    # Steps of opacity, so that an edge that hardly changes is not sent again.
-    opacity = np.maximum(np.round(0.25 + 0.75 * mark.strengths, 1), 0.6 if new else 0.0)
-    for index, (_, width) in enumerate(_LEVELS):
-        chosen = level == index
-        if chosen.any():
-            make = _maker(mark, bqplot.Lines, stroke_width=width * mark.look.width)
-            yield f"edges {index}", make, _lines(x[chosen], y[chosen]) | {"opacities": opacity[chosen].tolist()}
-
-
-def _cells(mark: Cells, x: Floats, y: Floats) -> Iterator[Part]:
-    # A heat map needs two cells each way to know how large they are: a single one is drawn as two halves.
-    values = mark.values
-    middles = []
-    for way, places in ((0, y), (1, x)):
-        values = np.repeat(values, 2, axis=way) if len(places) == 1 else values
-        middles.append(places + np.array([-0.25, 0.25]) if len(places) == 1 else places)
-    yield "cells", _maker(mark, bqplot.HeatMap), {"x": middles[1], "y": middles[0], "color": values}
-    if mark.texts is None or mark.shades is None:
-        return
-    dark, written = mark.shades.dark(mark.values), mark.texts != ""
-    for role, own in (("in cells", ~dark & written), ("in dark cells", dark & written)):
-        rows, columns = np.nonzero(own)
-        if len(rows):
-            yield role, _words(role, "middle"), _label(x[columns], y[rows], mark.texts[rows, columns].tolist())
-
-
-def _lines(x: Floats, y: Floats) -> dict[str, Any]:
-    """Several lines of the same length; of a single one bqplot wants plain arrays."""
-    return {"x": x[0], "y": y[0]} if len(x) == 1 else {"x": x, "y": y}
-
-
-def _label(x: Floats, y: Floats, texts: Sequence[str]) -> dict[str, Any]:
-    return {"x": x, "y": y, "text": np.array(texts), "default_size": 11.0 if len(texts) <= _MANY_NAMES else 9.0}
-
-
-def _words(role: str, place: str) -> Callable[..., bqplot.Mark]:
-    align, x_offset, y_offset = _ALIGN[place]
-    return lambda **more: bqplot.Label(
-        x=np.zeros(0), y=np.zeros(0), text=np.zeros(0, dtype=str), font_weight="normal", align=align, x_offset=x_offset,
-        y_offset=y_offset, colors=[css(LOOKS[role].color)], **more,
-    )  # fmt: skip
-
-
-def _maker(mark: Mark, kind: type[bqplot.Mark], **options: Any) -> Callable[..., bqplot.Mark]:
-    """What makes the bqplot mark for a role."""
-    look = mark.look
-    color = css(look.color)
-    nothing = np.zeros(2)
-    if kind is bqplot.HeatMap:
-        return lambda **more: kind(x=np.arange(2.0), y=np.arange(2.0), color=np.zeros((2, 2)), **more)
-    if kind is bqplot.Lines:
-        defaults = {"stroke_width": look.width, "line_style": look.dash, "colors": [color], "opacities": [look.opacity]}
-        if look.area:
-            defaults |= {"fill_colors": [color], "fill_opacities": [look.opacity]}
-        return lambda **more: kind(x=nothing, y=nothing, **(defaults | options), **more)
-    defaults = {
-        "marker": look.marker,
-        "default_size": round(math.pi / 4 * look.size**2),
-        "opacities": [look.opacity],
-        "colors": [color],
-        "fill": look.filled,
-        "display_names": False,
-        "stroke_width": 3.0 if look.rim == "pink" else 1.8 if not look.filled else 1.2,
-    }
-    if look.rim or not look.filled:
-        defaults["stroke"] = css(look.rim) if look.rim else color
-    return lambda **more: kind(x=nothing, y=nothing, **(defaults | options), **more)
