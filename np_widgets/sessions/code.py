@@ -17,27 +17,32 @@ from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.learning.states import same
 from np_widgets.problems import Problem
-from np_widgets.sessions.history import Done, History
+from np_widgets.sessions.history import Done
 
 _MOST_WEIGHTS = 1000  # more would be no few lines
 _OWN_DATA = "problem = npw.Problem(inputs, targets)  # fill in: these were your own data, and are not in this code"
 _LONGEST_RECIPE = 1000
 
 
-def written(engine: Engine, history: History, torch_threads: int | None) -> str:
-    """Python that makes such an engine, and does to it what was done."""
+def beginning(engine: Engine, origin: dict[str, Any], torch_threads: int | None) -> list[str]:
+    """Lines of Python that make an engine like this one, as it was in its session's beginning."""
     lines = ["import torch", "", "import np_widgets as npw", ""]
     if torch_threads is not None:
         lines.append(f"torch.set_num_threads({torch_threads})  # as in the session: other numbers, other last digits")
     make = {NeuronPursuit: _pursuit, SaddleFlow: _flow, FixedNetwork: _fixed}.get(type(engine))
     if make is None:
         raise TypeError(f"only an engine of this package can be written as code, got a {type(engine).__name__}")
-    lines += make(engine.__getstate__(), history.origin)
-    advances = 0
-    for done in history.log:
-        lines += [*_advances(done.advance - advances), _call(done)]
-        advances = done.advance
-    return "\n".join([*lines, *_advances(history.advances - advances), "session = npw.Session(engine)", ""])
+    return lines + make(vars(engine), origin)
+
+
+def written(begin: list[str], story: tuple[int, tuple[Done, ...]]) -> str:
+    """Python that does to such an engine what was done, see :attr:`History.story`."""
+    lines, before = list(begin), 0
+    advances, log = story
+    for done in log:
+        lines += [*_advances(done.advance - before), _call(done)]
+        before = done.advance
+    return "\n".join([*lines, *_advances(advances - before), "session = npw.Session(engine)", ""])
 
 
 def _advances(count: int) -> list[str]:

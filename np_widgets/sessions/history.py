@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-import torch
-
 from np_widgets import arguments
 from np_widgets.learning.engine import Engine, Landmark
+from np_widgets.sessions.memory import new_bytes
 
-# A frame may cost a third of an advance: one in so many costs little.
-_FIRST_STRIDE = 16
+# A frame may cost a third of an advance: so one in so many costs little, however long that goes on. At the beginning
+# they are denser: few advances can be many steps.
+_LASTING_STRIDE = 16
+_MOST_EARLY = 64
 # More would not be told apart on a slider.
 _MOST_ORDINARY = 1000
 
@@ -78,12 +78,12 @@ class Kept:
 class History:
     """The moments of a session, in bounded memory.
 
-    Kept are the frames at every 16th advance and where the session stopped; with their states, where something notable
-    happened (a network was trained, a neuron added, a saddle left) and before every command; and the last frame. When
-    that passes the budget, or is more than 1,000 frames beside the notable ones, half of the other frames go, and from
-    then on half as many are kept: what is kept depends on advances, not on clocks. If the notable moments alone pass
-    the budget, every second of their states goes, the newest staying, then every second of these moments; never the
-    first moment, nor the last.
+    Kept are the frames of advances and where the session stopped; with their states, where something notable happened
+    (a network was trained, a neuron added, a saddle left) and before every command; and the last frame. When that
+    passes the budget, or there are more than 64 frames beside the notable ones (1,000, once only every 16th advance or
+    fewer are kept), half of the other frames go, and from then on half as many are kept: what is kept depends on
+    advances, not on clocks. If the notable moments alone pass the budget, every second of their states goes, the newest
+    staying, then every second of these moments; never the first moment, nor the last.
 
     Attributes
     ----------
@@ -111,6 +111,16 @@ class History:
     # what can be read
 
     @property
+    def advances(self) -> int:
+        """How many advances the session has made."""
+        return self.story[0]
+
+    @property
+    def log(self) -> tuple[Done, ...]:
+        """What the engine was told to do, in order."""
+        return self.story[1]
+
+    @property
     def moments(self) -> tuple[Moment, ...]:
         """The moments kept, in order; the last is the newest frame."""
         return tuple(kept.moment for kept in self.all_kept())
@@ -118,7 +128,7 @@ class History:
     @property
     def nbytes(self) -> int:
         """How many bytes the moments take; what several share is counted once."""
-        return _new_bytes(self.all_kept(), set())
+        return new_bytes(self.all_kept(), set())
 
     def frame(self, moment: Moment) -> Any:
         """The frame of a moment.
@@ -157,7 +167,25 @@ class History:
             present = [] if self._kept[-1].number == self._now.number else [self._now]
             return [*self._kept, *present]
 
+    def last_to_go_on(self, kept: Kept) -> Kept:
+        """The last moment up to this one that a session can branch off at."""
+        able = [each for each in self.all_kept() if each.state is not None and each.number <= kept.number]
+        return kept if kept.state is not None or not able else able[-1]
+
+    def is_of_this_run(self, kept: Kept) -> bool:
+        """Whether the engine has not started over since."""
+        return all(done.action != "reset" for done in self.log[kept.commands :])
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a moment to go back to."""
+        return self._before_the_last() is not None
+
     # what the worker notes, on its thread
+
+    def advanced(self) -> None:
+        """Note an advance."""
+        self.story = self.advances + 1, self.log
 
     @property
     def is_due(self) -> bool:
@@ -186,21 +214,19 @@ class History:
         with self._lock:
             self._kept.append(now)
             self._now = now
-        self._bytes += _new_bytes([now], self._seen)
-        while len(self._kept) > 2 and (self._bytes > self.budget or self._ordinary > _MOST_ORDINARY):
+        self._bytes += new_bytes([now], self._seen)
+        while len(self._kept) > 2 and (self._bytes > self.budget or self._ordinary > self._most):
             self._set(self._thinned())
 
     def told(self, done: Done) -> None:
         """Note an action that was done."""
-        self.log += (done,)
+        self.story = self.advances, (*self.log, done)
 
-    def undoing(self, engine: Engine) -> Kept:
+    def undoing(self) -> Kept:
         """The last moment to go on from that is before the last addition or command; a RuntimeError if none is."""
-        present = len(self.log), _additions(engine.landmark)
-        for kept in reversed(self._kept):
-            if kept.state is not None and (kept.commands, kept.additions) != present:
-                return kept
-        raise RuntimeError("there is nothing to undo: no command was given, and nothing was added, in this session")
+        if (kept := self._before_the_last()) is None:
+            raise RuntimeError("there is nothing to undo: no command was given, and nothing was added, in this session")
+        return kept
 
     def back_to(self, kept: Kept) -> None:
         """Forget what came after."""
@@ -211,12 +237,6 @@ class History:
         self._set(before)
 
     # copies
-
-    def branched(self, kept: Kept) -> History:
-        """Another history, of what was before a moment, and that moment."""
-        other = self.snapshot()
-        other.back_to(kept)
-        return other
 
     def snapshot(self) -> History:
         """A copy that does not change; what is in it is shared."""
@@ -231,11 +251,23 @@ class History:
     ) -> History:
         """A history that was kept elsewhere, whose last moment is the present one."""
         self = object.__new__(cls)
-        self.budget, self.stride, self.advances, self.origin, self.log = budget, stride, advances, origin, log
+        self.budget, self.stride, self.story, self.origin = budget, stride, (advances, log), origin
         self._lock, self._now, self.seconds = threading.Lock(), kept[-1], kept[-1].seconds
         self._number = max(each.number for each in kept)
         self._set(kept)
         return self
+
+    def _before_the_last(self) -> Kept | None:
+        with self._lock:
+            present, moments = (self._now.commands, self._now.additions), list(self._kept)
+        for kept in reversed(moments):
+            if kept.state is not None and (kept.commands, kept.additions) != present:
+                return kept
+        return None
+
+    @property
+    def _most(self) -> int:
+        return _MOST_EARLY if self.stride < _LASTING_STRIDE else _MOST_ORDINARY
 
     @property
     def _ordinary(self) -> int:
@@ -245,7 +277,7 @@ class History:
         self._seen: set[int] = set()
         with self._lock:
             self._kept = kept
-        self._bytes = _new_bytes(kept, self._seen)
+        self._bytes = new_bytes(kept, self._seen)
 
     def _thinned(self) -> list[Kept]:
         first, *inner, last = self._kept
@@ -262,40 +294,3 @@ class History:
 
 def _additions(landmark: Landmark | None) -> int:
     return 0 if landmark is None else landmark.additions
-
-
-def _new_bytes(values: list[Kept], seen: set[int]) -> int:
-    """The memory that moments take beside what has been seen, by its address; that stays while a moment is kept."""
-    total, waiting = 0, list[Any](values)
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, torch.Tensor):
-            storage = each.untyped_storage()
-            key, size = storage.data_ptr(), storage.nbytes()
-        else:
-            while isinstance(each, np.ndarray) and isinstance(each.base, np.ndarray):
-                each = each.base
-            if isinstance(each, np.ndarray):
-                key, size = each.__array_interface__["data"][0], each.nbytes
-            else:
-                key, size = id(each), _size(each)
-        if key in seen:
-            continue
-        seen.add(key)
-        total += size
-        if isinstance(each, dict):
-            waiting += each.values()
-        elif isinstance(each, (tuple, list)):
-            waiting += each
-        elif is_dataclass(each):
-            waiting.append(vars(each))
-    return total
-
-
-def _size(value: Any) -> int:
-    """About how many bytes an object takes without what it holds, whatever the interpreter shares or has cached."""
-    if value is None or isinstance(value, (int, float)):
-        return 0  # they are counted with what holds them
-    if isinstance(value, (str, bytes)):
-        return 56 + len(value)
-    return 64 + 40 * len(value) if isinstance(value, (dict, tuple, list)) else 32

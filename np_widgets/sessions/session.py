@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.engine import Engine
 from np_widgets.problems import Problem
 from np_widgets.sessions.background import Background
-from np_widgets.sessions.code import written
+from np_widgets.sessions.code import beginning, written
 from np_widgets.sessions.files import read, write
 from np_widgets.sessions.history import History, Moment
 
@@ -157,26 +158,31 @@ class Session(Background):
         """
         self._call("undo")
 
-    def branch(self, moment: Moment) -> Session:
+    def branch(self, moment: Moment | None = None) -> Session:
         """A new session, paused, that goes on from a moment; this one stays as it is.
 
         Parameters
         ----------
         moment
-            One of ``history.moments`` whose ``can_go_on`` holds.
+            One of ``history.moments`` whose ``can_go_on`` holds; None for the present.
 
         Raises
         ------
         TypeError, ValueError
             If it is no such moment.
         """
-        kept, history = self.history.kept(moment), self._looked(self.history.snapshot)
-        if kept.state is None:
-            raise ValueError(f"moment must be one whose can_go_on holds, got {moment}")
+        if moment is None:
+            state, history = self._looked(lambda: (self.engine.state(), self.history.snapshot()))
+        else:
+            kept, history = self.history.kept(moment), self._looked(self.history.snapshot)
+            if kept.state is None:
+                raise ValueError(f"moment must be one whose can_go_on holds, got {moment}")
+            state = kept.state
+            history.back_to(kept)
         engine = copy.copy(self.engine)
         with torch.no_grad():
-            engine.restore(kept.state)
-        return type(self)._of(engine, history.branched(kept), self._worker.torch_threads)
+            engine.restore(state)
+        return type(self)._of(engine, history, self._worker.torch_threads)
 
     def replay(self) -> Engine:
         """Do all again, from the state at the session's beginning: the same commands after the same advances.
@@ -204,7 +210,11 @@ class Session(Background):
 
         The problem is made anew where it is ready-made; for other data there is a line to fill in.
         """
-        return written(self.engine, self._looked(self.history.snapshot), self._worker.torch_threads)
+        return written(self._beginning, self.history.story)
+
+    @functools.cached_property
+    def _beginning(self) -> list[str]:
+        return beginning(self.engine, self.history.origin, self._worker.torch_threads)
 
     def course(self, name: str = "this session") -> Course:
         """What the session has been since its engine last started over, as arrays; see :class:`Course`."""

@@ -74,7 +74,7 @@ class Worker(Commanded):
     def _advance(self) -> None:
         self._last_advance = time.monotonic()
         frame, status, due, state = self.engine.attempt(self._advanced)
-        self.history.advances += 1
+        self.history.advanced()
         if due:
             landmark = self.engine.landmark
             self.history.keep(landmark, frame, state, landmark.label if landmark and state is not None else None)
@@ -126,7 +126,7 @@ class Worker(Commanded):
 
     def _undo(self, command: Command) -> None:
         try:
-            kept = self.history.undoing(self.engine)
+            kept = self.history.undoing()
             assert kept.state is not None
             state = kept.state
             frame = self.engine.attempt(lambda: (self.engine.restore(state), self.engine.frame())[1])

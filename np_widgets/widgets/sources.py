@@ -15,6 +15,13 @@ from np_widgets.sessions.session import Session
 
 
 @dataclass(frozen=True)
+class Adopted:
+    """A session that belongs to the widget that shows it."""
+
+    session: Session
+
+
+@dataclass(frozen=True)
 class Sources:
     """A widget is made of a problem, of an engine, or of a session of one."""
 
@@ -24,6 +31,8 @@ class Sources:
 
     def session(self, source: Any, options: dict[str, Any]) -> Session:
         """The session to show: the given one, or a new one; ``options`` are those of an engine for a problem."""
+        if isinstance(source, Adopted):
+            return source.session
         self._check(options)
         name = self.engine.__name__
         if isinstance(source, Problem):

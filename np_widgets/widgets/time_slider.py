@@ -1,57 +1,137 @@
-"""A slider that goes back over what was computed."""
+"""Going back over what a session remembers: a slider, a replay of it, and the way back to the present."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import anywidget
 import ipywidgets
-import numpy as np
-from numpy.typing import NDArray
+import traitlets
 
-from np_widgets.pictures.labels import number
-from np_widgets.widgets.elements import group, text_widget
+from np_widgets.sessions.history import Kept
+from np_widgets.widgets.elements import button, dropdown, group, text_widget
 from np_widgets.widgets.writing import update
 
 _NEWEST = 100.0
+_SECONDS_BETWEEN_TICKS = 0.1
+
+
+class Point(NamedTuple):
+    """A place on the slider: a moment of the history, or the last before it where a frame's own record is finer."""
+
+    kept: Kept
+    time: float | None = None
+
+
+class Replay(anywidget.AnyWidget):
+    """A button that ticks while it is pressed: in the browser, so that it works where a kernel's threads cannot send."""
+
+    playing = traitlets.Bool(False).tag(sync=True)
+    tick = traitlets.Int(0).tag(sync=True)
+    period = traitlets.Float(1000 * _SECONDS_BETWEEN_TICKS).tag(sync=True)
+
+    _esm = """
+    export default {
+      initialize({ model }) {
+        let timer;
+        const follow = () => {
+          clearInterval(timer);
+          if (model.get("playing")) timer = setInterval(() => {
+            model.set("tick", model.get("tick") + 1);
+            model.save_changes();
+          }, model.get("period"));
+        };
+        model.on("change:playing", follow);
+        follow();
+        return () => { clearInterval(timer); model.off("change:playing", follow); };
+      },
+      render({ model, el }) {
+        const button = document.createElement("button");
+        button.className = "jupyter-widgets jupyter-button widget-button npw-button";
+        button.title = "Show one moment after the other, from here or from the beginning to the present";
+        const say = () => { button.textContent = model.get("playing") ? "■ Stop replay" : "▷ Replay"; };
+        button.addEventListener("click", () => {
+          model.set("playing", !model.get("playing"));
+          model.save_changes();
+        });
+        model.on("change:playing", say);
+        say();
+        el.append(button);
+        return () => model.off("change:playing", say);
+      }
+    };
+    """
 
 
 class TimeSlider:
-    """From the beginning of a record to its newest point, where it stays while the record grows.
+    """From the beginning of a session to its newest frame, where it stays while the session goes on.
 
-    Its value is the user's, and says how much of the time computed has passed at the moment to look at. The readout
-    beside it is the publisher's.
+    Its value is the user's, and so is the moment chosen: that stays the same while moments are added and thinned out.
+    The readout beside it is the publisher's.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, points: Callable[[], Sequence[Point]], on_change: Callable[[], None]) -> None:
+        self._points = points
+        self._on_change = on_change
+        self.chosen: Point | None = None
         self._slider = ipywidgets.FloatSlider(
             value=_NEWEST,
             min=0.0,
             max=_NEWEST,
-            step=0.5,
+            step=0.1,
             readout=False,
             description="Time",
             tooltip="Go back over what was computed; the right end is the present",
             style={"description_width": "initial"},
             layout={"width": "260px"},
         )
-        self._slider.observe(lambda _: on_change(), "value")
+        self._slider.observe(self._on_value, "value")
+        self._live = button("Live", "fast-forward", "Back to the present", self.to_newest)
+        self._replay = Replay()
+        self._replay.observe(self._on_playing, "playing")
+        self._replay.observe(self._on_tick, "tick")
+        paces = [(f"in {seconds} s", float(seconds)) for seconds in (5, 20, 60)]
+        self._pace = dropdown("", paces, 20.0, "How long a replay takes", "80px")
         self._readout = text_widget("npw-figures")
-        self.box = group([self._slider, self._readout])
+        self.box = group([self._slider, self._live, self._replay, self._pace, self._readout])
         self.box.add_class("npw-time")
 
-    def index(self, time: NDArray[np.float64]) -> int | None:
-        """Which of the points of a record to look at; None for the newest."""
-        share = self._slider.value / _NEWEST
-        if share >= 1 or len(time) < 2:
-            return None
-        return int(np.abs(time - (time[0] + share * (time[-1] - time[0]))).argmin())
-
     def to_newest(self) -> None:
-        """Look at the present again: on the kernel's side only, whose widget it is."""
+        """Look at the present again: on the kernel's side only, whose widgets these are."""
+        self._replay.playing = False
         self._slider.value = _NEWEST
 
-    def show(self, time: NDArray[np.float64], index: int | None) -> None:
-        """Say which point of the record is looked at; on the publisher's thread."""
-        newest = f"<b>{number(float(time[-1]))}</b>" if len(time) else "<b>0</b>"
-        text = f"t = {newest}, now" if index is None else f"t = <b>{number(float(time[index]))}</b> of {newest}"
-        update(self._readout, value=text)
+    def go_to(self, number: int) -> None:
+        """Look at the moment of that number; on the kernel's side only."""
+        points = self._points()
+        place = next(index for index, point in enumerate(points) if point.kept.number >= number)
+        value = round(_NEWEST * place / max(len(points) - 1, 1), 1)
+        self._slider.value = value
+        self._choose(points[place] if place < len(points) - 1 else None)
+
+    def show(self, words: str) -> None:
+        """Say which moment is looked at; on the publisher's thread."""
+        update(self._readout, value=words)
+        update(self._live, disabled=self.chosen is None)
+
+    def _on_value(self, change: dict[str, Any]) -> None:
+        points, share = self._points(), change["new"] / _NEWEST
+        place = round(share * (len(points) - 1))
+        self._choose(points[place] if share < 1 and place < len(points) - 1 else None)
+
+    def _choose(self, point: Point | None) -> None:
+        self.chosen = point
+        self._on_change()
+
+    def _on_playing(self, change: dict[str, Any]) -> None:
+        if change["new"] and self._slider.value >= _NEWEST:
+            self._slider.value = 0.0
+
+    def _on_tick(self, _: object) -> None:
+        if self._replay.playing:
+            value = self._slider.value + _NEWEST * _SECONDS_BETWEEN_TICKS / self._pace.value
+            if value >= _NEWEST:
+                self.to_newest()
+            else:
+                self._slider.value = value
