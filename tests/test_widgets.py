@@ -29,6 +29,7 @@ from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.publisher import LARGEST_SHARE, LARGEST_SHARE_OF_BROWSER, Publisher
 from np_widgets.widgets.pursuit import PANELS, PursuitWidget
+from np_widgets.widgets.pursuit_controls import CONTROLS
 from np_widgets.widgets.tree import close_tree
 from np_widgets.widgets.writing import together, update
 from tests.session_engines import Counter
@@ -286,12 +287,13 @@ class TestControls:
 
     def test_without_reset_its_settings_are_gone(self, problem):
         widget = PursuitWidget(problem, hide=["reset"])
-        left = {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Selected", "Inspect this saddle"}
-        assert names(widget) == left
+        past = {"Undo", "Time", "Live", "in", "Branch here"}
+        present = {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Selected", "Inspect this saddle"}
+        assert names(widget) == past | present
         widget.close()
 
     def test_everything_can_be_hidden(self, problem):
-        hide = ("play", "step", "add_neuron", "speed", "minimizer", "select", "inspect", "reset", *PANELS)
+        hide = (*CONTROLS, *PANELS)
         widget = PursuitWidget(problem, hide=hide)
         assert names(widget) == set()
         widget.session.step(3)

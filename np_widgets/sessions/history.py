@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Any
 
@@ -89,19 +89,17 @@ class History:
     ----------
     budget
         How many bytes the moments may take.
-    log
-        What the engine was told to do, as :class:`Done`, in order.
-    advances
-        How many advances the session has made.
+    story
+        How many advances the session has made, and what the engine was told to do, as :class:`Done`, in order.
     seconds
-        How long these took, one after the other: neither pauses nor the turns of other sessions count.
+        How long these advances took, one after the other: neither pauses nor the turns of other sessions count.
     """
 
     def __init__(self, engine: Engine, budget: int) -> None:
         self.budget = budget
-        self.log: tuple[Done, ...] = ()
-        self.advances, self.seconds = 0, 0.0
-        self.stride = _FIRST_STRIDE
+        self.story: tuple[int, tuple[Done, ...]] = 0, ()  # one value, so that who reads it finds both of one time
+        self.seconds = 0.0
+        self.stride = 1
         self._lock = threading.Lock()
         self._number = 0
         self.origin = engine.state()
@@ -194,8 +192,16 @@ class History:
 
     def show(self, landmark: Landmark | None, frame: Any) -> None:
         """Note the newest frame."""
-        if frame is not self._now.frame:
-            with self._lock:
+        now, place = self._now, (self.advances, len(self.log))
+        if frame is now.frame:
+            return
+        with self._lock:
+            if (now.advance, now.commands) == place:  # the same moment again
+                self._now = replace(now, frame=frame)
+                if self._kept[-1].number == now.number:
+                    self._kept[-1] = self._now
+                    self._bytes += new_bytes([frame], self._seen)
+            else:
                 self._number += 1
                 counts = len(self.log), _additions(landmark), self.seconds
                 self._now = Kept(self._number, self.advances, None, frame, None, *counts)
@@ -205,12 +211,12 @@ class History:
     ) -> None:
         """Keep the present moment; with a state it is a notable one."""
         self.show(landmark, frame)
-        now = replace(self._now, label=label, state=state)
         last = self._kept[-1]
-        if (last.advance, last.commands) == (now.advance, now.commands):
+        if last.number == self._now.number:
             if last.state is not None or state is None:
                 return
             self._set(self._kept[:-1])
+        now = replace(self._now, label=label, state=state)
         with self._lock:
             self._kept.append(now)
             self._now = now
@@ -230,7 +236,7 @@ class History:
 
     def back_to(self, kept: Kept) -> None:
         """Forget what came after."""
-        self.advances, self.seconds, self.log = kept.advance, kept.seconds, self.log[: kept.commands]
+        self.story, self.seconds = (kept.advance, self.log[: kept.commands]), kept.seconds
         before = [each for each in self._kept if each.number <= kept.number]
         with self._lock:
             self._now = before[-1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -11,23 +12,43 @@ import ipywidgets
 
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.elements import button, row, text_widget
+from np_widgets.widgets.past import Past
 from np_widgets.widgets.settings import Settings
+from np_widgets.widgets.time_slider import Point
 from np_widgets.widgets.writing import update
 
-OnRefusal = Callable[[BaseException | None], None]
+PAST = ("time", "branch", "copy")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What controls ask of the widget that they belong to."""
+
+    session: Session
+    on_change: Callable[[], None]
+    """The user has chosen something else to see."""
+    on_refusal: Callable[[BaseException | None], None]
+    """A command was refused, or with None accepted."""
+    points: Callable[[], Sequence[Point]]
+    """What the time slider can go to."""
+    branch: Callable[[], object]
 
 
 class Controls:
     """Buttons and inputs.
 
     The values of inputs belong to the user, and no command is sent but the user's; buttons are readouts, too, and those
-    are written by :meth:`show`, on the publisher's thread. A subclass adds its own controls and calls :meth:`_arrange`.
+    are written by :meth:`show`, on the publisher's thread. All that makes time pass, Undo and Reset bring the time
+    slider to the present: what they do would not be seen otherwise. A subclass adds its own controls and calls
+    :meth:`_arrange`.
     """
 
-    def __init__(self, session: Session, settings: Settings, on_refusal: OnRefusal) -> None:
-        self._session = session
+    def __init__(self, owner: Owner, settings: Settings) -> None:
+        self._session = owner.session
         self._settings = settings
-        self._on_refusal = on_refusal
+        self._on_refusal = owner.on_refusal
+        self.past = Past(owner.session, owner.points, owner.on_change, self._undo, self._branch)
+        self._owner = owner
         self._play = button("Play", "play", "Run until something stops it, or pause", self._play_or_pause)
         self._step = button("Step", "step-forward", "One step of what is going on, then pause", self._one_step)
         self._reset = button("Reset", "refresh", "Start over with these settings", self._start_over)
@@ -35,8 +56,9 @@ class Controls:
         self.rows: list[ipywidgets.Widget] = []
         self.widgets = [self._reset, *settings.widgets, self._pending]
 
-    def show(self, frame: Any, status: str) -> None:
-        """Let buttons and choices fit the frame."""
+    def show(self, frame: Any, status: str, look: Any, words: str) -> None:
+        """Let buttons and choices fit the newest frame, and what is looked at; ``words`` say which moment that is."""
+        self.past.show(status, words)
         running, over = status == "running", self._is_over(frame, status)
         update(self._play, description="Pause" if running else "Play", icon="pause" if running else "play")
         update(self._play, disabled=over)
@@ -53,8 +75,13 @@ class Controls:
         if "reset" not in hidden:  # settings without it would have no effect
             shown.append([self._reset, *self._settings.shown, self._pending])
         # One row that flows: no control is left alone on a line of its own before all others are on theirs.
-        self.rows = [row([widget for widgets in shown for widget in widgets])] if any(shown) else []
-        self.widgets += [widget for named in rows for widget in named.values()]
+        past = {"time": self.past.time.box, "branch": self.past.branch, "copy": self.past.code}
+        lines = [
+            [widget for widgets in shown for widget in widgets],
+            [widget for name, widget in past.items() if name not in hidden],
+        ]
+        self.rows = [row(line) for line in lines if line]
+        self.widgets += [widget for named in (*rows, past) for widget in named.values()]
 
     def _is_over(self, frame: Any, status: str) -> bool:
         """Whether nothing is left to run."""
@@ -68,14 +95,28 @@ class Controls:
             self._go_on()
 
     def _go_on(self) -> None:
-        self._send("resume")
+        self._do("resume")
 
     def _one_step(self) -> None:
-        self._send("step")
+        self._do("step")
+
+    def _undo(self) -> None:
+        self._do("undo")
+
+    def _branch(self) -> None:
+        try:
+            self._owner.branch()
+        except Exception as error:  # noqa: BLE001 (nobody else would show it to the user)
+            self._on_refusal(error)
 
     def _start_over(self) -> None:
         changes = self._settings.changes(self._session.frame)
-        self._send("reset", **{setting.name: setting.value for setting in changes})
+        self._do("reset", **{setting.name: setting.value for setting in changes})
+
+    def _do(self, command: str, *args: Any, **kwargs: Any) -> None:
+        """Queue a command whose consequences are to be seen; see :meth:`_send`."""
+        self.past.time.to_newest()
+        self._send(command, *args, **kwargs)
 
     def _send(
         self,

@@ -7,22 +7,25 @@ import io
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import ipywidgets
 
 from np_widgets import arguments
 from np_widgets.pictures.scene import Key
 from np_widgets.problems import Problem
+from np_widgets.sessions import history
 from np_widgets.widgets.audience import Audience
-from np_widgets.widgets.controls import Controls
+from np_widgets.widgets.branches import Branches
+from np_widgets.widgets.controls import Controls, Owner
 from np_widgets.widgets.delivery import Delivery
 from np_widgets.widgets.live import LiveUnicode
 from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.publisher import Moment, Publisher
 from np_widgets.widgets.render import Panel, Picture
-from np_widgets.widgets.sources import Sources, checked_names
+from np_widgets.widgets.sources import Adopted, Sources, checked_names
 from np_widgets.widgets.status import StatusLines
+from np_widgets.widgets.time_slider import Point
 from np_widgets.widgets.tree import close_tree, tree
 
 if TYPE_CHECKING:
@@ -50,7 +53,10 @@ class LiveWidget(ipywidgets.VBox):
         self._refusal: BaseException | None = None
         self._problem: Problem = self.session.engine.problem  # type: ignore[attr-defined]
         self._lines = StatusLines(self._subject, self._problem.name)
-        self._controls = self._made_controls(hidden)
+        self._hide, self._rate = hidden, rate
+        owner = Owner(self.session, self._refresh, self._on_refusal, self._points, self.branch)
+        self._controls = self._made_controls(owner, hidden)
+        self._branches = Branches()
         pictures = [each for name, each in self._pictures().items() if name not in hidden]
         self._panels = panels = [Panel(each, self._refresh, self._clicked) for each in pictures]
         grid = ipywidgets.Box([panel.box for panel in panels])
@@ -59,7 +65,7 @@ class LiveWidget(ipywidgets.VBox):
         self._content = [*self._controls.rows, self._lines.sentence, self._lines.notice, grid]
         self._body = ipywidgets.VBox(self._content)
         self._body.add_class("npw-body")
-        super().__init__([self._lines.heading, self._body, pacer])
+        super().__init__([self._lines.heading, self._body, self._branches.box, pacer])
         self.add_class("npw")
         parts: list[Callable[[Moment], None]] = [self._show_readouts]
         parts += [*(partial(self._show_panel, panel) for panel in panels), self._show_traits]
@@ -75,6 +81,7 @@ class LiveWidget(ipywidgets.VBox):
         publisher, self._publisher = self._publisher, None
         if publisher is None:
             return
+        self._branches.close()
         if self._owned:
             self.session.close()
         publisher.stop()
@@ -85,8 +92,65 @@ class LiveWidget(ipywidgets.VBox):
         if self._publisher is not None:
             self._publisher.catch_up()
 
+    @property
+    def branches(self) -> tuple[Self, ...]:
+        """The widgets of the branches that were made with :meth:`branch` and are open, below this one's pictures."""
+        return self._branches.widgets
+
+    def go_to(self, moment: history.Moment | None) -> None:
+        """Show a moment of the session's history, as the time slider does; the session goes on meanwhile.
+
+        Parameters
+        ----------
+        moment
+            One of ``session.history.moments``; None for the present, as it moves on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no such moment.
+        """
+        if moment is None:
+            self._controls.past.time.to_newest()
+        else:
+            self._controls.past.time.go_to(self.session.history.kept(moment))
+
+    def branch(self, moment: history.Moment | None = None) -> Self:
+        """Go on from a moment in a new session, paused, and show that below; this one stays as it is.
+
+        Parameters
+        ----------
+        moment
+            One of ``session.history.moments``; None for the one that is looked at. Where a session cannot go on, the
+            last one before it that can.
+
+        Returns
+        -------
+        The widget of the new session, which is closed with this one, or before; also among :attr:`branches`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no such moment.
+        RuntimeError
+            If the widget is closed.
+        """
+        if self._publisher is None:
+            raise RuntimeError("the widget is closed")
+        past, point = self.session.history, self._controls.past.time.chosen
+        kept = past.kept(moment) if moment is not None else None if point is None else point.kept
+        at = None if kept is None else past.last_to_go_on(kept).moment
+        like: Any = type(self)
+        made: Self = like(Adopted(self.session.branch(at)), hide=self._hide, rate=self._rate)
+        self._branches.add(made, "the present" if at is None else at.label)
+        return made
+
     @abstractmethod
-    def _made_controls(self, hidden: frozenset[str]) -> Controls:
+    def _points(self) -> Sequence[Point]:
+        """What the time slider can go to, the present last; on any thread."""
+
+    @abstractmethod
+    def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> Controls:
         """The controls, without those that are hidden."""
 
     @abstractmethod
@@ -98,25 +162,35 @@ class LiveWidget(ipywidgets.VBox):
         """The values of the traits beside ``status`` and ``message``."""
 
     @abstractmethod
-    def _main_numbers(self, frame: Any) -> Sequence[tuple[str, str]]:
+    def _looked_at(self, frame: Any, point: Point | None) -> Any:
+        """What the pictures show: the newest frame, or that of a point of the time slider."""
+
+    @abstractmethod
+    def _main_numbers(self, look: Any) -> Sequence[tuple[str, str]]:
         """``(name, value)`` of what the line above the pictures says."""
+
+    @abstractmethod
+    def _said(self, look: Any) -> str:
+        """The sentence above the pictures."""
+
+    @abstractmethod
+    def _where(self, look: Any, frame: Any, point: Point | None) -> str:
+        """What stands beside the time slider, as HTML."""
 
     @abstractmethod
     def _figure(self) -> Figure:
         """A picture for where there is no kernel."""
-
-    def _looked_at(self, frame: Any) -> Any:
-        """What the pictures show."""
-        return frame
 
     def _clicked(self, key: Key) -> None:
         """What a mark that was clicked stands for."""
 
     def _show_readouts(self, moment: Moment) -> None:
         # Once for all pictures: what is looked at may be the user's choice, and change meanwhile.
-        self._look = self._looked_at(moment.frame)
-        self._lines.show(moment.frame, moment.status, self._main_numbers(moment.frame))
-        self._controls.show(moment.frame, moment.status)
+        point = self._controls.past.time.chosen
+        self._look = look = self._looked_at(moment.frame, point)
+        said = ("" if point is None else "Looking back: ") + self._said(look)
+        self._lines.show(moment.frame, moment.status, self._main_numbers(look), said)
+        self._controls.show(moment.frame, moment.status, look, self._where(look, moment.frame, point))
 
     def _show_panel(self, panel: Panel, moment: Moment) -> None:
         panel.show(self._look, getattr(self._look, "selected", None))

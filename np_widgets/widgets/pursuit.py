@@ -22,6 +22,7 @@ from np_widgets.pictures.weights import weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import weight_matrices
+from np_widgets.widgets.controls import Owner
 from np_widgets.widgets.inspection import Inspection, InspectionEndedError
 from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple
 from np_widgets.widgets.live_widget import LiveWidget
@@ -30,6 +31,7 @@ from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle import SaddleWidget
 from np_widgets.widgets.selection import PursuitView
 from np_widgets.widgets.sources import Sources
+from np_widgets.widgets.time_slider import Point
 from np_widgets.widgets.tree import close_tree
 
 if TYPE_CHECKING:
@@ -48,10 +50,10 @@ class PursuitWidget(LiveWidget):
         :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`, or the
         :class:`~np_widgets.sessions.session.Session` of one.
     hide
-        Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"speed"``, ``"minimizer"``, ``"select"``,
-        ``"inspect"``, ``"reset"``, ``"method"``, ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures
-        (``"architecture"``, ``"weights"``, ``"function"``, ``"loss"``, ``"candidates"``) to leave out. Without
-        ``"reset"`` the settings that it would apply go, too.
+        Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"undo"``, ``"speed"``, ``"minimizer"``,
+        ``"select"``, ``"inspect"``, ``"time"``, ``"branch"``, ``"copy"``, ``"reset"``, ``"method"``, ``"seed"``,
+        ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``, ``"weights"``, ``"function"``,
+        ``"loss"``, ``"candidates"``) to leave out. Without ``"reset"`` the settings that it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options
@@ -82,7 +84,7 @@ class PursuitWidget(LiveWidget):
     ``status``, ``iteration``, ``widths``, ``loss`` and ``message`` are traits to observe or to link from. They change
     at most ``rate`` times a second, and are up to date whenever the session is at rest. Observers run on the thread
     that draws, not on the main one: they may use the session's ``submit``, but should not do long work. What they raise
-    is shown in the widget.
+    is shown in the widget. They tell of the present also while the pictures show what the time slider has gone back to.
 
     In the browser ``ipywidgets.jsdlink((widget, "loss"), (text, "value"))`` links them. In the kernel a target must be
     able to take None, as ``loss`` is before the first network; else tell ``ipywidgets.dlink`` what to make of it:
@@ -127,16 +129,16 @@ class PursuitWidget(LiveWidget):
         TypeError, ValueError
             If there is no such neuron or candidate.
         """
-        return self._controls.selection.value(self.session.frame)
+        return self._controls.selection.value(self._on_show)
 
     @selected.setter
     def selected(self, value: Key | None) -> None:
-        self._controls.selection.select(value, self.session.frame)
+        self._controls.selection.select(value, self._on_show)
 
     def inspect_saddle(self, **options: Any) -> SaddleWidget:
         """Pause the pursuit, and show the saddle that its network is at, in the place of the pursuit's pictures.
 
-        Before the first network it is the saddle at the origin.
+        Where the time slider has gone back, it is the network of then. Before the first it is the saddle at the origin.
 
         Parameters
         ----------
@@ -157,7 +159,7 @@ class PursuitWidget(LiveWidget):
             If the session or the widget is closed.
         """
         self.session.pause()
-        return self._inspection.begin(self.session.frame, **options)
+        return self._inspection.begin(self._on_show, **options)
 
     def end_inspection(self) -> None:
         """Close the inspected saddle, and show the pursuit again; no effect without one."""
@@ -170,12 +172,32 @@ class PursuitWidget(LiveWidget):
             super().close()
             close_tree(*self._inspection.parts)
 
-    def _made_controls(self, hidden: frozenset[str]) -> PursuitControls:
-        return PursuitControls(self.session, hidden, self._refresh, self._on_refusal, self._inspect)
+    def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> PursuitControls:
+        return PursuitControls(owner, hidden, self._inspect)
+
+    def _points(self) -> Sequence[Point]:
+        return [Point(kept) for kept in self.session.history.all_kept()]
+
+    def _looked_at(self, frame: PursuitFrame, point: Point | None) -> PursuitView:
+        then = frame if point is None else point.kept.frame
+        return PursuitView(then, self._controls.selection.value(then))
+
+    @property
+    def _on_show(self) -> PursuitFrame:
+        point = self._controls.past.time.chosen
+        return self.session.frame if point is None else point.kept.frame
+
+    def _said(self, look: PursuitView) -> str:
+        return look.frame.message
+
+    def _where(self, look: PursuitView, frame: PursuitFrame, point: Point | None) -> str:
+        if point is None:
+            return "now"
+        return f"step <b>{look.frame.total_steps:,}</b> of <b>{frame.total_steps:,}</b>"
 
     def _inspect(self) -> None:
         try:
-            self._inspection.begin(self.session.frame)
+            self._inspection.begin(self._on_show)
         except InspectionEndedError:
             pass  # as the user wished
         except Exception as error:  # noqa: BLE001 (on this thread nobody else would show it to the user)
@@ -230,16 +252,14 @@ class PursuitWidget(LiveWidget):
             ),
         }
 
-    def _looked_at(self, frame: PursuitFrame) -> PursuitView:
-        return PursuitView(frame, self._controls.selection.value(frame))
-
     def _clicked(self, key: Key) -> None:
-        self._controls.selection.click(key, self.session.frame)
+        self._controls.selection.click(key, self._on_show)
 
     def _traits_of(self, frame: PursuitFrame) -> Mapping[str, Any]:
         return {"iteration": frame.iteration, "widths": frame.widths, "loss": frame.loss}
 
-    def _main_numbers(self, frame: PursuitFrame) -> Sequence[tuple[str, str]]:
+    def _main_numbers(self, look: PursuitView) -> Sequence[tuple[str, str]]:
+        frame = look.frame
         numbers = [("iteration", str(frame.iteration))]
         if frame.weights:
             numbers.append(("widths", written(frame.widths)))

@@ -9,12 +9,11 @@ import ipywidgets
 
 from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import Chooser
-from np_widgets.widgets.controls import Controls, OnRefusal
+from np_widgets.widgets.controls import PAST, Controls, Owner
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, group, real, whole
 from np_widgets.widgets.inputs import Input
-from np_widgets.widgets.selection import Selection
+from np_widgets.widgets.selection import PursuitView, Selection
 from np_widgets.widgets.settings import Setting, Settings
 from np_widgets.widgets.writing import update
 
@@ -22,10 +21,12 @@ CONTROLS = (
     "play",
     "step",
     "add_neuron",
+    "undo",
     "speed",
     "minimizer",
     "select",
     "inspect",
+    *PAST,
     "reset",
     "method",
     "seed",
@@ -40,15 +41,9 @@ _SPEEDS: dict[str, float | None] = {"full speed": None, "20 a second": 20.0, "5 
 class PursuitControls(Controls):
     """Beside what every session has: adding a neuron, the speed, the minimizer, and a look at the saddle."""
 
-    def __init__(
-        self,
-        session: Session,
-        hidden: frozenset[str],
-        on_change: Callable[[], None],
-        on_refusal: OnRefusal,
-        on_inspect: Callable[[], None],
-    ) -> None:
-        super().__init__(session, Settings(_settings(session.frame, on_change), hidden), on_refusal)
+    def __init__(self, owner: Owner, hidden: frozenset[str], on_inspect: Callable[[], None]) -> None:
+        session, on_change = owner.session, owner.on_change
+        super().__init__(owner, Settings(_settings(session.frame, on_change), hidden))
         self._on_change = on_change
         self._add = button("Add neuron", "plus", "Search now and add the best neuron", self._add_neuron)
         self._layer = Chooser("Layer", "Which hidden layer gets the neuron", on_change, "130px")
@@ -68,6 +63,7 @@ class PursuitControls(Controls):
             "play": self._play,
             "step": self._step,
             "add_neuron": group([self._add, self._layer.box]),
+            "undo": self.past.undo,
             "speed": self._speed.box,
             "minimizer": self._minimizer.box,
             "select": self.selection.box,
@@ -75,10 +71,10 @@ class PursuitControls(Controls):
         }
         self._arrange(hidden, row)
 
-    def show(self, frame: PursuitFrame, status: str) -> None:
-        super().show(frame, status)
+    def show(self, frame: PursuitFrame, status: str, look: PursuitView, words: str) -> None:
+        super().show(frame, status, look, words)
         update(self._inspect, disabled=status == "closed")
-        self.selection.show(frame)
+        self.selection.show(look.frame)
         closed = status == "closed"
         speed = self._session.speed
         self._speeds[_speed_name(speed)] = speed
@@ -92,7 +88,7 @@ class PursuitControls(Controls):
         self._layer.offer([("best", 0), *((f"{layer}", layer) for layer in range(1, frame.hidden_layers + 1))])
 
     def _add_neuron(self) -> None:
-        self._send("add_neuron", layer=self._layer.value or None)
+        self._do("add_neuron", layer=self._layer.value or None)
 
     def _set_speed(self, name: str) -> None:
         try:

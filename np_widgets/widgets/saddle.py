@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.alignment import alignment
@@ -16,11 +18,13 @@ from np_widgets.pictures.weights import saddle_weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import weight_matrices
+from np_widgets.widgets.controls import Owner
 from np_widgets.widgets.live import LiveFloat, LiveUnicode
 from np_widgets.widgets.live_widget import LiveWidget
 from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle_controls import CONTROLS, SaddleControls, SaddleView
 from np_widgets.widgets.sources import Sources
+from np_widgets.widgets.time_slider import Point
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,10 +41,10 @@ class SaddleWidget(LiveWidget):
         A :class:`~np_widgets.learning.saddles.flow.SaddleFlow`, the :class:`~np_widgets.sessions.session.Session` of
         one, or a :class:`~np_widgets.problems.Problem` to make one for: by default at the origin.
     hide
-        Names of controls (``"play"``, ``"step"``, ``"to_escape"``, ``"to_next_saddle"``, ``"time"``, ``"reset"``,
-        ``"scale"``, ``"dormant"``, ``"dynamics"``, ``"step_size"``, ``"seed"``) and pictures (``"norms"``,
-        ``"alignment"``, ``"plane"``, ``"loss"``, ``"weights"``) to leave out. Without ``"reset"`` the settings that it
-        would apply go, too.
+        Names of controls (``"play"``, ``"step"``, ``"to_escape"``, ``"to_next_saddle"``, ``"undo"``, ``"time"``,
+        ``"branch"``, ``"copy"``, ``"reset"``, ``"scale"``, ``"dormant"``, ``"dynamics"``, ``"step_size"``,
+        ``"seed"``) and pictures (``"norms"``, ``"alignment"``, ``"plane"``, ``"loss"``, ``"weights"``) to leave out.
+        Without ``"reset"`` the settings that it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options
@@ -89,8 +93,37 @@ class SaddleWidget(LiveWidget):
     ) -> None:
         super().__init__(source, hide, rate, options)
 
-    def _made_controls(self, hidden: frozenset[str]) -> SaddleControls:
-        return SaddleControls(self.session, hidden, self._refresh, self._on_refusal)
+    def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> SaddleControls:
+        return SaddleControls(owner, hidden)
+
+    def _points(self) -> Sequence[Point]:
+        """Moments before the flow started over, and then the points of its record, which are more."""
+        past, record = self.session.history, self.session.frame.record.time
+        kept = past.all_kept()
+        own = [each for each in kept if past.is_of_this_run(each)]
+        if not len(record):
+            return [Point(each) for each in kept]
+        times = [each.frame.time for each in own]
+        within = np.maximum(np.searchsorted(times, record, side="right") - 1, 0)
+        before = [Point(each) for each in kept if not past.is_of_this_run(each)]
+        return before + [Point(own[place], float(time)) for place, time in zip(within, record, strict=True)]
+
+    def _looked_at(self, frame: SaddleFrame, point: Point | None) -> SaddleView:
+        if point is None:
+            return SaddleView(frame)
+        if point.time is None or not self.session.history.is_of_this_run(point.kept):
+            return SaddleView(point.kept.frame)
+        return SaddleView(frame, int(np.abs(frame.record.time - point.time).argmin()))
+
+    def _said(self, look: SaddleView) -> str:
+        if look.index is None:
+            return look.frame.message
+        events = [event for event in look.frame.events if event.time <= look.time]
+        return events[-1].message if events else "nothing has happened yet."
+
+    def _where(self, look: SaddleView, frame: SaddleFrame, point: Point | None) -> str:
+        here = f"t = <b>{number(look.time)}</b>"
+        return f"{here}, now" if point is None else f"{here} of <b>{number(frame.time)}</b>"
 
     def _pictures(self) -> Mapping[str, Picture]:
         names = Names.of(self._problem)
@@ -128,16 +161,15 @@ class SaddleWidget(LiveWidget):
             ),
         }
 
-    def _looked_at(self, frame: SaddleFrame) -> SaddleView:
-        return self._controls.view(frame)
-
     def _traits_of(self, frame: SaddleFrame) -> Mapping[str, Any]:
         return {"phase": frame.phase, "time": frame.time, "loss": frame.loss}
 
-    def _main_numbers(self, frame: SaddleFrame) -> Sequence[tuple[str, str]]:
-        numbers = [("time", number(frame.time)), ("loss", number(frame.loss))]
-        if len(frame.record.time):
-            numbers.append(("norm of dormant weights", number(float(frame.record.dormant_norm[-1]))))
+    def _main_numbers(self, look: SaddleView) -> Sequence[tuple[str, str]]:
+        record, here = look.frame.record, -1 if look.index is None else look.index
+        loss = look.frame.loss if look.index is None else float(record.loss[here])
+        numbers = [("time", number(look.time)), ("loss", number(loss))]
+        if len(record.time):
+            numbers.append(("norm of dormant weights", number(float(record.dormant_norm[here]))))
         return numbers
 
     def _figure(self) -> Figure:

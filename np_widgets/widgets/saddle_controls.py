@@ -12,12 +12,10 @@ import ipywidgets
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import number
 from np_widgets.pictures.ticks import power_of_ten
-from np_widgets.sessions.session import Session
-from np_widgets.widgets.controls import Controls, OnRefusal
+from np_widgets.widgets.controls import PAST, Controls, Owner
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, real, whole
 from np_widgets.widgets.inputs import Input
 from np_widgets.widgets.settings import Setting, Settings
-from np_widgets.widgets.time_slider import TimeSlider
 from np_widgets.widgets.writing import update
 
 CONTROLS = (
@@ -25,7 +23,8 @@ CONTROLS = (
     "step",
     "to_escape",
     "to_next_saddle",
-    "time",
+    "undo",
+    *PAST,
     "reset",
     "scale",
     "dormant",
@@ -44,18 +43,17 @@ class SaddleView:
     frame: SaddleFrame
     index: int | None = None
 
+    @property
+    def time(self) -> float:
+        """When that was."""
+        return self.frame.time if self.index is None else float(self.frame.record.time[self.index])
+
 
 class SaddleControls(Controls):
-    """Beside what every session has: goals to run to, and the time slider.
+    """Beside what every session has: goals to run to. Play and Step go on without one, so also from one reached."""
 
-    Play and Step go on without a goal, so also from a goal that is reached. All that makes time pass, and Reset, bring
-    the time slider to the present: what they do would not be seen otherwise.
-    """
-
-    def __init__(
-        self, session: Session, hidden: frozenset[str], on_change: Callable[[], None], on_refusal: OnRefusal
-    ) -> None:
-        super().__init__(session, Settings(_settings(session.frame, on_change), hidden), on_refusal)
+    def __init__(self, owner: Owner, hidden: frozenset[str]) -> None:
+        super().__init__(owner, Settings(_settings(owner.session.frame, owner.on_change), hidden))
         self._goals = {
             "to_escape": button(
                 "To escape", "sign-out", "Run until the dormant weights have grown", lambda: self._run_to("escape")
@@ -67,19 +65,13 @@ class SaddleControls(Controls):
                 lambda: self._run_to("next saddle"),
             ),
         }
-        self._time = TimeSlider(on_change)
-        self._arrange(hidden, {"play": self._play, "step": self._step, **self._goals, "time": self._time.box})
+        self._arrange(hidden, {"play": self._play, "step": self._step, **self._goals, "undo": self.past.undo})
 
-    def view(self, frame: SaddleFrame) -> SaddleView:
-        """The frame, at the moment that the user looks at."""
-        return SaddleView(frame, self._time.index(frame.record.time))
-
-    def show(self, frame: SaddleFrame, status: str) -> None:
-        super().show(frame, status)
+    def show(self, frame: SaddleFrame, status: str, look: SaddleView, words: str) -> None:
+        super().show(frame, status, look, words)
         over = self._is_over(frame, status)
         for goal in self._goals.values():
             update(goal, disabled=over)
-        self._time.show(frame.record.time, self._time.index(frame.record.time))
 
     def _is_over(self, frame: SaddleFrame, status: str) -> bool:
         # Of a flow that has reached its goal there is more to see.
@@ -89,16 +81,10 @@ class SaddleControls(Controls):
         self._run_to(None)
 
     def _one_step(self) -> None:
-        self._time.to_newest()
-        self._send("aim", None, then=lambda: self._send("step"))
-
-    def _start_over(self) -> None:
-        self._time.to_newest()
-        super()._start_over()
+        self._do("aim", None, then=lambda: self._send("step"))
 
     def _run_to(self, goal: str | None) -> None:
-        self._time.to_newest()
-        self._send("aim", goal, then=lambda: self._send("resume"))
+        self._do("aim", goal, then=lambda: self._send("resume"))
 
 
 def _scales(present: float) -> list[tuple[str, float]]:

@@ -53,12 +53,12 @@ class StatusLines:
         self.sentence = row([self._figures, self._message])
         self.notice = text_widget("npw-alert")
 
-    def show(self, frame: Frame, status: str, figures: Sequence[tuple[str, str]]) -> None:
-        """Show a frame and ``(name, value)`` of its main numbers; on the publisher's thread."""
+    def show(self, frame: Frame, status: str, figures: Sequence[tuple[str, str]], said: str | None = None) -> None:
+        """Show how far the newest frame is, and ``(name, value)`` and the sentence of the one that is looked at."""
         color, sign, words = _look(frame, status)
         dot = f'<span style="color:{color}" aria-hidden="true">{sign}</span>'
         update(self._status, value=f'<span role="status">{dot} {words}</span>')
-        update(self._message, value=escape(frame.message))
+        update(self._message, value=escape(frame.message if said is None else said))
         update(self._figures, value=" · ".join(f"{escape(name)} <b>{escape(value)}</b>" for name, value in figures))
         visible = status == "running" or (status == "paused" and bool(frame.progress))
         visible = visible and frame.progress is not None

@@ -46,7 +46,15 @@ _STYLES = """
 .npw .npw-row > * { margin: 2px 0; }
 .npw .npw-group { align-items: center; overflow: visible; gap: 4px; }
 .npw .npw-group > * { margin: 0; }
-.npw .npw-time { gap: 14px; }
+.npw .npw-time { gap: 4px 14px; flex-flow: row wrap; }
+.npw .npw-button { width: auto; }
+.npw .npw-code { display: flex; flex-flow: row wrap; align-items: baseline; gap: 4px 8px; }
+.npw .npw-code summary { font-size: 13px; color: var(--npw-muted); cursor: pointer; }
+.npw .npw-code textarea {
+  width: min(100%, 90ch); min-width: 60ch; font-family: var(--jp-code-font-family, monospace); font-size: 12px;
+  color: var(--npw-text); background: var(--npw-surface); border: 1px solid var(--npw-faint);
+}
+.npw .npw-branches > .npw { border-top: 1px solid var(--npw-faint); }
 .npw .npw-title { font-size: 15px; font-weight: 600; line-height: 1.5; }
 .npw .npw-title .npw-of { font-weight: 400; color: var(--npw-muted); }
 .npw .npw-status { font-size: 13px; line-height: 1.5; white-space: nowrap; }

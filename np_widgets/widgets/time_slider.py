@@ -25,7 +25,7 @@ class Point(NamedTuple):
 
 
 class Replay(anywidget.AnyWidget):
-    """A button that ticks while it is pressed: in the browser, so that it works where a kernel's threads cannot send."""
+    """A button that ticks while it is pressed: in the browser, as some browsers hear nothing of a kernel's threads."""
 
     playing = traitlets.Bool(False).tag(sync=True)
     tick = traitlets.Int(0).tag(sync=True)
@@ -91,8 +91,8 @@ class TimeSlider:
         self._replay = Replay()
         self._replay.observe(self._on_playing, "playing")
         self._replay.observe(self._on_tick, "tick")
-        paces = [(f"in {seconds} s", float(seconds)) for seconds in (5, 20, 60)]
-        self._pace = dropdown("", paces, 20.0, "How long a replay takes", "80px")
+        paces = [(f"{seconds} s", float(seconds)) for seconds in (5, 20, 60)]
+        self._pace = dropdown("in", paces, 20.0, "How long a replay takes", "85px")
         self._readout = text_widget("npw-figures")
         self.box = group([self._slider, self._live, self._replay, self._pace, self._readout])
         self.box.add_class("npw-time")
@@ -102,13 +102,13 @@ class TimeSlider:
         self._replay.playing = False
         self._slider.value = _NEWEST
 
-    def go_to(self, number: int) -> None:
-        """Look at the moment of that number; on the kernel's side only."""
+    def go_to(self, kept: Kept) -> None:
+        """Look at a moment; on the kernel's side only."""
         points = self._points()
-        place = next(index for index, point in enumerate(points) if point.kept.number >= number)
-        value = round(_NEWEST * place / max(len(points) - 1, 1), 1)
-        self._slider.value = value
-        self._choose(points[place] if place < len(points) - 1 else None)
+        place = next(index for index, point in enumerate(points) if point.kept.number >= kept.number)
+        # The slider stands beside it, where it has not so many places; the right end is for the present.
+        self._slider.value = min(_NEWEST * place / max(len(points) - 1, 1), _NEWEST - 0.1)
+        self._choose(points[place]._replace(kept=kept))
 
     def show(self, words: str) -> None:
         """Say which moment is looked at; on the publisher's thread."""
