@@ -27,6 +27,7 @@ from np_widgets.widgets.saddle import SaddleWidget
 if TYPE_CHECKING:
     from np_widgets import plots
     from np_widgets.estimators import NeuronPursuitClassifier, NeuronPursuitRegressor
+    from np_widgets.plots import animate
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ __all__ = [
     "SaddleFlow",
     "SaddleWidget",
     "Session",
+    "animate",
     "correlation",
     "escape_ensemble",
     "find_kkt_points",
@@ -61,6 +63,8 @@ if _find_spec("sklearn") is not None:  # else they say what to install when they
 if not TYPE_CHECKING:  # a type checker would believe that there is every name
 
     def __getattr__(name):
+        if name == "animate":
+            return _import_module("np_widgets.plots").animate
         if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
             return _import_module("np_widgets.plots")
         if name in ("NeuronPursuitClassifier", "NeuronPursuitRegressor"):  # scikit-learn may not be there

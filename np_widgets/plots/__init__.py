@@ -15,8 +15,10 @@ from np_widgets.plots.figures import (
     saddle_weights,
     weights,
 )
+from np_widgets.plots.film import animate
 
 __all__ = [
+    "animate",
     "architecture",
     "candidates",
     "comparison",
