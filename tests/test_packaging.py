@@ -133,7 +133,7 @@ def test_the_package_imports_what_it_declares_and_nothing_else():
     used = names - sys.stdlib_module_names - {"np_widgets"}
     declared = {Requirement(line).name for line in PROJECT["dependencies"]}
     # The kernel is at the other end of the widgets' messages.
-    assert {name.lower() for name in used - {"sklearn"}} == declared - {"ipykernel"}
+    assert {{"PIL": "pillow"}.get(name, name.lower()) for name in used - {"sklearn"}} == declared - {"ipykernel"}
 
 
 @pytest.fixture(scope="module")
