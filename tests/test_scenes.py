@@ -20,6 +20,7 @@ from np_widgets.learning.pursuit.growth import Candidate, Finish, PursuitFrame
 from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates
+from np_widgets.pictures.choice import choice
 from np_widgets.pictures.function import function
 from np_widgets.pictures.looks import COLORS, LOOKS, NEURONS
 from np_widgets.pictures.loss import loss
@@ -76,6 +77,15 @@ def one_layer(*matrices: Any) -> PursuitFrame:
     return dataclasses.replace(GROWN, weights=weights, hidden_layers=1, added=())
 
 
+def judged(problem: Problem, *matrices: Any) -> Scene:
+    """The choice of a candidate for a network."""
+    made = one_layer(*matrices)
+    factors = (np.ones((1, problem.input_size)) / 2, np.ones((problem.output_size, 1)) / 2)
+    candidate = Candidate(1, 0.5, 0.0, factors=factors, network=made.weights)
+    return choice(dataclasses.replace(made, candidates=(candidate,), taken=0), probe(problem))
+
+
+LINE = Problem(np.linspace(-1, 1, 9)[:, None], np.linspace(-1, 1, 9) ** 2)
 LADDER = between_saddles()
 SCENES: dict[str, Callable[[], Scene]] = {
     "architecture": lambda: architecture(GROWN),
@@ -85,6 +95,9 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "loss at its target": lambda: loss(dataclasses.replace(GROWN, finished=Finish("target", "Met."))),
     "one loss": lambda: loss(frame(TEACHER, trace_steps=np.zeros(1), trace_losses=np.ones(1))),
     "candidates": lambda: candidates(GROWN),
+    "choice": lambda: judged(CLUSTERS, np.eye(4), np.eye(4)),
+    "choice over one input": lambda: judged(LINE, [[1.0]], [[1.0]]),
+    "choice over two inputs": lambda: judged(VALUES, [[1, 0], [-1, 0]], [[1, 1]]),
     "vertices": lambda: function(GROWN, probe(sparse_parity(4, 2, samples=20))),
     "curve": lambda: function(one_layer([[1.0]], [[1.0]]), probe(Problem(np.arange(9.0)[:, None], np.arange(9.0)))),
     "two classes": lambda: function(one_layer([[0, 1, 0], [0, -1, 0]], [[1, -1], [0, 0]]), probe(MOONS)),

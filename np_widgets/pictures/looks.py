@@ -115,12 +115,16 @@ LOOKS = {
     "true level": Look("#ff9a4d", 1.6, "dotted"),
     "boundary": Look("#7b4fb5", 1.8),
     "level": Look("muted", 1.2),
+    "answer": Look("text", 2.2),
     "data": Look("muted", marker="circle", size=4.8, opacity=0.7),
     "valued": Look("muted", marker="circle", size=6.2, rim="#ffffff"),
     **{
         f"class {label}": Look(color, marker=MARKERS[label % len(MARKERS)], size=6.6, rim="#404040")
         for label, color in enumerate(CLASSES)
     },
+    "silent": Look("muted", marker="cross", size=4.5, opacity=0.7),
+    "opposing": Look("orange", marker="triangle-down", size=6.5, rim="surface"),
+    "agreeing": Look("blue", marker="circle", size=6.0, rim="surface"),
     "training": Look("blue", marker="circle", size=5.0, opacity=0.6),
     "learned": Look("blue", 2.0),
     "thin": Look("blue", 1.4),

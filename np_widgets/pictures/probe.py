@@ -13,6 +13,7 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning.pursuit.growth import PursuitFrame
+from np_widgets.learning.subset import some_samples
 from np_widgets.pictures.labels import Names
 from np_widgets.problems import Problem
 
@@ -20,6 +21,7 @@ Floats = NDArray[np.float64]
 
 MOST_POINTS = 512
 MOST_DATA = 300
+MOST_SEEN, MOST_NUMBERS = 2**14, 2**22
 GRID = 40
 
 
@@ -57,6 +59,17 @@ class Probe:
         """What the values of an output are called."""
         name = self.names.outputs[output]
         return f"probability of {name}" if self.classes else name
+
+    @cached_property
+    def seen(self) -> Problem:
+        """The problem with some of its training samples, on the CPU and in double precision."""
+        most = min(MOST_SEEN, MOST_NUMBERS // self.problem.input_size)
+        return some_samples(self.problem, most, 0).to(device="cpu", dtype=torch.float64)
+
+    @cached_property
+    def places(self) -> Floats:
+        """Where the samples of :attr:`seen` stand on the axes, ``(n, axes)``."""
+        return self.seen.inputs[:, list(self.problem.display.columns)].numpy()
 
     @cached_property
     def samples(self) -> Tensor:

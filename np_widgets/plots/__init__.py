@@ -4,6 +4,7 @@ from np_widgets.plots.comparison import comparison
 from np_widgets.plots.figures import (
     architecture,
     candidates,
+    choice,
     directions,
     ensemble,
     function,
@@ -21,6 +22,7 @@ __all__ = [
     "animate",
     "architecture",
     "candidates",
+    "choice",
     "comparison",
     "directions",
     "ensemble",

@@ -19,6 +19,7 @@ from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures import alignment as _alignment
 from np_widgets.pictures import architecture as _architecture
 from np_widgets.pictures import candidates as _candidates
+from np_widgets.pictures import choice as _choice
 from np_widgets.pictures import function as _function
 from np_widgets.pictures import ladder as _ladder
 from np_widgets.pictures import loss as _loss
@@ -67,21 +68,52 @@ def candidates(source: Any, *, ax: Axes | None = None, size: Size = None) -> Fig
     return alone(_candidates.candidates(pursuit_frame(source)), ax, size or (5.2, 3.6))
 
 
+def choice(
+    source: Any,
+    problem: Problem | None = None,
+    candidate: int | None = None,
+    neuron: tuple[int, int] | None = None,
+    *,
+    ax: Axes | None = None,
+    size: Size = None,
+) -> Figure:
+    """Why a candidate: the error signal of each sample beside what it would answer, whose product the NCF averages."""
+    frame = pursuit_frame(source)
+    if candidate is not None and neuron is not None:
+        raise ValueError("candidate and neuron cannot both be given")
+    selected: tuple[Any, ...] | None = None
+    if candidate is not None:
+        if not frame.candidates:
+            raise ValueError("candidate must be None: nothing has been searched")
+        selected = ("candidate", arguments.whole("candidate", candidate, 0, len(frame.candidates) - 1))
+    if neuron is not None:
+        selected = ("neuron", *arguments.wholes("neuron", neuron, 0))
+        if (
+            len(selected) != 3
+            or not 1 <= selected[1] <= len(frame.widths)
+            or selected[2] >= frame.widths[selected[1] - 1]
+        ):
+            raise ValueError(f"neuron must be (layer, index) of one of the widths {frame.widths}, got {neuron}")
+    scene = _choice.choice(frame, probe(problem_of(source, frame, problem)), selected)
+    return alone(scene, ax, size or (5.2, 3.6))
+
+
 def overview(
     source: Any, problem: Problem | None = None, *, layer: int = 1, output: int | None = None, size: Size = None
 ) -> Figure:
-    """All pictures of a pursuit on one page: architecture, weights and function; loss and candidates."""
+    """All pictures of a pursuit on one page: architecture, weights, function; loss, candidates and the choice."""
     frame = pursuit_frame(source)
     problem = problem_of(source, frame, problem)
+    points = probe(problem)
     scenes = [
         [
-            _architecture.architecture(frame),
-            _weights.weights(frame, layer),
-            _function.function(frame, probe(problem), output),
+            _architecture.architecture(frame, points),
+            _weights.weights(frame, layer, points),
+            _function.function(frame, points, output),
         ],
-        [_loss.loss(frame), _candidates.candidates(frame)],
+        [_loss.loss(frame), _candidates.candidates(frame), _choice.choice(frame, points)],
     ]
-    return page(_title(frame, problem), scenes, ((1.0, 1.0, 1.0), (1.25, 1.0)), (1.2, 1.0), size or (12.0, 7.6))
+    return page(_title(frame, problem), scenes, ((1.0, 1.0, 1.0), (1.1, 1.0, 1.0)), (1.2, 1.0), size or (13.0, 7.8))
 
 
 def norms(source: Any, index: int | None = None, *, ax: Axes | None = None, size: Size = None) -> Figure:
@@ -163,6 +195,8 @@ _ARGUMENTS = {
     "output": "Which output to show where only one can be, from 0; by default the first, of two classes the second.",
     "layer": "Of the weights 1 … L (L are the output weights), of a plane the hidden layer, by default the best one's.",
     "index": "A point of the record to show: it is marked, and trails end there; by default the newest.",
+    "candidate": "Which of the candidates of the last search, from 0; by default the one taken.",
+    "neuron": "Or the candidate that a neuron came from, ``(layer, index)`` with layers from 1 and indices from 0.",
     "ax": "The axes to draw on; by default those of a new figure.",
     "size": "Width and height of a new figure, in inches.",
 }
@@ -178,7 +212,7 @@ def _complete(function: Any, source: str) -> None:
     )  # fmt: skip
 
 
-_OF_PURSUITS: tuple[Any, ...] = (architecture, weights, function, loss, candidates, overview, ensemble)
+_OF_PURSUITS: tuple[Any, ...] = (architecture, weights, function, loss, candidates, choice, overview, ensemble)
 _OF_FLOWS: tuple[Any, ...] = (norms, directions, plateaus, saddle_weights, saddle_overview)
 for _each in (*_OF_PURSUITS, *_OF_FLOWS):
     _complete(_each, _OF_A_PURSUIT if _each in _OF_PURSUITS else _OF_A_FLOW)

@@ -11,6 +11,7 @@ from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates
+from np_widgets.pictures.choice import choice
 from np_widgets.pictures.function import function
 from np_widgets.pictures.labels import number
 from np_widgets.pictures.labels import widths as written
@@ -37,7 +38,7 @@ from np_widgets.widgets.tree import close_tree
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANELS = ("architecture", "weights", "function", "loss", "candidates")
+PANELS = ("architecture", "weights", "function", "loss", "candidates", "choice")
 
 
 class PursuitWidget(LiveWidget):
@@ -53,7 +54,8 @@ class PursuitWidget(LiveWidget):
         Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"undo"``, ``"speed"``, ``"minimizer"``,
         ``"select"``, ``"inspect"``, ``"time"``, ``"branch"``, ``"copy"``, ``"reset"``, ``"method"``, ``"seed"``,
         ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``, ``"weights"``, ``"function"``,
-        ``"loss"``, ``"candidates"``) to leave out. Without ``"reset"`` the settings that it would apply go, too.
+        ``"loss"``, ``"candidates"``, ``"choice"``) to leave out. Without ``"reset"`` the settings that it would apply
+        go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options
@@ -249,6 +251,12 @@ class PursuitWidget(LiveWidget):
                 wide=True,
                 height="210px",
                 of=lambda view: _of_candidates(view.frame),
+            ),
+            "choice": Picture(
+                lambda view, _: choice(view.frame, points, view.selected),
+                "Why this candidate: the error that comes back from each sample beside what the new neuron would "
+                "answer. Where both agree in sign a sample speaks for it; the mean of the products is its NCF value.",
+                of=lambda view: (*_of_candidates(view.frame), len(view.frame.growth), view.selected),
             ),
         }
 

@@ -76,7 +76,7 @@ def correlation(
     forward = network.forward(problem.inputs)
     residual = problem.loss.residual(forward.output, problem.targets)
     if unseen:
-        return one_sided_correlation(network, forward, residual, layer, b, links, a)
+        return float(one_sided_terms(network, forward, residual, layer, b, links, a).mean())
     signals = network.signals(forward, residual)
     return float(((signals[last] @ a) * response(network, forward, layer, b, links)).mean())
 
@@ -91,7 +91,7 @@ def response(
     return answer
 
 
-def one_sided_correlation(
+def one_sided_terms(
     network: HomogeneousNetwork,
     forward: ForwardPass,
     residual: Tensor,
@@ -99,13 +99,13 @@ def one_sided_correlation(
     incoming: Tensor,
     inner: Sequence[float],
     outgoing: Tensor,
-) -> float:
-    """:func:`correlation` with ``unseen=True``, for a pass of the network and the residual there."""
+) -> Tensor:
+    """What each sample adds to the mean that :func:`correlation` with ``unseen=True`` is, ``(n,)``, after a pass."""
     last = layer + len(inner)
     push = response(network, forward, layer, incoming, inner).unsqueeze(1) * outgoing
     for z, weight in zip(forward.pre_activations[last:-1], network.weights[last + 1 :], strict=True):
         push = network.activation.change(z, push) @ weight.T
-    return float((residual * push).sum(dim=1).mean())
+    return (residual * push).sum(dim=1)
 
 
 def find_kkt_points(

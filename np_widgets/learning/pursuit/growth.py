@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ KKT_RESIDUAL = 1e-6
 
 @dataclass(frozen=True)
 class Candidate:
-    """A direction that a search found for the next neuron, without its weights.
+    """A direction that a search found for the next neuron.
 
     The fast method's search stops where ascent has come near a KKT point of the neural correlation function (NCF):
     polishing each point would take as long as all the rest. So a candidate may be a KKT point, or a direction near one.
@@ -44,6 +44,12 @@ class Candidate:
         the candidate was not tried.
     last
         The last hidden layer that would get a neuron; :attr:`layer` for a single neuron.
+    factors
+        The weights at which N has its value: incoming ``(1, k_{l-1})``, of a path each inner ``(1, 1)``, and outgoing
+        ``(k_{m+1}, 1)``. Empty for the weakest of many candidates with many weights.
+    network
+        The matrices ``W_1 … W_L`` of the network that was searched, without rows and columns at the origin; like
+        :attr:`factors` they do not count when candidates are compared.
     """
 
     layer: int
@@ -53,6 +59,8 @@ class Candidate:
     penalty: float | None = None
     unseen: bool = False
     last: int = 0
+    factors: tuple[Floats, ...] = field(default=(), compare=False, repr=False)
+    network: tuple[Floats, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "last", max(self.layer, self.last))

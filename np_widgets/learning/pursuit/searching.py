@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import KKTPoint, Path, PathSearch, all_paths
-from np_widgets.learning.correlation.points import one_sided_correlation
+from np_widgets.learning.correlation.points import one_sided_terms
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -36,6 +41,8 @@ _UNCERTAINTIES = 2.0
 # Where a certificate can be had, neurons are added until the penalized loss is within such a share of the best.
 _SMALL_GAP = 3e-5
 _LEAST_DECREASE, _LEAST_CERTIFIED = 1e-7, 1e-13
+# Numbers: candidates stay on the record of each network.
+_MOST_KEPT = 2**15
 _MORE_STARTS = 16  # for the search on which a certificate rests
 
 Maxima = tuple[float | None, ...] | None
@@ -102,12 +109,13 @@ class Searching:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """What was found, those of lower degree first, and best first."""
-        return tuple(
-            Candidate(
-                0 if self.at_origin else point.layer, point.value, point.residual, unseen=point.unseen, last=point.last
-            )
-            for point in self.points
-        )
+        network, room, found = _arrays(self._network.weights), _MOST_KEPT, []
+        for point in self.points:
+            layer = 0 if self.at_origin else point.layer
+            each = Candidate(layer, point.value, point.residual, unseen=point.unseen, last=point.last)
+            room -= sum(factor.numel() for factor in point.weights)
+            found.append(replace(each, factors=_arrays(point.weights), network=network) if room >= 0 else each)
+        return tuple(found)
 
     @property
     def largest_value(self) -> float:
@@ -178,8 +186,10 @@ class Searching:
         measured = [
             replace(
                 point,
-                value=one_sided_correlation(
-                    self._network, self._forward, residual, point.layer, point.incoming, point.inner, point.outgoing
+                value=float(
+                    one_sided_terms(
+                        self._network, self._forward, residual, point.layer, point.incoming, point.inner, point.outgoing
+                    ).mean()
                 ),
                 residual=math.inf,
                 unseen=True,
@@ -297,6 +307,10 @@ def _wanted(paths: Sequence[Path]) -> str:
     if len(paths) == 1:
         return f"layers {paths[0][0]}–{paths[0][1]} for the best path of neurons to add"
     return "all layers for the best path of neurons to add"
+
+
+def _arrays(tensors: Iterable[Tensor]) -> tuple[NDArray[np.float64], ...]:
+    return tuple(tensor.detach().to("cpu", torch.float64).numpy().copy() for tensor in tensors)
 
 
 def _share(searched: Problem, samples: int) -> str:
