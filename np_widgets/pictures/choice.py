@@ -156,7 +156,7 @@ def _samples(looked: _Looked, x: Floats, y: Floats) -> list[Mark]:
     drawn = np.zeros(len(products), dtype=bool)
     drawn[np.linspace(0, len(products) - 1, min(len(products), MOST_DRAWN)).round().astype(int)] = True
     kinds = (
-        ("silent", "without a say (signal or answer is 0)", products == 0),
+        ("silent", "without effect", products == 0),
         ("opposing", "against it", products < 0),
         ("agreeing", "for it", products > 0),
     )
@@ -177,9 +177,9 @@ def _samples(looked: _Looked, x: Floats, y: Floats) -> list[Mark]:
 
 def _scene(looked: _Looked, marks: list[Mark], x: Axis, y: Axis, right: Axis | None = None) -> Scene:
     value, searched, samples = float(looked.products.mean()), looked.candidate.value, len(looked.products)
-    notes = [f"mean of signal × answer over {count(samples, 'sample')}: N = {number(value)}"]
+    notes = [f"N = {number(value)}, the mean of signal × answer over {count(samples, 'sample')}"]
     if abs(value - searched) > _ROUGHLY * abs(searched):
-        notes.append(f"the search, on other samples or in other precision, found {number(searched)}")
+        notes.append(f"the search, on other samples, found {number(searched)}")
     if samples > MOST_DRAWN:
         notes.append(f"{MOST_DRAWN} of the samples are drawn")
     layer, last = looked.candidate.layer, looked.candidate.last
@@ -190,7 +190,7 @@ def _scene(looked: _Looked, marks: list[Mark], x: Axis, y: Axis, right: Axis | N
         x,
         y,
         right,
-        notes=("; ".join(notes),),
+        notes=tuple(notes),
         says=f"Error signals of the samples beside what the new {'neurons' if layer < last or not layer else 'neuron'} "
         f"of {where} would answer",
     )

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
 
 from np_widgets.pictures.looks import COLORS
 
@@ -80,7 +82,15 @@ def inches(axes: Axes) -> float:
 
 def wrapped(axes: Axes, note: str, share: float) -> list[str]:
     """A note in lines that fit under the axes."""
-    return textwrap.wrap(note, max(int(72 * inches(axes) / (LETTER * size(share))), 20))
+    room, font = 0.9 * 72 * inches(axes), FontProperties(size=size(share))
+    lines = [""]
+    for word in note.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_to_path.get_text_width_height_descent(longer, font, False)[0] > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [line for line in lines if line]
 
 
 def caption(figure: Figure, lines: str) -> None:
