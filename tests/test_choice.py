@@ -231,21 +231,16 @@ class TestPlots:
     def test_one_is_drawn_of_a_pursuit_a_frame_and_a_result(self, authors):
         title = plots.choice(authors).axes[0].get_title(loc="left")
         assert title == "Choice: the candidate taken"
-        assert plots.choice(authors.frame(), AUTHORS, candidate=0).axes[0].get_title(loc="left").startswith("Choice")
-        figure = plots.choice(authors, neuron=(1, 0))
+        assert (
+            plots.choice(authors.frame(), AUTHORS, ("candidate", 0)).axes[0].get_title(loc="left").startswith("Choice")
+        )
+        figure = plots.choice(authors, selected=("neuron", 1, 0))
         assert figure.axes[0].get_title(loc="left") == "Choice: neuron 1 of layer 1"
 
     @pytest.mark.parametrize(
-        ("options", "error"),
-        [
-            ({"candidate": 1000}, "candidate must be"),
-            ({"candidate": 0, "neuron": (1, 0)}, "candidate and neuron"),
-            ({"neuron": (1, 9)}, "neuron must be .layer, index. of one of the widths"),
-            ({"neuron": (3, 0)}, "neuron must be"),
-            ({"neuron": (1,)}, "neuron must be"),
-        ],
+        "selected", [("candidate", 1000), ("neuron", 1, 9), ("neuron", 3, 0), ("neuron", 1), 1, "x"]
     )
-    def test_a_wrong_one_is_refused(self, authors, options, error):
-        with pytest.raises(ValueError, match=error):
-            plots.choice(authors, **options)
+    def test_a_wrong_one_is_refused(self, authors, selected):
+        with pytest.raises(ValueError, match=r"selected must be .*widths \(\d, \d\), got"):
+            plots.choice(authors, selected=selected)
         assert torch.is_grad_enabled()

@@ -27,7 +27,7 @@ from np_widgets.pictures import norms as _norms
 from np_widgets.pictures import plane as _plane
 from np_widgets.pictures import plateaus as _plateaus
 from np_widgets.pictures import weights as _weights
-from np_widgets.pictures.labels import number, widths
+from np_widgets.pictures.labels import count, number, widths
 from np_widgets.pictures.probe import probe
 from np_widgets.plots.page import Size, alone, page
 from np_widgets.plots.sources import named, problem_of, pursuit_frame, saddle_frame
@@ -69,31 +69,17 @@ def candidates(source: Any, *, ax: Axes | None = None, size: Size = None) -> Fig
 
 
 def choice(
-    source: Any,
-    problem: Problem | None = None,
-    candidate: int | None = None,
-    neuron: tuple[int, int] | None = None,
-    *,
-    ax: Axes | None = None,
-    size: Size = None,
+    source: Any, problem: Problem | None = None, selected: Any = None, *, ax: Axes | None = None, size: Size = None
 ) -> Figure:
     """Why a candidate: the error signal of each sample beside what it would answer, whose product the NCF averages."""
     frame = pursuit_frame(source)
-    if candidate is not None and neuron is not None:
-        raise ValueError("candidate and neuron cannot both be given")
-    selected: tuple[Any, ...] | None = None
-    if candidate is not None:
-        if not frame.candidates:
-            raise ValueError("candidate must be None: nothing has been searched")
-        selected = ("candidate", arguments.whole("candidate", candidate, 0, len(frame.candidates) - 1))
-    if neuron is not None:
-        selected = ("neuron", *arguments.wholes("neuron", neuron, 0))
-        if (
-            len(selected) != 3
-            or not 1 <= selected[1] <= len(frame.widths)
-            or selected[2] >= frame.widths[selected[1] - 1]
-        ):
-            raise ValueError(f"neuron must be (layer, index) of one of the widths {frame.widths}, got {neuron}")
+    known: list[Any] = [("candidate", index) for index in range(len(frame.candidates))]
+    known += [("neuron", layer, index) for layer, width in enumerate(frame.widths, 1) for index in range(width)]
+    if selected is not None and selected not in known:
+        raise ValueError(
+            'selected must be ("candidate", index) or ("neuron", layer, index) of one of the '
+            f"{count(len(frame.candidates), 'candidate')} or of a network of widths {frame.widths}, got {selected!r}"
+        )
     scene = _choice.choice(frame, probe(problem_of(source, frame, problem)), selected)
     return alone(scene, ax, size or (5.2, 3.6))
 
@@ -195,8 +181,7 @@ _ARGUMENTS = {
     "output": "Which output to show where only one can be, from 0; by default the first, of two classes the second.",
     "layer": "Of the weights 1 … L (L are the output weights), of a plane the hidden layer, by default the best one's.",
     "index": "A point of the record to show: it is marked, and trails end there; by default the newest.",
-    "candidate": "Which of the candidates of the last search, from 0; by default the one taken.",
-    "neuron": "Or the candidate that a neuron came from, ``(layer, index)`` with layers from 1 and indices from 0.",
+    "selected": 'Which candidate, ``("candidate", index)``, or that which ``("neuron", layer, index)`` came from.',
     "ax": "The axes to draw on; by default those of a new figure.",
     "size": "Width and height of a new figure, in inches.",
 }
