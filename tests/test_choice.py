@@ -241,6 +241,6 @@ class TestPlots:
         "selected", [("candidate", 1000), ("neuron", 1, 9), ("neuron", 3, 0), ("neuron", 1), 1, "x"]
     )
     def test_a_wrong_one_is_refused(self, authors, selected):
-        with pytest.raises(ValueError, match=r"selected must be .*widths \(\d, \d\), got"):
+        with pytest.raises((ValueError, TypeError), match="selected must be"):
             plots.choice(authors, selected=selected)
         assert torch.is_grad_enabled()

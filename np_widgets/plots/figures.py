@@ -27,8 +27,9 @@ from np_widgets.pictures import norms as _norms
 from np_widgets.pictures import plane as _plane
 from np_widgets.pictures import plateaus as _plateaus
 from np_widgets.pictures import weights as _weights
-from np_widgets.pictures.labels import count, number, widths
+from np_widgets.pictures.labels import number, widths
 from np_widgets.pictures.probe import probe
+from np_widgets.pictures.selection import checked
 from np_widgets.plots.page import Size, alone, page
 from np_widgets.plots.sources import named, problem_of, pursuit_frame, saddle_frame
 from np_widgets.problems import Problem
@@ -73,14 +74,8 @@ def choice(
 ) -> Figure:
     """Why a candidate: the error signal of each sample beside what it would answer, whose product the NCF averages."""
     frame = pursuit_frame(source)
-    known: list[Any] = [("candidate", index) for index in range(len(frame.candidates))]
-    known += [("neuron", layer, index) for layer, width in enumerate(frame.widths, 1) for index in range(width)]
-    if selected is not None and selected not in known:
-        raise ValueError(
-            'selected must be ("candidate", index) or ("neuron", layer, index) of one of the '
-            f"{count(len(frame.candidates), 'candidate')} or of a network of widths {frame.widths}, got {selected!r}"
-        )
-    scene = _choice.choice(frame, probe(problem_of(source, frame, problem)), selected)
+    key = checked(selected, frame)
+    scene = _choice.choice(frame, probe(problem_of(source, frame, problem)), key)
     return alone(scene, ax, size or (5.2, 3.6))
 
 
