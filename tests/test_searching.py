@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import np_widgets as npw
-from np_widgets.learning.correlation.paths import all_paths
+from np_widgets.learning.correlation.paths import PathSearch, all_paths
 from np_widgets.learning.pursuit.searching import Searching
 from np_widgets.learning.pursuit.settings import PursuitSettings
 
@@ -58,3 +59,23 @@ def test_the_fast_method_sees_samples_that_no_neuron_responds_to(problem, networ
         defined = npw.find_kkt_points(network, problem, layers=(1,), seed=1)
         differs |= points == [] or searched("fast", network, problem).maxima[0] > 1.5 * defined[0].value
     assert differs
+
+
+def test_what_a_search_has_come_to_is_seen_on_the_way():
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    for rough in (True, False):
+        network = npw.HomogeneousNetwork([np.eye(2, 20), np.ones((1, 2))])
+        search = PathSearch(network, problem, all_paths(1), 20, 0, 1e-9, rough=rough)
+        best, seen = 0.0, 0
+        while not search.directions.finished:
+            search.directions.advance()
+            points = search.points
+            seen += not search.directions.finished and bool(points)
+            for point in points[:3]:
+                value = npw.correlation(network, problem, 1, point.incoming, point.outgoing)
+                assert value == pytest.approx(point.value, rel=1e-9)
+            if points:
+                assert points[0].value >= best * (1 - 1e-9)
+                best = points[0].value
+        assert seen > 2
+        assert any(point.residual > 1e-6 for point in search.points) == rough

@@ -249,3 +249,26 @@ def test_a_pursuit_can_be_run_again_once_its_session_is_closed():
     pursuit.run()
     twin.run()
     assert_same_bits(pursuit.frame(), twin.frame())
+
+
+def test_it_pauses_after_each_neuron_that_is_trained():
+    alone = small_pursuit()
+    alone.run()
+    with Session(small_pursuit()) as session:
+        assert session.pauses is False
+        session.pauses = True
+        trained = []
+        while session.frame.finished is None:
+            session.resume()
+            assert session.wait(60)
+            trained.append(len(session.frame.growth))
+        assert trained == [1, 2, 3]
+        assert_same_bits(session.frame, alone.frame())
+        session.reset()
+        session.step(3)  # steps are not cut short
+        session.pauses = False
+        session.resume()
+        assert session.wait(60)
+        assert_same_bits(session.frame, alone.frame())
+        with pytest.raises(TypeError, match="pauses must be"):
+            session.pauses = 1

@@ -19,10 +19,14 @@ Result = TypeVar("Result")
 
 
 class Landmark(NamedTuple):
-    """The last notable thing that happened: how many additions or events there were, and what it was, in words."""
+    """The last notable thing that happened: how many additions or events there were, and what it was, in words.
+
+    Where it is ``complete``, nothing that belongs to it is still to come: a good place to pause.
+    """
 
     additions: int
     label: str
+    complete: bool = True
 
 
 class Engine(ABC):

@@ -90,6 +90,16 @@ class Background:
         self._worker.speed = checked
         self._worker.wake()
 
+    @property
+    def pauses(self) -> bool:
+        """Whether :meth:`resume` runs only to the next landmark: of a pursuit until the next network is trained."""
+        return self._worker.pauses
+
+    @pauses.setter
+    def pauses(self, value: bool) -> None:
+        self._require_open("pauses")
+        self._worker.pauses = arguments.flag("pauses", value)
+
     def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue a command and return at once: what the callback of a button should use.
 

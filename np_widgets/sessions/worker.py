@@ -41,6 +41,7 @@ class Worker(Commanded):
         self.shown = Shown(history.all_kept()[-1].frame)
         self.pace = Pace()
         self.speed: float | None = None
+        self.pauses = False
         self._autosave = autosave
         self._belongings = weakref.ref(belongings)
         self._last_advance = -math.inf
@@ -92,8 +93,11 @@ class Worker(Commanded):
         self.engine.advance()
         self.history.seconds += time.perf_counter() - began
         self.pace.advanced()
+        reached = self.engine.landmark
+        if self.pauses and reached is not None and reached.complete and reached != landmark:
+            self.pace.resumed = False
         status = self.pace.status(self.engine)
-        state = self.engine.state() if self.engine.landmark != landmark else None
+        state = self.engine.state() if reached != landmark else None
         due = state is not None or status != "running" or self.history.is_due
         return self.engine.frame() if due or self._frame_is_wanted() else None, status, due, state
 

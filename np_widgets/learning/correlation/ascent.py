@@ -75,6 +75,11 @@ class Ascent:
         return 1 - self._left / self.starts.shape[1]
 
     @property
+    def reached(self) -> Ends:
+        """Where the starts are that have begun and were not given up, whether they have arrived or not."""
+        return self._with(self.climb)
+
+    @property
     def _left(self) -> int:
         return self.climb.values.numel() + self.starts.shape[1] - self.begun
 
@@ -121,20 +126,24 @@ class Ascent:
 
     def _reviewed(self, climb: _Climb, sweeps: int) -> Ascent:
         """Without those that have arrived and those that are near better ones."""
-        kept, ends = self._without_better_nearby(climb), self.ends
+        kept = self._without_better_nearby(climb)
         if self.brief and sweeps == _SWEEPS_OF_ALL:
             rank = torch.where(kept, climb.values, -1.0).argsort(descending=True, stable=True)
             kept[rank[_SOME:]] = False
         arrived = (climb.values <= climb.reviewed[0] * (1 + self.tolerance)) | (climb.steps <= _SMALLEST_STEP)
         arrived |= sweeps >= (_MOST_SWEEPS_BRIEFLY if self.brief else _MOST_SWEEPS)
-        there = _part(climb, kept & arrived)
-        if there.values.numel():
-            tangents = there.gradients / there.values - self.field.profile.power * there.directions
-            more = Ends(there.directions, there.values, torch.linalg.vector_norm(tangents, dim=0))
-            ends = Ends(*(torch.cat(parts, dim=-1) for parts in zip(ends, more, strict=True)))
+        ends = self._with(_part(climb, kept & arrived))
         under_way = _part(climb, kept & ~arrived)
         under_way = under_way._replace(reviewed=torch.stack([under_way.reviewed[1], under_way.values]))
         return replace(self, climb=under_way, sweeps=sweeps, ends=ends)
+
+    def _with(self, there: _Climb) -> Ends:
+        """The ends, and these."""
+        if not there.values.numel():
+            return self.ends
+        tangents = there.gradients / there.values - self.field.profile.power * there.directions
+        more = Ends(there.directions, there.values, torch.linalg.vector_norm(tangents, dim=0))
+        return Ends(*(torch.cat(parts, dim=-1) for parts in zip(self.ends, more, strict=True)))
 
     def _without_better_nearby(self, climb: _Climb) -> Tensor:
         """For each start under way whether no better one is near."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,8 +70,8 @@ class DirectionSearch:
 
     @property
     def found(self) -> tuple[FoundDirection, ...]:
-        """The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; complete once finished."""
-        return self.now.found
+        """The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; on the way, what comes near."""
+        return self.now.found if self.finished else self._sorted()
 
     @property
     def finished(self) -> bool:
@@ -139,8 +139,11 @@ class DirectionSearch:
                 return self.now._replace(parts={**self.now.parts, key: advanced})
         if self.finished:
             return self.now
+        return self.now._replace(found=self._sorted(), finished=True)
+
+    def _sorted(self) -> tuple[FoundDirection, ...]:
         found = [each for key, part in self.now.parts.items() for each in self._distinct(key, part)]
-        return self.now._replace(found=tuple(sorted(found, key=lambda each: -each.value)), finished=True)
+        return tuple(sorted(found, key=lambda each: -each.value))
 
     def _advanced(self, key: Key, part: _Part) -> _Part | None:
         """One correlation a quantum later, or None if it has been searched."""
@@ -195,21 +198,23 @@ class DirectionSearch:
 
     def _distinct(self, key: Key, part: _Part) -> list[FoundDirection]:
         """What was found for one correlation, without what is the same as something better."""
-        field = self._fields[key]
-        points: Sequence[PolishedPoint] = part.polished
-        if self._rough:
-            ends = part.ascent.ends
-            parts = zip(ends.directions.T, ends.values.tolist(), ends.residuals.tolist(), strict=True)
-            points = [PolishedPoint(*each) for each in parts]
-        points = sorted((point for point in points if point.value > 0), key=lambda point: -point.value)
+        field, rough = self._fields[key], self._unpolished(part)
+        points = sorted((each for each in (*part.polished, *rough) if each.value > 0), key=lambda point: -point.value)
         if not points:
             return []
         directions = torch.stack([point.direction for point in points], dim=1)
-        kept = distinct(directions, ROUGHLY_SAME if self._rough else _SAME_DIRECTION, field)
+        kept = distinct(directions, ROUGHLY_SAME if rough else _SAME_DIRECTION, field)
         if field.profile.is_symmetric:
             # Of mirror images the one with a positive largest entry, so that rounding does not choose.
             directions = directions * directions.gather(0, directions.abs().argmax(dim=0, keepdim=True)).sign()
         return [FoundDirection(key, directions[:, i], points[i].value * field.scale, points[i].residual) for i in kept]
+
+    def _unpolished(self, part: _Part) -> list[PolishedPoint]:
+        """Where the starts are that wait to be polished; of a rough search all."""
+        ends = part.ascent.reached
+        chosen = range(len(ends.values)) if self._rough or part.waiting is None else part.waiting
+        values, residuals = ends.values.tolist(), ends.residuals.tolist()
+        return [PolishedPoint(ends.directions[:, each], values[each], residuals[each]) for each in chosen]
 
 
 def stream(seed: int, key: Key) -> torch.Generator:

@@ -184,7 +184,7 @@ class NeuronPursuit(Predicts, Engine):
         if training is not None and training.stopped is None:
             start = training.start
             got = "" if start.layer == 0 else f": {named_layers(start.layer, start.last)} got a neuron"
-            return Landmark(len(growth) + 1, f"network {len(growth) + 1} begun{got}")
+            return Landmark(len(growth) + 1, f"network {len(growth) + 1} begun{got}", complete=False)
         return Landmark(len(growth), f"network {len(growth)} trained: loss {growth[-1].loss:.4g}") if growth else None
 
     @property

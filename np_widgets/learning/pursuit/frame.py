@@ -21,7 +21,7 @@ def frame_of(loop: Loop) -> PursuitFrame:
     steps, losses = loop.trace.arrays()
     weights = () if training is None else training.network.weights
     minimizer = None if training is None else training.minimizer
-    candidates = now.candidates
+    candidates = now.candidates if loop.searching is None else loop.searching.candidates
     if training is not None and training.looks_ahead:
         candidates = judged(candidates, training.looked_at)
     return PursuitFrame(

@@ -244,7 +244,7 @@ class PursuitFrame:
     growth
         One record for each network whose training has ended.
     candidates
-        What the last search found, by falling NCF value.
+        What the last search found, or the one under way has come to, by falling NCF value.
     taken
         The index of the candidate that the current network got; None while the next search or the look-ahead is under
         way, and after a search that led to no network.
