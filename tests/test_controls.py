@@ -110,7 +110,7 @@ class TestWhatIsInForce:
     def test_the_speed(self, session, widget):
         for speed, name in ((5.0, "5 a second"), (0.3, "0.3 a second"), (None, "full speed")):
             session.speed = speed
-            assert control(widget, "Speed").value == name
+            assert control(widget, "Speed").label == name
         assert session.told == []
 
     def test_settings_that_nobody_has_touched(self, session, widget):
@@ -135,9 +135,9 @@ class TestWhatIsInForce:
         with_another = PursuitWidget(session)
         control(with_another, "Minimizer").value = "adam"
         session.wait()
-        control(with_another, "Speed").value = "1 a second"
+        control(with_another, "Speed").label = "1 a second"
         assert control(widget, "Minimizer").value == control(with_another, "Minimizer").value == "adam"
-        assert control(widget, "Speed").value == "1 a second"
+        assert control(widget, "Speed").label == "1 a second"
         assert session.told == [("set_minimizer", "adam")]
         with_another.close()
 

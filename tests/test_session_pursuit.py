@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -271,4 +271,4 @@ def test_it_pauses_after_each_neuron_that_is_trained():
         assert session.wait(60)
         assert_same_bits(session.frame, alone.frame())
         with pytest.raises(TypeError, match="pauses must be"):
-            session.pauses = 1
+            session.pauses = cast(Any, 1)

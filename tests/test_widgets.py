@@ -234,9 +234,15 @@ class TestControls:
         assert [name for name, _ in control(widget, "Layer").options] == ["best", "1", "2", "3"]
 
     def test_speed_and_minimizer(self, widget):
-        control(widget, "Speed").value = "5 a second"
+        control(widget, "Speed").label = "5 a second"
         assert widget.session.speed == 5.0
-        control(widget, "Speed").value = "full speed"
+        control(widget, "Speed").label = "pause after each neuron"
+        assert (widget.session.speed, widget.session.pauses) == (None, True)
+        control(widget, "Play").click()
+        assert widget.session.wait(PATIENCE)
+        assert (widget.status, len(widget.session.frame.growth)) == ("paused", 1)
+        control(widget, "Speed").label = "full speed"
+        assert widget.session.pauses is False
         assert widget.session.speed is None
         control(widget, "Minimizer").value = "adam"
         widget.session.wait(PATIENCE)
@@ -246,7 +252,7 @@ class TestControls:
         with Session(NeuronPursuit(problem)) as session:
             session.speed = 3.0
             widget = PursuitWidget(session)
-            assert control(widget, "Speed").value == "3 a second"
+            assert control(widget, "Speed").label == "3 a second"
             assert session.speed == 3.0
             widget.close()
 
@@ -361,7 +367,7 @@ class TestTrouble:
         assert control(widget, "Reset").disabled
         control(widget, "Step").click()
         until(lambda: "Not done: the session is closed" in text(widget))
-        control(widget, "Speed").value = "1 a second"
+        control(widget, "Speed").label = "1 a second"
         until(lambda: "'speed'" in text(widget).replace("&#x27;", "'"))
         widget.close()
 

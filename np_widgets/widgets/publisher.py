@@ -39,7 +39,7 @@ class Moment:
 
     frame: Any
     status: str
-    speed: float | None
+    pace: tuple[float | None, bool]
     error: BaseException | None
     resting: str | None
 
@@ -177,7 +177,7 @@ class Publisher:
         with self._changed:
             wanted = self._wanted
         session = self._session
-        moment = Moment(session.frame, session.status, session.speed, session.error, session.resting)
+        moment = Moment(session.frame, session.status, _pace(session), session.error, session.resting)
         errors = []
         with together():
             for part in self._parts:
@@ -222,7 +222,7 @@ class Publisher:
         return shown is not None and (shown.frame is session.frame) and self._is_alike(shown)
 
     def _is_alike(self, shown: Moment) -> bool:
-        return shown.status == self._session.status and shown.speed == self._session.speed
+        return shown.status == self._session.status and shown.pace == _pace(self._session)
 
     def _is_stale(self) -> bool:
         return self._served != self._wanted
@@ -270,3 +270,7 @@ class Publisher:
         running = self._session.status == "running"
         cost = (time.thread_time() - cpu) / LARGEST_SHARE
         self._delivery.answer(ask, max(self._interval if running else _SECONDS_BETWEEN_ASKS_AT_REST, cost))
+
+
+def _pace(session: Session) -> tuple[float | None, bool]:
+    return session.speed, session.pauses

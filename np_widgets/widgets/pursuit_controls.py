@@ -35,7 +35,9 @@ CONTROLS = (
     "leak",
 )
 
-_SPEEDS: dict[str, float | None] = {"full speed": None, "20 a second": 20.0, "5 a second": 5.0, "1 a second": 1.0}
+# Advances in a second, and whether it pauses after each neuron.
+_Pace = tuple[float | None, bool]
+_PACES: tuple[_Pace, ...] = ((None, False), (20.0, False), (5.0, False), (1.0, False), (None, True))
 
 
 class PursuitControls(Controls):
@@ -47,9 +49,7 @@ class PursuitControls(Controls):
         self._on_change = on_change
         self._add = button("Add neuron", "plus", "Search now and add the best neuron", self._add_neuron)
         self._layer = Chooser("Layer", "Which hidden layer gets the neuron", on_change, "130px")
-        # The session may have a speed of its own.
-        self._speeds = _SPEEDS | {_speed_name(session.speed): session.speed}
-        self._speed = Input(_speed_input, _speed_name(session.speed), self._set_speed)
+        self._pace = Input(_pace_input, (session.speed, session.pauses), self._set_pace)
         self._minimizer = Input(_minimizer_input, _minimizer(session.frame), self._set_minimizer)
         self._under_way: set[object] = set()
         self.selection = Selection(on_change)
@@ -64,7 +64,7 @@ class PursuitControls(Controls):
             "step": self._step,
             "add_neuron": group([self._add, self._layer.box]),
             "undo": self.past.undo,
-            "speed": self._speed.box,
+            "speed": self._pace.box,
             "minimizer": self._minimizer.box,
             "select": self.selection.box,
             "inspect": self._inspect,
@@ -76,9 +76,7 @@ class PursuitControls(Controls):
         update(self._inspect, disabled=status == "closed")
         self.selection.show(look.frame)
         closed = status == "closed"
-        speed = self._session.speed
-        self._speeds[_speed_name(speed)] = speed
-        self._speed.show(_speed_name(speed), disabled=closed)
+        self._pace.show((self._session.speed, self._session.pauses), disabled=closed)
         if not self._under_way:
             # The newest frame: that of this moment may be older than a choice that was obeyed meanwhile.
             newest = self._session.frame
@@ -90,9 +88,9 @@ class PursuitControls(Controls):
     def _add_neuron(self) -> None:
         self._do("add_neuron", layer=self._layer.value or None)
 
-    def _set_speed(self, name: str) -> None:
+    def _set_pace(self, pace: _Pace) -> None:
         try:
-            self._session.speed = self._speeds[name]
+            self._session.speed, self._session.pauses = pace
         except (RuntimeError, ValueError) as error:
             self._on_refusal(error)
         self._on_change()
@@ -134,13 +132,16 @@ def _settings(frame: PursuitFrame, on_change: Callable[[], None]) -> list[Settin
     ]
 
 
-def _speed_input(name: str) -> ipywidgets.Widget:
-    names = list(dict.fromkeys([*_SPEEDS, name]))
-    return dropdown("Speed", names, name, "Steps of the session in a second", "160px")
+def _pace_input(pace: _Pace) -> ipywidgets.Widget:
+    # The session may have one of its own.
+    options = [(_pace_name(*each), each) for each in dict.fromkeys([*_PACES, pace])]
+    tooltip = "Steps of the session in a second, and whether Play goes on after a neuron is added and trained"
+    return dropdown("Speed", options, pace, tooltip, "230px")
 
 
-def _speed_name(speed: float | None) -> str:
-    return "full speed" if speed is None else f"{speed:g} a second"
+def _pace_name(speed: float | None, pauses: bool) -> str:
+    name = "full speed" if speed is None else f"{speed:g} a second"
+    return name if not pauses else "pause after each neuron" if speed is None else f"{name}, pause after each neuron"
 
 
 def _minimizer_input(name: str) -> ipywidgets.Widget:

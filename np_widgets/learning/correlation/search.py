@@ -70,7 +70,7 @@ class DirectionSearch:
 
     @property
     def found(self) -> tuple[FoundDirection, ...]:
-        """The distinct KKT points with φ > 0, in the order of ``φ·scale``, largest first; on the way, what comes near."""
+        """The distinct KKT points with φ > 0 by falling ``φ·scale``; before the end, what it has come to."""
         return self.now.found if self.finished else self._sorted()
 
     @property
