@@ -125,7 +125,7 @@ class TestPictures:
 
 def click(widget: npw.PursuitWidget, kind: type, key: Any) -> None:
     """Click what stands for a key, as a browser tells of it."""
-    for panel in widget._panels:
+    for panel in widget._panels.values():
         for place, mark in panel._clickable.items():
             members = [member for member, keys in enumerate(mark.keys) if keys[:1] == (key,)]
             if isinstance(mark, kind) and members and panel._marks[place].visible:

@@ -2,95 +2,53 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
-
-import ipywidgets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from np_widgets import arguments
-from np_widgets.pictures.scene import Key
 from np_widgets.problems import Problem
 from np_widgets.sessions import history
-from np_widgets.widgets.audience import Audience
 from np_widgets.widgets.branches import Branches
 from np_widgets.widgets.controls import Controls, Owner
-from np_widgets.widgets.delivery import Delivery
-from np_widgets.widgets.live import LiveUnicode
-from np_widgets.widgets.pacer import Pacer
-from np_widgets.widgets.publisher import Moment, Publisher
-from np_widgets.widgets.render import Panel, Picture
+from np_widgets.widgets.publisher import Moment
+from np_widgets.widgets.render import Picture
 from np_widgets.widgets.sources import Adopted, Sources, checked_names
 from np_widgets.widgets.status import StatusLines
 from np_widgets.widgets.time_slider import Point
-from np_widgets.widgets.tree import close_tree, tree
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from np_widgets.widgets.view import View
 
 
-class LiveWidget(ipywidgets.VBox):
+class LiveWidget(View):
     """A session, live: its pictures, and controls to steer it."""
 
+    _remedy = "Play goes on from the last good state, Reset starts over."
     _subject: ClassVar[str]
     _sources: ClassVar[Sources]
     _control_names: ClassVar[Sequence[str]]
     _panel_names: ClassVar[Sequence[str]]
-
-    status = LiveUnicode("paused", read_only=True)
-    message = LiveUnicode("", read_only=True)
-
-    _publisher: Publisher | None = None
 
     def __init__(self, source: Any, hide: Iterable[str], rate: float, options: dict[str, Any]) -> None:
         hidden = checked_names(hide, (*self._control_names, *self._panel_names))
         rate = arguments.real("rate", rate, above=0, most=60)
         self.session = self._sources.session(source, options)
         self._owned = self.session is not source
-        self._refusal: BaseException | None = None
-        self._problem: Problem = self.session.engine.problem  # type: ignore[attr-defined]
+        self._problem: Problem = self.session.engine.problem
         self._lines = StatusLines(self._subject, self._problem.name)
         self._hide, self._rate = hidden, rate
         owner = Owner(self.session, self._refresh, self._on_refusal, self._points, self.branch)
         self._controls = self._made_controls(owner, hidden)
         self._branches = Branches()
-        pictures = [each for name, each in self._pictures().items() if name not in hidden]
-        self._panels = panels = [Panel(each, self._refresh, self._clicked) for each in pictures]
-        grid = ipywidgets.Box([panel.box for panel in panels])
-        grid.add_class("npw-grid")
-        pacer = Pacer()
-        self._content = [*self._controls.rows, self._lines.sentence, self._lines.notice, grid]
-        self._body = ipywidgets.VBox(self._content)
-        self._body.add_class("npw-body")
-        super().__init__([self._lines.heading, self._body, self._branches.box, pacer])
-        self.add_class("npw")
-        parts: list[Callable[[Moment], None]] = [self._show_readouts]
-        parts += [*(partial(self._show_panel, panel) for panel in panels), self._show_traits]
-        pacer.on_alive(self.session.attend)
-        self._audience = Audience(self.session, pacer) if self._owned else None
-        look = (lambda: None) if self._audience is None else self._audience.look
-        delivery = Delivery(pacer, lambda: tree(self, *self._content))
-        self._publisher = Publisher(self.session, parts, self._report, pacer, rate, look, delivery)
-        self._publisher.start()
+        pictures = {name: each for name, each in self._pictures().items() if name not in hidden}
+        self._begin(rate, self._controls.rows, pictures, below=[self._branches.box], rests=self._owned)
 
     def close(self) -> None:
         """Stop drawing, close a session that was made for this widget, and take everything out of the registry."""
-        publisher, self._publisher = self._publisher, None
-        if publisher is None:
-            return
-        self._branches.close()
-        if self._owned:
-            self.session.close()
-        publisher.stop()
-        close_tree(self, *self._content, *self._controls.widgets)
-
-    def catch_up(self) -> None:
-        """Wait until the traits and pictures show the session's present; reading one of the traits does that, too."""
         if self._publisher is not None:
-            self._publisher.catch_up()
+            self._branches.close()
+            if self._owned:
+                self.session.close()
+            self._end(*self._controls.widgets)
 
     @property
     def branches(self) -> tuple[Self, ...]:
@@ -158,10 +116,6 @@ class LiveWidget(ipywidgets.VBox):
         """The pictures, by their names."""
 
     @abstractmethod
-    def _traits_of(self, frame: Any) -> Mapping[str, Any]:
-        """The values of the traits beside ``status`` and ``message``."""
-
-    @abstractmethod
     def _looked_at(self, frame: Any, point: Point | None) -> Any:
         """What the pictures show: the newest frame, or that of a point of the time slider."""
 
@@ -177,13 +131,6 @@ class LiveWidget(ipywidgets.VBox):
     def _where(self, look: Any, frame: Any, point: Point | None) -> str:
         """What stands beside the time slider, as HTML."""
 
-    @abstractmethod
-    def _figure(self) -> Figure:
-        """A picture for where there is no kernel."""
-
-    def _clicked(self, key: Key) -> None:
-        """What a mark that was clicked stands for."""
-
     def _show_readouts(self, moment: Moment) -> None:
         # Once for all pictures: what is looked at may be the user's choice, and change meanwhile.
         point = self._controls.past.time.chosen
@@ -192,58 +139,5 @@ class LiveWidget(ipywidgets.VBox):
         self._lines.show(moment.frame, moment.status, self._main_numbers(look), said)
         self._controls.show(moment.frame, moment.status, look, self._where(look, moment.frame, point))
 
-    def _show_panel(self, panel: Panel, moment: Moment) -> None:
-        panel.show(self._look, getattr(self._look, "selected", None))
-
-    def _show_traits(self, moment: Moment) -> None:
-        values = {**self._traits_of(moment.frame), "message": moment.frame.message, "status": moment.status}
-        with self.hold_sync():  # one message
-            for name, value in values.items():
-                self.set_trait(name, value)
-
-    def _report(self, moment: Moment, errors: Sequence[Exception]) -> None:
-        refusal = self._refusal
-        if moment.status == "failed" and moment.error is not None:
-            text = (
-                f"The session failed: {_named(moment.error)}. Play goes on from the last good state, Reset starts over."
-            )
-        elif refusal is not None:
-            text = f"Not done: {refusal}"
-        elif moment.resting is not None:
-            text = moment.resting
-        elif errors:
-            text = f"Not everything could be shown: {_named(errors[0])}"
-        else:
-            text = ""
-        self._lines.tell(text)
-
-    def _on_refusal(self, error: BaseException | None) -> None:
-        self._refusal = error
-        self._refresh()
-
-    def _refresh(self) -> None:
-        if self._publisher is not None:
-            self._publisher.refresh()
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._problem.name!r}>"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
-        """What a notebook keeps: the live widget, and a picture for where there is no kernel."""
-        bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            if self._audience is not None:
-                self._audience.shown = True
-            bundle["text/plain"] = repr(self)
-            buffer = io.BytesIO()
-            try:
-                self._figure().savefig(buffer, format="png", dpi=72)
-            except Exception as error:  # noqa: BLE001 (it costs this picture, and not the live view)
-                bundle["text/plain"] += f" without a picture, which failed: {_named(error)}"
-            else:
-                bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
-        return bundle
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

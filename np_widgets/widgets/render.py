@@ -69,6 +69,7 @@ class Panel:
         on_click: Callable[[Key], None] = lambda _: None,
     ) -> None:
         self._picture = picture
+        self.scene = Scene("")  # what is shown
         self._on_click = on_click
         self._clickable: dict[tuple[str, str], Mark] = {}
         self._marks: dict[tuple[str, str], bqplot.Mark] = {}
@@ -114,7 +115,7 @@ class Panel:
         if of is not None and of == self._of:
             return
         self._of = None  # until it is drawn
-        scene = highlighted(self._picture.scene(shown, value), selected)
+        self.scene = scene = highlighted(self._picture.scene(shown, value), selected)
         self._show_axes(scene)
         held, self._held = self._held, {}
         for mark in scene.marks:

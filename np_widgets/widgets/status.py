@@ -41,6 +41,7 @@ class StatusLines:
     """A heading with the status, a sentence with the progress of long phases, the main numbers, and what went wrong."""
 
     def __init__(self, subject: str, name: str) -> None:
+        self._title, self.text = f"{subject} · {name}", ""
         title = text_widget("npw-title", f'{escape(subject)} <span class="npw-of">· {escape(name)}</span>')
         self._status = text_widget("npw-status")
         self._progress = ipywidgets.FloatProgress(min=0.0, max=1.0, layout={"width": "140px", "height": "12px"})
@@ -58,7 +59,9 @@ class StatusLines:
         color, sign, words = _look(frame, status)
         dot = f'<span style="color:{color}" aria-hidden="true">{sign}</span>'
         update(self._status, value=f'<span role="status">{dot} {words}</span>')
-        update(self._message, value=escape(frame.message if said is None else said))
+        message = frame.message if said is None else said
+        self.text = f"{' · '.join([self._title, *(f'{name} {value}' for name, value in figures)])}\n{message}"
+        update(self._message, value=escape(message))
         update(self._figures, value=" · ".join(f"{escape(name)} <b>{escape(value)}</b>" for name, value in figures))
         visible = status == "running" or (status == "paused" and bool(frame.progress))
         visible = visible and frame.progress is not None
