@@ -79,6 +79,8 @@ CLOSED = {"PursuitWidget", "SaddleWidget", "Session", "load"}
 MODULES = {"plots", "problems"}
 PROBLEMS = {
     "Display": lambda: npw.problems.Display("scatter"),
+    "ElementwiseLoss": lambda: npw.problems.ElementwiseLoss,
+    "Loss": lambda: npw.problems.Loss,
     "Problem": lambda: npw.problems.Problem([[1.0], [2.0]], [1.0, 2.0]),
     "hypercube_error": lambda: npw.problems.hypercube_error(lambda x: x[:, :1], npw.problems.sparse_parity(6)),
     "hypercube_vertices": lambda: npw.problems.hypercube_vertices(4),

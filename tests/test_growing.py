@@ -36,6 +36,14 @@ def test_the_minimum_of_a_loss_along_a_ray_is_found(power, best, height):
 def test_a_ray_along_which_nothing_is_lower_has_no_minimum_and_overflow_is_survived():
     assert lowest_on_ray(lambda scales: 1 + scales, 1e-2) is None
     assert lowest_on_ray(np.ones_like, 1e-2) is None
+    asked = []
+
+    def costly(scales):
+        asked.append(len(scales))
+        return 1 + scales**2
+
+    assert lowest_on_ray(costly, 1e-2) is None
+    assert len(asked) == 2  # nothing, and the scales: there is no need to go further down
     found, _ = lowest_on_ray(lambda scales: np.where(scales < 10, (scales - 3) ** 2, math.inf), 1e-2)
     assert found == pytest.approx(3, rel=1e-4)
     assert lowest_on_ray(lambda scales: np.where(scales > 1, math.nan, 1 - scales), 1e-2)[0] <= 1

@@ -164,7 +164,7 @@ class Hessian:
             if layer < len(self._slopes):
                 change = self._slopes[layer] * push
                 changes.append(change)
-        output_change = problem.loss.second_derivative(pushes[-1].mT, self._output)
+        output_change = problem.loss.second_derivative(pushes[-1].mT, self._output, problem.targets)
         signal = output_change.mT / problem.samples  # the change of ∂loss/∂z_l
         blocks = list[Tensor]()
         for layer in range(len(self._weights) - 1, -1, -1):

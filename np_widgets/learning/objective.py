@@ -165,7 +165,7 @@ class Objective:
             jacobian = _jacobian(weights, passed, self.activation)
             residual = problem.loss.residual(passed.output, wanted).T.reshape(-1)
             gradient -= jacobian.flatten(1) @ residual / problem.samples
-            whitened = problem.loss.whiten(jacobian.permute(2, 1, 0), passed.output).permute(2, 1, 0)
+            whitened = problem.loss.whiten(jacobian.permute(2, 1, 0), passed.output, wanted).permute(2, 1, 0)
             root = whitened.reshape(self.size, -1)
             matrix += root @ root.T / problem.samples
         return GaussNewton(loss, gradient, matrix)

@@ -14,7 +14,7 @@ from np_widgets import arguments
 from np_widgets.problems import tables
 from np_widgets.problems.classes import Label, encoded, names_of_classes
 from np_widgets.problems.display import Display, checked_display
-from np_widgets.problems.losses import LOSSES, LossName
+from np_widgets.problems.losses import LOSSES, Loss, LossName, checked_loss, require_consistent
 from np_widgets.problems.samples import Samples
 from np_widgets.problems.splitting import held_out
 from np_widgets.problems.standardization import Scaling, Standardization
@@ -33,7 +33,8 @@ class Problem(Samples):
         Shape ``(n,)`` or ``(n, m)``, a Series or a DataFrame, too. For ``loss="square"`` numbers; for
         ``loss="cross_entropy"`` one label for each sample (whole numbers, text or booleans), or one-hot rows. Copied.
     loss
-        ``"square"``: the mean of ``½‖H(x) − y‖²``; ``"cross_entropy"``: the mean of ``−log softmax(H(x))[y]``.
+        ``"square"``: the mean of ``½‖H(x) − y‖²``; ``"cross_entropy"``: the mean of ``−log softmax(H(x))[y]``; or one
+        of your own, see :mod:`np_widgets.problems.losses`.
     test
         A pair ``(inputs, targets)`` of held-out data of the same kind, or None. The columns of a DataFrame are found by
         their names.
@@ -80,7 +81,7 @@ class Problem(Samples):
         self,
         inputs: Any,
         targets: Any,
-        loss: LossName = "square",
+        loss: LossName | Loss = "square",
         test: tuple[Any, Any] | None = None,
         *,
         classes: int | Sequence[Label] | None = None,
@@ -91,7 +92,7 @@ class Problem(Samples):
         output_names: Sequence[str] | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        self.loss = LOSSES[arguments.choice("loss", loss, LOSSES)]
+        self.loss = checked_loss(loss)
         self.dtype = arguments.dtype("dtype", dtype)
         self.inputs = tables.inputs("inputs", inputs, self.dtype)
         self.input_names = tables.checked_names("input_names", input_names, inputs, self.input_size)
@@ -102,6 +103,8 @@ class Problem(Samples):
             raise ValueError(f"classes needs loss='cross_entropy', got loss={self.loss.name!r}")
         else:
             self.targets = tables.targets("targets", targets, self.dtype)
+            if self.loss.name not in LOSSES:
+                require_consistent(self.loss, self.targets)
         _require_rows("targets", self.targets, self.inputs)
         self.output_size = self.targets.shape[1] if self.classes is None else len(self.classes)
         if self.classes is None or output_names is not None:
@@ -121,7 +124,13 @@ class Problem(Samples):
 
     @classmethod
     def from_frame(
-        cls, frame: Any, target: str | Sequence[str], *, loss: LossName | None = None, test: Any = None, **options: Any
+        cls,
+        frame: Any,
+        target: str | Sequence[str],
+        *,
+        loss: LossName | Loss | None = None,
+        test: Any = None,
+        **options: Any,
     ) -> Self:
         """A problem whose inputs and targets are columns of one DataFrame.
 
@@ -166,8 +175,8 @@ class Problem(Samples):
         ``truth`` is carried over.
         """
         arguments.flag("constant", constant)
-        if arguments.flag("targets", targets) and self.loss.name != "square":
-            raise ValueError(f"targets=True needs loss='square', got loss={self.loss.name!r}")
+        if arguments.flag("targets", targets) and self.classes is not None:
+            raise ValueError(f"targets=True needs targets that are numbers, got loss={self.loss.name!r}")
         scaling = Standardization.of(self.inputs, constant)
         target_scaling = Standardization.of(self.targets) if targets else None
         inputs_before = None if self.scaling is None else self.scaling.inputs

@@ -21,6 +21,7 @@ from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.problems import Problem
 from np_widgets.problems.classes import checked_classes
 from np_widgets.problems.display import Display
+from np_widgets.problems.losses import LOSSES
 from np_widgets.problems.standardization import Scaling
 from np_widgets.sessions.code import is_recipe
 
@@ -155,6 +156,8 @@ def _made(kind: Any, inside: list[Any], arrays: Arrays, get: Any) -> Any:
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
+    if type(LOSSES.get(problem.loss.name)) is not type(problem.loss):
+        raise TypeError(f"a session with a loss of one's own cannot be saved: {problem.loss!r}")
     test = None if problem.test_inputs is None else (problem.test_inputs, problem.test_targets)
     validation = None if problem.validation_inputs is None else (problem.validation_inputs, problem.validation_targets)
     return {

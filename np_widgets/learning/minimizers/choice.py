@@ -16,7 +16,6 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
-from np_widgets.problems.losses import SquareLoss
 
 _BUDGETS: dict[type[Minimizer], int] = {
     Hybrid: 6000,
@@ -64,7 +63,7 @@ def automatic(method: str, objective: Objective, batch_size: int | None = None) 
     if not LevenbergMarquardt.suits(objective.problem, objective.size):
         return LBFGS.name, *slides
     # Where classes can be told apart cross entropy has no minimum, and whoever goes far grows weights without end.
-    has_minimum = objective.problem.loss.name == SquareLoss.name or objective.weight_decay > 0
+    has_minimum = objective.problem.classes is None or objective.weight_decay > 0
     if not (objective.activation.has_kink and has_minimum):
         return (LevenbergMarquardt.name,)
     return LevenbergMarquardt.name, LBFGS.name, *slides

@@ -50,7 +50,7 @@ class SizesObjective:
         torch.mul(self._answers.unsqueeze(1), outgoing, out=jacobian[:, :, :neurons])
         by_outgoing = jacobian[:, :, neurons:].view(samples, outputs, outputs, neurons)
         by_outgoing.diagonal(dim1=1, dim2=2).copy_((self._answers * sizes).unsqueeze(2).expand(-1, -1, outputs))
-        root = self.problem.loss.whiten(jacobian, output).reshape(-1, len(theta))
+        root = self.problem.loss.whiten(jacobian, output, self.problem.targets).reshape(-1, len(theta))
         matrix = root.T @ root / samples
         cross = torch.diag_embed(pulls).transpose(0, 1).reshape(neurons, -1)
         matrix[:neurons, neurons:] -= cross

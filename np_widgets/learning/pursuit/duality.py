@@ -13,7 +13,12 @@ from torch import Tensor
 
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.problems import Problem
-from np_widgets.problems.losses import SquareLoss
+from np_widgets.problems.losses import LOSSES, SquareLoss
+
+
+def has_bound(problem: Problem) -> bool:
+    """Whether the conjugate of the loss is known here."""
+    return problem.loss.name in LOSSES
 
 
 def relative_gap(problem: Problem, output: Tensor, objective: float, largest_correlation: float, decay: float) -> float:

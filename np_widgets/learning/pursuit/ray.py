@@ -43,6 +43,8 @@ def lowest_on_ray(losses_at: Losses, scale: float, least_decrease: float = 1e-7)
             points = np.linspace(low, high, round((high - low) * _PER_DECADE) + 1)
             losses = losses_of(points)
             best = int(np.argmin(losses))
+            if best == 0 and losses[-1] > nothing and abs(losses[0] - nothing) <= least_decrease * nothing:
+                return None  # further down the loss differs by less still, as where a neuron is not worth its weights
             if best == 0 and low > -_FURTHEST and losses[-1] > nothing:
                 low -= _DECADES_UP
             elif (best == len(points) - 1 or losses[-1] == nothing) and high < _FURTHEST:

@@ -17,12 +17,11 @@ from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit.duality import gap_of
+from np_widgets.learning.pursuit.duality import gap_of, has_bound
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, best_on_test, named_layers
 from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.learning.pursuit.validation import best_validated, named_score
 from np_widgets.problems import Problem
-from np_widgets.problems.losses import SquareLoss
 
 TARGET_SHARE = 1e-9
 """The training loss to reach unless the user says otherwise, as a share of that of the output zero."""
@@ -54,11 +53,7 @@ def ending(
     if last.loss <= target_loss:
         message = f"Training loss {last.loss:.3g} is at or below the target of {target_loss:.3g}."
         advice = "A smaller target_loss goes further, and so does Add neuron."
-        if (
-            problem.loss.name != SquareLoss.name
-            and last.loss * problem.samples < math.log(2)
-            and not settings.weight_decay
-        ):
+        if problem.classes is not None and last.loss * problem.samples < math.log(2) and not settings.weight_decay:
             # No sample has a loss above log 2: each is given to its class, and larger weights would be lower still.
             message += " All classes are separated, so that the loss has no minimum: larger weights are always lower."
             advice = "A weight_decay such as 0.003 gives it one."
@@ -165,7 +160,8 @@ def concluded(
         norm = clarke_gradient_norm(objective, theta) if at_end else minimizer.gradient_norm
         network = objective.network(theta)
     finish = replace(finish, layer_maxima=maxima, gradient_norm=norm)
-    if finish.kind != "optimal" or settings.hidden_layers > 1 or settings.power > 1:
+    bounded = has_bound(problem) and settings.hidden_layers == 1 and settings.power == 1
+    if finish.kind != "optimal" or not bounded:
         return finish
     gap = gap_of(problem, network, largest, settings.weight_decay)
     message = (
@@ -179,7 +175,7 @@ def _told(problem: Problem, growth: Sequence[GrowthRecord], kind: str, message: 
     """The end, with what else there is to be said of the network that it leaves."""
     if not growth:
         return Finish(kind, message, advice)
-    if problem.loss.name != SquareLoss.name and growth[-1].loss * problem.samples < math.log(2):
+    if problem.classes is not None and growth[-1].loss * problem.samples < math.log(2):
         # No sample has a loss above log 2: each is given to its class, and larger weights would be lower still.
         message += (
             " The classes are separated: without weight_decay the loss has no minimum, and weights grow on and on."

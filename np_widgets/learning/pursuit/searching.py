@@ -18,7 +18,7 @@ from np_widgets.learning.correlation.points import one_sided_terms
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.pursuit.duality import gap_of
+from np_widgets.learning.pursuit.duality import gap_of, has_bound
 from np_widgets.learning.pursuit.growth import Candidate
 from np_widgets.learning.pursuit.next_network import NextNetwork
 from np_widgets.learning.pursuit.ray import losses_of_path, lowest_on_ray
@@ -78,6 +78,7 @@ class Searching:
         self._loss = float(problem.loss.value(self._forward.output, problem.targets))
         self._certifies = (
             settings.hidden_layers == settings.power == 1
+            and has_bound(problem)
             and settings.minimizer == "auto"
             and fast
             and Sliding.suits(Objective(problem, network, settings.weight_decay))
