@@ -21,6 +21,7 @@ from np_widgets.problems import Problem
 from np_widgets.sessions.many import pursue_many
 from np_widgets.sessions.session import Session, load
 from np_widgets.sessions.storage import FileError
+from np_widgets.widgets.comparison import ComparisonWidget, compare
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ComparisonWidget",
     "EscapeEnsemble",
     "FileError",
     "FixedNetwork",
@@ -47,6 +49,7 @@ __all__ = [
     "SaddleWidget",
     "Session",
     "animate",
+    "compare",
     "correlation",
     "escape_ensemble",
     "find_kkt_points",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from np_widgets.pictures.probe import probe
 from np_widgets.problems import curve, kumar_haupt, two_moons
 from np_widgets.sessions.group import Group
 from tests.session_engines import Counter
+from tests.widget_looks import control, differ, figures, nothing_left_behind, shown, text, until
 
 PROBLEM = kumar_haupt(samples=30, seed=1, test_samples=10)
 SMALL: dict[str, Any] = {"starts": 3, "max_steps": 60, "max_additions": 2, "seed": 3}
@@ -207,3 +209,84 @@ def test_a_page_for_paper_has_all_of_it(sessions):
     assert [table[row + 1, 1].get_text().get_text() for row in range(4)] == list("abcd")
     assert table[0, 4].get_text().get_text() == "Loss"
     figure.draw_without_rendering()
+
+
+class TestWidget:
+    """It shows what the sessions are, while they run and afterwards, and leaves nothing behind."""
+
+    def test_its_table_and_pictures_follow_the_sessions(self):
+        with nothing_left_behind(), npw.Session(pursuit()) as first:
+            fixed = npw.Session(npw.FixedNetwork(PROBLEM, 4, minimizer="adam", max_steps=3000))
+            widget = npw.compare(first, fixed, names=["<grown>", "fixed"])
+            assert (widget.status, len(figures(widget))) == ("paused", 4)
+            assert "none yet" in text(widget)
+            control(widget, "Play all").click()
+            first.wait(60)
+            fixed.wait(60)
+            assert widget.status == "finished"
+            assert control(widget, "Play all").disabled
+            rows = comparison.rows(widget.session.frame.courses)
+            for row in rows:
+                assert all(f">{escape(each)}<" in text(widget) for each in row)
+            assert widget.message in text(widget).replace("&lt;", "<").replace("&gt;", ">")
+            assert (first.engine.loss, fixed.engine.loss) == tuple(widget.to_frame()["loss"])  # type: ignore[attr-defined]
+            assert list(widget.to_frame()["seconds"]) == [first.history.seconds, fixed.history.seconds]
+            before = shown(widget)
+            control(widget, "Against").value = "seconds"
+            assert differ(before, shown(widget))
+            ends = [mark.x[-1] for mark in figures(widget)[0].marks if type(mark).__name__ == "Lines" and mark.visible]
+            assert set(ends) == {first.history.seconds, fixed.history.seconds}
+            assert "Training loss" in {axes.get_title(loc="left") for axes in widget.figure().axes}
+            bundle = widget._repr_mimebundle_()
+            assert "image/png" in bundle
+            assert bundle["text/plain"] == "<ComparisonWidget of '<grown>', 'fixed'>"
+            widget.close()
+            widget.close()
+            assert (first.status, fixed.status) == ("finished", "finished")
+            fixed.close()
+
+    def test_it_is_live_and_pauses_all(self):
+        with nothing_left_behind():
+            engines = [
+                npw.FixedNetwork(PROBLEM, 4, seed=seed, max_steps=10**7, learning_rate=1e-6) for seed in range(2)
+            ]
+            widget = npw.compare(*engines, hide=["test_loss", "function"])
+            assert len(figures(widget)) == 2
+            control(widget, "Play all").click()
+            before = shown(widget)
+            until(lambda: bool(differ(before, shown(widget))) and widget.status == "running")
+            control(widget, "Pause all").click()
+            until(lambda: widget.status == "paused")
+            assert {session.status for session in widget.session.sessions} == {"paused"}
+            widget.close()
+            assert {session.status for session in widget.session.sessions} == {"closed"}
+
+    def test_a_session_that_fails_is_told_with_the_others_still_there(self):
+        with nothing_left_behind():
+            engine, other = npw.FixedNetwork(PROBLEM, 3), npw.FixedNetwork(PROBLEM, 3, seed=1, max_steps=100)
+            widget = npw.compare(engine, other)
+            engine._advance = lambda: 1 / 0  # type: ignore[method-assign, assignment]
+            control(widget, "Play all").click()
+            until(lambda: widget.session.status == "failed")
+            widget.catch_up()
+            assert "ZeroDivisionError" in text(widget)
+            assert ">failed<" in text(widget)
+            widget.close()
+
+    def test_bad_arguments_are_named(self):
+        with nothing_left_behind():
+            for given, message in [
+                ({"hide": ["reset"]}, "hide"),
+                ({"rate": 0}, "rate"),
+                ({"names": ["a", "b"]}, "names"),
+            ]:
+                with pytest.raises((TypeError, ValueError), match=message):
+                    npw.compare(pursuit(), **given)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="cannot be compared"):
+                npw.compare(Lossless())
+
+
+class Lossless(Counter):
+    """It learns, but its frames do not say how well."""
+
+    problem = PROBLEM

@@ -35,7 +35,9 @@ class Group:
         What to call them; by default what they are and what differs in their settings.
     """
 
+    # Each session has its own.
     speed: float | None = None
+    pauses = False
     resting: str | None = None
 
     def __init__(self, sessions: Sequence[Any], names: Sequence[str] | None = None) -> None:

@@ -103,6 +103,14 @@ _STYLES = """
 .npw .npw-figure.bqplot > svg text { fill: var(--npw-muted); }
 .npw .npw-figure .dot { pointer-events: all; }
 .npw .npw-figure svg text { pointer-events: none; }
+.npw .npw-table div { overflow-x: auto; }
+.npw .npw-table table { border-collapse: collapse; font-size: 12px; line-height: 1.4; margin-top: 6px; }
+.npw .npw-table th, .npw .npw-table td {
+  text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid var(--npw-faint); vertical-align: top;
+  font-variant-numeric: tabular-nums; color: var(--npw-text);
+}
+.npw .npw-table thead th { color: var(--npw-muted); font-weight: 600; white-space: nowrap; }
+.npw .npw-table td:last-child { min-width: 220px; }
 .npw .npw-help {
   display: inline-block; width: 15px; height: 15px; line-height: 15px; border-radius: 50%; text-align: center;
   font-size: 11px; font-weight: 400; color: var(--npw-muted); border: 1px solid var(--npw-faint); cursor: help;
