@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -334,8 +336,24 @@ def test_histories_and_growth_are_data_frames():
         table = session.history.to_frame()
         assert list(table["advance"]) == [moment.advance for moment in session.history.moments]
         assert table["loss"].iloc[-1] == session.frame.loss
-        pandas = pytest.importorskip("pandas")
-        assert list(pandas.DataFrame(session.frame.growth)["loss"]) == [r.loss for r in session.frame.growth]
+        growth = session.engine.growth_to_frame()  # type: ignore[attr-defined]
+        assert list(growth["loss"]) == [record.loss for record in session.frame.growth]
+        assert list(growth["width_1"]) == [record.widths[0] for record in session.frame.growth]
+        again = pd.read_csv(io.StringIO(growth.to_csv(index=False)), float_precision="round_trip")
+        assert list(again["test_loss"]) == [record.test_loss for record in session.frame.growth]
+
+
+def test_records_of_flows_are_data_frames():
+    engine = flow()
+    while len(engine.record.time) < 3:
+        engine.advance()
+    record, table = engine.record, engine.record.to_frame()
+    for name in ("time", "loss", "dormant_norm", "active_norm", "drift"):
+        np.testing.assert_array_equal(table[name], getattr(record, name))
+    for column, (layer, index) in enumerate(record.neurons):
+        np.testing.assert_array_equal(table[f"neuron_norm_{layer}_{index}"], record.neuron_norm[:, column])
+    assert "neurons" not in table
+    assert len(table) == len(record.time)
 
 
 def test_200_sessions_with_history_leave_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFram
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.loop import Loop
 from np_widgets.learning.pursuit.next_network import checked, fits
+from np_widgets.learning.pursuit.per_network import scalars
 from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, documented, given
 from np_widgets.learning.pursuit.validation import Score, with_validation
 from np_widgets.learning.units import require_representable
@@ -171,6 +173,11 @@ class NeuronPursuit(Predicts, Engine):
     def best_on_test(self) -> int | None:
         """The index in :attr:`growth` of the network with the lowest test loss; None without one, or a test set."""
         return best_on_test(self._loop.now.growth)
+
+    def growth_to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each network whose training has ended, with its plain numbers."""
+        rows = [scalars(record, number) for number, record in enumerate(self.growth, start=1)]
+        return import_module("pandas").DataFrame(rows)
 
     @property
     def requested(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,18 @@ class SaddleRecord:
     correlation: Floats
 
     __repr__ = one_line
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each time; of the neurons a column each, such as ``neuron_norm_1_0``."""
+        columns: dict[str, Floats] = {}
+        for each in fields(self):
+            values = getattr(self, each.name)
+            if each.name != "neurons" and values.ndim == 1:
+                columns[each.name] = values
+            elif each.name != "neurons":
+                names = [f"{each.name}_{layer}_{index}" for layer, index in self.neurons]
+                columns |= dict(zip(names, values.T, strict=True))
+        return import_module("pandas").DataFrame(columns)
 
 
 @dataclass(frozen=True, eq=False)
