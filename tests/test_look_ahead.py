@@ -17,7 +17,7 @@ from np_widgets.learning.objective import Objective
 from np_widgets.learning.passes import Passes, padded
 from np_widgets.learning.pursuit import look_ahead as module
 from np_widgets.learning.pursuit.look_ahead import LookAhead
-from np_widgets.learning.pursuit.side_by_side import SideBySide
+from np_widgets.learning.pursuit.side_by_side import SideBySide, Task, advance_together, begun
 from np_widgets.learning.units import Units
 from tests.bits import bits
 
@@ -115,16 +115,17 @@ def side_by_side(
     """The networks of each group on the problem of that group."""
     weights = padded([each for group in networks for each in group])
     shape = len(networks), len(networks[0])
-    return SideBySide(
-        [each.view(*shape, *each.shape[1:]) for each in weights],
-        [each.inputs for each in problems],
+    nothing = torch.zeros(len(networks), dtype=weights[0].dtype)
+    task = Task(
+        tuple(each.inputs for each in problems),
         torch.stack([each.targets for each in problems]),
         problems[0].loss,
         networks[0][0].activation,
-        torch.ones(shape, dtype=torch.bool),
+        nothing - math.inf if targets is None else targets,
+        nothing,
         steps,
-        target_losses=targets,
     )
+    return begun(task, [each.view(*shape, *each.shape[1:]) for each in weights])
 
 
 def test_networks_side_by_side_are_as_if_alone():
@@ -164,45 +165,22 @@ def test_the_worse_half_is_given_up_after_a_quarter_and_a_half_of_the_steps(coun
         torch.testing.assert_close(one[0], other[0, -1 if best else 0], rtol=1e-6, atol=1e-8)
 
 
-def test_what_may_not_be_chosen_is_not():
-    data = problem()
-    networks = [network(20 + i, (4, 2, 1)) for i in range(3)]
-    free = side_by_side([data], [networks], 20)
-    free.advance(20)
-    usable = torch.ones(1, 3, dtype=torch.bool)
-    usable[0, int(free.best)] = False
-    weights = [each.unsqueeze(0) for each in padded(networks)]
-    bound = SideBySide(weights, [data.inputs], data.targets[None], data.loss, networks[0].activation, usable, 20)
-    bound.advance(20)
-    assert int(bound.best) != int(free.best)
-
-
 @pytest.mark.parametrize("lost", [(True, True), (True, False)])
 def test_groups_that_leave_the_range_of_numbers_are_put_back(lost):
-    problems, networks = (
-        [problem(0), problem(5)],
-        [[network(20 * g + i, (4, 2, 1)) for i in range(2)] for g in range(2)],
-    )
     # In single precision the squares of such targets are infinite, their gradients are not.
-    sizes = [1e19 if is_lost else 1.0 for is_lost in lost]
-    data = [npw.Problem(each.inputs, size * each.targets) for each, size in zip(problems, sizes, strict=True)]
-    weights = [
-        each.float().view(2, 2, *each.shape[1:]) for each in padded([each for group in networks for each in group])
-    ]
-    ahead = SideBySide(
-        weights,
-        [each.inputs.float() for each in data],
-        torch.stack([each.targets for each in data]).float(),
-        data[0].loss,
-        Activation(),
-        torch.ones(2, 2, dtype=torch.bool),
-        10,
-    )
-    ahead.advance(5)
-    for found, start in zip(ahead.weights, weights, strict=True):
-        for group, is_lost in enumerate(lost):
-            assert torch.equal(found[group], start[group]) == is_lost
-    assert ahead.finished == all(lost)
+    each: list[SideBySide] = []
+    starts: list[list[Tensor]] = []
+    for group, is_lost in enumerate(lost):
+        data = problem(5 * group)
+        data = npw.Problem(data.inputs, (1e19 if is_lost else 1.0) * data.targets).to(dtype=torch.float32)
+        networks = [network(20 * group + i, (4, 2, 1)).to(dtype=torch.float32) for i in range(2)]
+        starts.append(padded(networks))
+        each.append(side_by_side([data], [networks], 10))
+    advance_together(each, 5)
+    for one, weights, is_lost in zip(each, starts, lost, strict=True):
+        assert one.finished == is_lost
+        for found, start in zip(one.weights, weights, strict=True):
+            assert torch.equal(found[0], start) == is_lost
 
 
 @given(st.sampled_from([1e-6, 1e-2, 1e5]), st.sampled_from([1e-8, 1e3, 1e7]), st.integers(1, 2))
@@ -273,27 +251,32 @@ def test_classification_is_looked_ahead_too():
     assert float(moons.loss.value(ahead.network(moons.inputs), moons.targets)) < 0.5 * min(losses)
 
 
-def test_each_group_stays_where_it_first_meets_its_target():
-    problems = [problem(0), problem(5)]
+def test_each_stays_where_it_first_meets_its_target_whatever_others_do_beside_it():
     networks = [[network(20 * g + i, (4, 2, 1)) for i in range(4)] for g in range(2)]
-    free = side_by_side(problems, networks, 100)
-    losses, weights = [], []
-    while not free.finished:
-        losses.append(free.losses.min(dim=1).values)
-        weights.append(free.best_weights)
-        free.advance(1)
+
+    def made(group: int, target: float | None = None) -> SideBySide:
+        targets = None if target is None else torch.tensor([target], dtype=torch.float64)
+        return side_by_side([problem(5 * group)], [networks[group]], 100, targets)
+
+    bound: list[SideBySide] = []
+    expected = []
     # At its lowest so far, each at another step, one before and one after some networks are given up.
-    steps = [min(range(at), key=lambda step: float(losses[step][group])) for group, at in enumerate((20, 45))]
-    targets = torch.stack([losses[step][group] for group, step in enumerate(steps)])
-    bound = side_by_side(problems, networks, 100, targets)
-    bound.advance(5)
-    bound.advance(100)
-    assert bound.finished
-    assert bound.steps_of_groups.tolist() == steps
-    assert torch.equal(bound.best_losses, targets)
-    for group, step in enumerate(steps):
-        for found, expected in zip(bound.best_weights, weights[step], strict=True):
-            assert torch.equal(found[group], expected[group])
+    for group, at in enumerate((20, 45)):
+        free = made(group)
+        losses, weights = [], []
+        for _ in range(at):
+            losses.append(float(free.losses.min()))
+            weights.append(free.best_weights)
+            free.advance(1)
+        step = min(range(at), key=losses.__getitem__)
+        expected.append((step, losses[step], weights[step]))
+        bound.append(made(group, losses[step]))
+    advance_together(bound, 5)
+    advance_together(bound, 100)
+    for one, (step, loss, best) in zip(bound, expected, strict=True):
+        assert one.finished
+        assert (one.steps_taken, float(one.best_losses)) == (step, loss)
+        assert all(map(torch.equal, one.best_weights, best))
 
 
 @settings(max_examples=25)

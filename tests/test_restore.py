@@ -98,8 +98,13 @@ def nan(value: torch.Tensor) -> torch.Tensor:
         (TRAINING, ("training", "ceiling"), lambda _: math.nan, r"\['ceiling'\]"),
         (TRAINING, ("searching",), lambda _: (1, ((1, 1),), False, False), r"\['searching'\]"),
         (TRAINING, ("growth",), lambda _: [], r"\['growth'\]"),
-        (LOOKING, ("training", "look_ahead", "theta"), nan, r"\['theta'\] must be finite"),
-        (LOOKING, ("training", "look_ahead", "index"), lambda index: index + 50, r"\['index'\]"),
+        (
+            LOOKING,
+            ("training", "look_ahead", "weights"),
+            lambda parts: (nan(parts[0]), *parts[1:]),
+            r"\['weights'\] must be",
+        ),
+        (LOOKING, ("training", "look_ahead", "networks"), lambda networks: networks + 50, r"\['networks'\]"),
         (LOOKING, ("training", "look_ahead", "steps_taken"), lambda _: 10**6, r"\['steps_taken'\]"),
         (
             SEARCHING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from np_widgets.learning.balance import balanced
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import padded
-from np_widgets.learning.pursuit.side_by_side import LEARNING_RATE, STEPS, SideBySide
+from np_widgets.learning.pursuit.side_by_side import LEARNING_RATE, STEPS, Task, advance_together, begun
 from np_widgets.learning.units import Units
 from np_widgets.problems import Problem
 
@@ -56,18 +57,18 @@ class LookAhead:
         factors = self._units.factors(first.hidden_layers + 1)
         weights = [factor * weight for factor, weight in zip(factors, padded(networks), strict=True)]
         rate = LEARNING_RATE if learning_rate is None else learning_rate * self._units.factor
-        self.networks = SideBySide(
-            [weight.float().unsqueeze(0) for weight in balanced(weights, first.power)],
-            [inputs],
+        target = -math.inf if target_loss is None else target_loss / self._units.loss_size
+        task = Task(
+            (inputs,),
             targets.unsqueeze(0),
             problem.loss,
             self._activation,
-            torch.ones(1, len(networks), dtype=torch.bool, device=inputs.device),
+            inputs.new_tensor([target]),
+            inputs.new_tensor([self._units.decay(weight_decay, first.power, first.hidden_layers + 1)]),
             steps,
             min(rate, LARGEST_RATE),
-            None if target_loss is None else inputs.new_tensor([target_loss / self._units.loss_size]),
-            inputs.new_tensor([self._units.decay(weight_decay, first.power, first.hidden_layers + 1)]),
         )
+        self.networks = begun(task, [weight.float().unsqueeze(0) for weight in balanced(weights, first.power)])
 
     @property
     def finished(self) -> bool:
@@ -99,8 +100,7 @@ class LookAhead:
 
     @property
     def left(self) -> list[tuple[float, float]]:
-        parts = (self.networks.left_losses[0], self.networks.left_penalties[0])
-        losses, penalties = ((part.double() * self._units.loss_size).tolist() for part in parts)
+        losses, penalties = ((part[0].double() * self._units.loss_size).tolist() for part in self.networks.left)
         return list(zip(losses, penalties, strict=True))
 
     @property
@@ -128,10 +128,7 @@ class LookAhead:
     @classmethod
     def advance_together(cls, each: Sequence[LookAhead], steps: int) -> None:
         """The first steps of several of equal :attr:`shape` as one batch: to the bit those that each takes alone."""
-        joined = SideBySide.joined([one.networks for one in each])
-        joined.advance(steps)
-        for group, one in enumerate(each):
-            one.networks.go_on_from(joined.group(group))
+        advance_together([one.networks for one in each], steps)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, given the same problem, networks and settings."""

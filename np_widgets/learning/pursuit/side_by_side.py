@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
-from np_widgets.learning.minimizers.first_order import Moments
+from np_widgets.learning.minimizers.first_order import Moments, cosine
 from np_widgets.learning.passes import Passes
 from np_widgets.problems.losses import Loss
 
@@ -23,132 +23,104 @@ _DECAY = 0.1
 _CUTS = ((0.27, 4), (0.54, 2))
 
 
-class _Start(NamedTuple):
-    """What networks side by side begin with, see :class:`SideBySide`."""
+class Task(NamedTuple):
+    """What networks side by side are to learn: G groups of them, each from n samples of its own."""
 
-    weights: tuple[Tensor, ...]
-    inputs: tuple[Tensor, ...]
-    targets: Tensor
+    inputs: tuple[Tensor, ...]  # (n, d) each
+    targets: Tensor  # (G, n, m), or (G, n) if they are classes
     loss: Loss
     activation: Activation
-    usable: Tensor
-    steps: int
-    learning_rate: float
-    target_losses: Tensor
-    least_decay: Tensor
+    target_losses: Tensor  # (G,): a group ends where one of its networks first has at most this loss
+    least_decay: Tensor  # (G,): λ of each group is at least this
+    steps: int = STEPS
+    learning_rate: float = LEARNING_RATE  # at the beginning; it falls along a cosine
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What those have in common whose groups can be joined."""
+        sizes = self.targets.shape[1:], self.inputs[0].shape, self.inputs[0].device
+        return *sizes, self.loss.name, self.activation, self.steps, self.learning_rate
+
+    @classmethod
+    def joined(cls, each: Sequence[Task]) -> Task:
+        """The groups of several of equal :attr:`shape` as those of one."""
+        return each[0]._replace(
+            inputs=tuple(inputs for task in each for inputs in task.inputs),
+            targets=torch.cat([task.targets for task in each]),
+            target_losses=torch.cat([task.target_losses for task in each]),
+            least_decay=torch.cat([task.least_decay for task in each]),
+        )
 
 
-class _Group(NamedTuple):
-    """Where one of several groups is; ``parts`` are those of the weights and of both of Adam's means."""
+class Standing(NamedTuple):
+    """Where the C' networks of each of G groups are that have not been given up, of C at the start."""
 
-    networks: Tensor
-    decay: Tensor
-    left: tuple[Tensor, Tensor]
-    steps_taken: int
-    parts: list[list[Tensor]]
+    networks: Tensor  # (G, C'): which of the C they are
+    weights: tuple[Tensor, ...]  # W_1, …, W_L: (G, C', k_l, k_{l-1}); Adam's means likewise
+    mean: tuple[Tensor, ...]
+    mean_square: tuple[Tensor, ...]
+    decay: Tensor  # (G,): λ
+    left: tuple[Tensor, ...]  # loss and weight decay of all where they were given up, or are: (G, C)
+    steps_taken: int = 0
+
+    @classmethod
+    def at_start(cls, weights: Sequence[Tensor]) -> Standing:
+        """That of networks of these weights, without weight decay."""
+        nothing = tuple(torch.zeros_like(weight) for weight in weights)
+        each = weights[0][:, :, 0, 0]
+        index = torch.arange(each.shape[1], device=each.device).expand(each.shape)
+        left = torch.full_like(each, math.inf), torch.zeros_like(each)
+        return cls(index, tuple(weights), nothing, nothing, torch.zeros_like(each[:, 0]), left)
+
+    def each(self, change: Callable[..., Tensor], *others: Standing) -> Standing:
+        """What ``change`` makes of each tensor, and of those at its place in the others."""
+        parts: dict[str, Any] = {}
+        for name, mine, *theirs in zip(self._fields[:-1], self, *others, strict=False):
+            several = isinstance(mine, tuple)
+            parts[name] = tuple(map(change, mine, *theirs)) if several else change(mine, *theirs)
+        return self._replace(**parts)
+
+    def kept(self, rows: Tensor) -> Standing:
+        """Those at the places ``rows``, ``(G, C'')``, alone."""
+        weights, mean, mean_square = (tuple(_rows(part, rows) for part in parts) for parts in self[1:4])
+        return self._replace(networks=_rows(self.networks, rows), weights=weights, mean=mean, mean_square=mean_square)
+
+    def group(self, number: int) -> Standing:
+        """One group of them."""
+        return self.each(lambda tensor: tensor[number : number + 1])
+
+    @classmethod
+    def joined(cls, several: Sequence[Standing]) -> Standing:
+        """Those that have taken equally many steps as one."""
+        return several[0].each(lambda *tensors: torch.cat(tensors), *several[1:])
 
 
 class SideBySide:
     """Adam with weight decay on C networks for each of G groups of samples, with a step size that falls to zero.
 
     Once a quarter of the steps has been taken, and once half of them has, the worse half of the networks is given up.
-
-    Parameters
-    ----------
-    weights
-        ``W_1, …, W_L`` of all networks, of shape ``(G, C, k_l, k_{l-1})``. Copied.
-    inputs
-        The samples of each group, of shape ``(n, d)``.
-    targets
-        Shape ``(G, n, m)``, or ``(G, n)`` if they are classes.
-    loss
-        Of outputs and targets.
-    activation
-        Of the hidden layers.
-    usable
-        Which networks may be chosen, of shape ``(G, C)``.
-    steps
-        How many steps to take.
-    learning_rate
-        The step size at the beginning; it falls along a cosine.
-    target_losses
-        One for each group, of shape ``(G,)``: a group stays where one of its networks first had at most this loss, the
-        weight decay not included. None for none.
-    least_decay
-        λ of each group is at least this, of shape ``(G,)``; None for zero.
+    The weight decay adds ``½λ‖θ‖²`` to the loss, with a λ that makes it a tenth of the loss of the first network of the
+    group at the start.
 
     Attributes
     ----------
-    usable
-        As given.
-    steps_taken
-        How many steps have been taken by the groups that have not met their targets.
     losses
         Of the networks under way, without the weight decay, after the last :meth:`advance`: shape ``(G, C')``.
-    left_losses, left_penalties
-        The loss and the weight decay of every network where it was given up or where it is, after the last
-        :meth:`advance`: shape ``(G, C)``.
+    left
+        The loss and the weight decay of every network where it was given up or where it is: shape ``(G, C)``.
     best
-        In each group the index, among the C, of the network whose loss is lowest, the weight decay included: shape
-        ``(G,)``.
-
-    Notes
-    -----
-    The weight decay adds ``½λ‖θ‖²`` to the loss, with a λ that makes it a tenth of the loss of the first network of the
-    group at the start.
+        In each group the index, among the C, of the network whose loss is lowest, the weight decay included: ``(G,)``.
     """
 
-    def __init__(
-        self,
-        weights: Sequence[Tensor],
-        inputs: Sequence[Tensor],
-        targets: Tensor,
-        loss: Loss,
-        activation: Activation,
-        usable: Tensor,
-        steps: int = STEPS,
-        learning_rate: float = LEARNING_RATE,
-        target_losses: Tensor | None = None,
-        least_decay: Tensor | None = None,
-    ) -> None:
-        like = inputs[0]
-        nothing = like.new_zeros(len(usable))
-        self._target_losses = nothing - math.inf if target_losses is None else target_losses
-        self._least_decay = nothing if least_decay is None else least_decay
-        self.start = _Start(
-            tuple(weights),
-            tuple(inputs),
-            targets,
-            loss,
-            activation,
-            usable,
-            steps,
-            learning_rate,
-            self._target_losses,
-            self._least_decay,
-        )
-        self._inputs, self._targets, self._loss, self._activation = inputs, targets.unsqueeze(1), loss, activation
-        self._steps, self._learning_rate = steps, learning_rate
-        self._cuts = [(round(share * steps), most) for share, most in _CUTS]
-        self.usable = usable
-        index = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
-        self._decay = usable.new_zeros(len(usable), dtype=like.dtype)
-        self.left_losses = torch.full_like(usable, math.inf, dtype=like.dtype)
-        self.left_penalties = torch.zeros_like(self.left_losses)
-        self._met = torch.zeros_like(usable[:, 0])
-        self._met_at = torch.zeros_like(self._met, dtype=torch.int64)
-        self._take(index, weights)
-        self.steps_taken = 0
-        losses, squares = self._evaluate(), self._squares()
-        decay = 2 * _DECAY * losses[:, 0] / squares[:, 0].clamp(min=torch.finfo(losses.dtype).tiny)
-        self._decay = torch.where(decay.isfinite(), decay, 0.0).maximum(self._least_decay)
-        self._spread_decay()
-        self._judge(losses)
+    def __init__(self, task: Task, standing: Standing) -> None:
+        self.task, self._start = task, standing
+        self._cuts = [(round(share * task.steps), most) for share, most in _CUTS]
+        self.go_to(standing)
 
     @property
     def finished(self) -> bool:
-        """Whether all steps have been taken, or every group has met its target."""
-        return self.steps_taken >= self._steps or bool(self._met.all())
+        """Whether all steps have been taken, or the target is met."""
+        return self.steps_taken >= self.task.steps or self._is_met
 
     @property
     def count(self) -> int:
@@ -159,11 +131,6 @@ class SideBySide:
     def step_operations(self) -> float:
         """Roughly how many arithmetic operations a step takes."""
         return 6.0 * self._passes.samples * sum(weight.numel() for weight in self.weights)
-
-    @property
-    def steps_of_groups(self) -> Tensor:
-        """How many steps each group has taken, of shape ``(G,)``: no more once it has met its target."""
-        return torch.where(self._met, self._met_at, self.steps_taken)
 
     @property
     def best_losses(self) -> Tensor:
@@ -181,235 +148,178 @@ class SideBySide:
         rows = torch.arange(len(self._place), device=self._place.device)
         return [weight[rows, self._place] for weight in self.weights]
 
+    @property
+    def standing(self) -> Standing:
+        """Where they are; later steps do not change it."""
+        vectors = self._passes.theta, *self._moments.means
+        weights, mean, mean_square = (tuple(part.clone() for part in self._passes.parts(vector)) for vector in vectors)
+        return Standing(self._index, weights, mean, mean_square, self._decay, self.left, self.steps_taken)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What those have in common that can be advanced together."""
+        return self.count, *(weight.shape[2:] for weight in self.weights), *self.task.shape
+
     def advance(self, steps: int) -> None:
-        """Take so many steps, fewer if that is all.
+        """Take so many steps, fewer if that is all; one group stays where it first meets its target.
 
         Where they have led all networks of a group out of the range of numbers, it ends with what the first ones of
         them were at the start.
         """
-        end = min(self.steps_taken + steps, self._steps)
+        end = min(self.steps_taken + steps, self.task.steps)
         while self.steps_taken < end and not self.finished:
-            for at, most in self._cuts:
-                if self.steps_taken == at:
-                    self._give_up_worse_half(most)
-            until = min(end, *(at if at > self.steps_taken else end for at, _ in self._cuts))
-            self._run(until - self.steps_taken)
-        self._judge(self._evaluate())
-        lost = self.losses.isinf().all(dim=1)
-        if bool(lost.any()):
-            self._put_back(lost)
+            self.give_up_worse_half()
+            before, losses = self.standing, self.run(min(end, self.next_cut))
+            # To ask after each step would cost as much as a tenth of the steps. So the way is gone again if it matters.
+            meeting = (losses <= self.task.target_losses.unsqueeze(1)).flatten(1).any(dim=1).nonzero().flatten()
+            if len(self.task.inputs) == 1 and len(meeting):
+                self.go_to(before)
+                for _ in range(int(meeting[0])):
+                    self._step()
+        self.judge()
+        if bool(self.losses.isinf().all()):
+            self._put_back()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, given the same networks and settings."""
-        return {
-            "index": self._index.clone(),
-            "theta": self._passes.theta.clone(),
-            "decay": self._decay.clone(),
-            "left": (self.left_losses, self.left_penalties),
-            "steps_taken": self.steps_taken,
-            **self._moments.state(),
-        }
+        return self.standing._asdict()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an entry is not of the right kind or size; the message names it, and nothing has changed.
-        """
-        groups, networks = self.usable.shape
-        states.require(
-            "state",
-            state,
-            dict.fromkeys(("index", "theta", "decay", "mean", "mean_square"), Tensor)
-            | {"left": tuple[Tensor, Tensor], "steps_taken": states.whole},
-        )
-        index = state["index"].to(self._index)
+        """Go back to where :meth:`state` was taken."""
+        groups, networks = self._start.networks.shape
+        several = tuple[Tensor, ...]
+        kinds = {"networks": Tensor, "weights": several, "mean": several, "mean_square": several, "decay": Tensor}
+        states.require("state", state, kinds | {"left": several, "steps_taken": states.within(0, self.task.steps)})
+        index = state["networks"]
         if index.dim() != 2 or len(index) != groups or not 0 < index.shape[1] <= networks or index.dtype != torch.int64:
-            raise ValueError(f"state['index'] must number networks, {groups} rows, got shape {tuple(index.shape)}")
+            raise ValueError(f"state['networks'] must number networks, {groups} rows, got shape {tuple(index.shape)}")
         if bool(((index < 0) | (index >= networks)).any()):
-            raise ValueError(f"state['index'] must hold numbers below {networks}")
-        passes = self._passes_of(index)
-        for name in ("theta", "mean", "mean_square"):
-            states.like(passes.theta, finite=name == "theta")(f"state[{name!r}]", state[name])
-        for name, each, like in (
-            ("decay", state["decay"], self._decay),
-            *(("left", each, self.left_losses) for each in state["left"]),
-        ):
-            states.like(like)(f"state[{name!r}]", each)
-            if each.isnan().any():
-                raise ValueError(f"state[{name!r}] must hold numbers, got nan")
-        if state["steps_taken"] > self._steps:
-            raise ValueError(f"state['steps_taken'] must be at most {self._steps}, got {state['steps_taken']}")
-        self._decay = state["decay"].to(self._decay, copy=True)
-        self.left_losses, self.left_penalties = (each.to(self._decay) for each in state["left"])
-        self._take(index, *(passes.parts(state[name]) for name in ("theta", "mean", "mean_square")))
-        self._met.zero_()
-        self.steps_taken = state["steps_taken"]
-        self._judge(self._evaluate())
+            raise ValueError(f"state['networks'] must hold numbers below {networks}")
+        places = [weight[:, : index.shape[1]] for weight in self._start.weights]
+        for name in ("weights", "mean", "mean_square", "left"):
+            wanted = self._start.left if name == "left" else places
+            if len(state[name]) != len(wanted):
+                raise ValueError(f"state[{name!r}] must hold {len(wanted)} tensors, got {len(state[name])}")
+            for each, place in zip(state[name], wanted, strict=True):
+                states.like(place, finite=name == "weights")(f"state[{name!r}]", each)
+        states.like(self._decay, finite=True)("state['decay']", state["decay"])
+        standing = Standing(**state)
+        self.go_to(standing.each(lambda tensor: tensor.to(device=self._decay.device)))
 
-    @classmethod
-    def joined(cls, each: Sequence[SideBySide]) -> SideBySide:
-        """Several that have taken no step yet as one, of equal :attr:`shape`; see :meth:`group`."""
-        starts, first = [one.start for one in each], each[0].start
-        return cls(
-            [torch.cat(weights) for weights in zip(*(start.weights for start in starts), strict=True)],
-            [inputs for start in starts for inputs in start.inputs],
-            torch.cat([start.targets for start in starts]),
-            first.loss,
-            first.activation,
-            torch.cat([start.usable for start in starts]),
-            first.steps,
-            first.learning_rate,
-            torch.cat([start.target_losses for start in starts]),
-            torch.cat([start.least_decay for start in starts]),
-        )
+    # inside
 
     @property
-    def shape(self) -> tuple[object, ...]:
-        """What those have in common that can be joined."""
-        start = self.start
-        sizes = tuple(weight.shape[1:] for weight in start.weights)
-        kind = start.loss.name, start.activation, start.steps, start.learning_rate
-        return sizes, start.targets.shape[1:], start.inputs[0].shape, start.inputs[0].device, *kind
+    def next_cut(self) -> int:
+        """After so many steps some are given up, or it ends."""
+        return min((at for at, _ in self._cuts if at > self.steps_taken), default=self.task.steps)
 
-    def group(self, index: int) -> _Group:
-        """Where one group is: another that holds this group alone can go on from there."""
-        own = slice(index, index + 1)
-        vectors = self._passes.theta, *self._moments.means
-        return _Group(
-            networks=self._index[own].clone(),
-            decay=self._decay[own].clone(),
-            left=(self.left_losses[own].clone(), self.left_penalties[own].clone()),
-            steps_taken=int(self.steps_of_groups[index]),
-            parts=[[part[own] for part in self._passes.parts(vector)] for vector in vectors],
-        )
-
-    def go_on_from(self, group: _Group) -> None:
-        """Go on from where a joined one has led: to the bit where this would be after these steps."""
-        self._decay, (self.left_losses, self.left_penalties) = group.decay, group.left
-        self._take(group.networks, *group.parts)
-        self.steps_taken = group.steps_taken
-        self._judge(self._evaluate())
-
-    def _passes_of(self, index: Tensor) -> Passes:
-        sizes = [self.start.weights[0].shape[3], *(weight.shape[2] for weight in self.start.weights)]
+    def go_to(self, standing: Standing) -> None:
+        """Go on from there, in working memory of its size."""
+        self._index, self._decay, self.left = standing.networks, standing.decay, standing.left
+        self.steps_taken = standing.steps_taken
+        sizes = [standing.weights[0].shape[3], *(weight.shape[2] for weight in standing.weights)]
         shapes = [(above, below) for below, above in pairwise(sizes)]
-        return Passes(self._inputs, shapes, self._activation, index.numel())
-
-    def _take(
-        self,
-        index: Tensor,
-        weights: Sequence[Tensor],
-        mean: Sequence[Tensor] | None = None,
-        mean_square: Sequence[Tensor] | None = None,
-    ) -> None:
-        """Go on with the networks of that index, of shape ``(G, C')``, and Adam's means of them."""
-        self._index, self._passes = index, self._passes_of(index)
+        self._passes = Passes(self.task.inputs, shapes, self.task.activation, self._index.numel())
         self._moments = Moments(self._passes.theta)
-        vectors = self._passes.theta, *self._moments.means
-        for vector, parts in zip(vectors, (weights, mean, mean_square), strict=True):
-            for place, part in zip(self._passes.parts(vector), parts or (), strict=bool(parts)):
-                place.copy_(part)
-        self._outputs, self._residuals = (
-            each.view(*index.shape, *each.shape[1:]).mT for each in (self._passes.output, self._passes.residual)
-        )
-        self._spread_decay()
-        self._where_met = self._passes.theta.clone()
-
-    def _spread_decay(self) -> None:
-        """λ for each entry of theta."""
         self._decay_of_weights = torch.zeros_like(self._passes.theta)
-        for part in self._passes.parts(self._decay_of_weights):
-            part.copy_(self._decay.reshape(-1, 1, 1, 1).expand_as(part))
-
-    def _give_up_worse_half(self, least: int) -> None:
-        count = _better_half(self.count, least)
-        if count == self.count:
-            return
-        self._judge(self._evaluate())
-        kept = self._scores.argsort(dim=1, stable=True)[:, :count].sort(dim=1).values
-        vectors = self._passes.theta, *self._moments.means
-        parts = [[_rows(part, kept) for part in self._passes.parts(vector)] for vector in vectors]
-        self._take(self._index.gather(1, kept), *parts)
+        decays = tuple(self._decay.reshape(-1, 1, 1, 1).expand_as(weight) for weight in standing.weights)
+        places = self._passes.theta, *self._moments.means, self._decay_of_weights
+        for place, parts in zip(places, (*standing[1:4], decays), strict=True):
+            for into, part in zip(self._passes.parts(place), parts, strict=True):
+                into.copy_(part)
+        self._outputs, self._residuals = (
+            each.view(*self._index.shape, *each.shape[1:]).mT for each in (self._passes.output, self._passes.residual)
+        )
+        self._targets = self.task.targets.unsqueeze(1)
+        self.judge()
 
     def _evaluate(self) -> Tensor:
         """The losses, of shape ``(G, C')``; the residuals are left behind."""
         self._passes.forward()
-        return self._loss.evaluate(self._outputs, self._targets, self._residuals)
+        return self.task.loss.evaluate(self._outputs, self._targets, self._residuals)
 
     def _squares(self) -> Tensor:
         """``‖θ‖²`` of each network, of shape ``(G, C')``."""
         return torch.stack([weight.square().sum(dim=(2, 3)) for weight in self.weights]).sum(dim=0)
 
-    def _judge(self, losses: Tensor) -> None:
-        penalties = self._decay.unsqueeze(1) / 2 * self._squares()
-        scores = losses + penalties
-        fine = scores.isfinite() & self.usable.gather(1, self._index)
-        self._scores = torch.where(fine, scores, math.inf)
+    def judge(self) -> None:
+        """Measure where they are, and see which is ahead."""
+        losses, penalties = self._evaluate(), self._decay.unsqueeze(1) / 2 * self._squares()
+        fine = (losses + penalties).isfinite()
         self.losses = torch.where(fine, losses, math.inf)
-        self.left_losses = self.left_losses.scatter(1, self._index, self.losses)
-        self.left_penalties = self.left_penalties.scatter(1, self._index, torch.where(fine, penalties, 0.0))
+        now = self.losses, torch.where(fine, penalties, 0.0)
+        self.left = tuple(left.scatter(1, self._index, each) for left, each in zip(self.left, now, strict=True))
+        meets = losses <= self.task.target_losses.unsqueeze(1)
+        self._is_met = bool(meets.any())
         # Who meets the target is ahead of all that do not.
-        meets = self.losses <= self._target_losses.unsqueeze(1)
-        are_met = meets.any(dim=1)
-        self._scores = torch.where(meets | ~are_met.unsqueeze(1), self._scores, math.inf)
-        self._met_at[are_met & ~self._met] = self.steps_taken
-        self._met |= are_met
-        self._where_met = self._passes.theta.clone()
+        self._scores = torch.where(meets | ~meets.any(dim=1, keepdim=True), now[0] + now[1], math.inf)
         self._place = self._scores.argmin(dim=1)
         self.best = self._index.gather(1, self._place.unsqueeze(1)).squeeze(1)
 
-    def _put_back(self, lost: Tensor) -> None:
-        """Take lost groups back to their start, with the networks that cuts would leave."""
-        if bool(lost.all()):
-            count = self.count
-            for at, most in self._cuts:
-                count = _better_half(count, most) if at >= self.steps_taken else count
-            index = self._index[:, :count]
-            self._take(index, [_rows(weight, index) for weight in self.start.weights])
-            self.steps_taken = self._steps
-        else:
-            for weight, start in zip(self.weights, self.start.weights, strict=True):
-                weight[lost] = _rows(start, self._index)[lost]
-        self._judge(self._evaluate())
+    def give_up_worse_half(self) -> None:
+        """Of each group, if this is the time for it."""
+        for at, most in self._cuts:
+            count = _better_half(self.count, most)
+            if self.steps_taken == at and count < self.count:
+                self.judge()
+                kept = self._scores.argsort(dim=1, stable=True)[:, :count].sort(dim=1).values
+                self.go_to(self.standing.kept(kept))
 
-    def _run(self, steps: int) -> None:
-        """So many steps, fewer if a group meets its target before."""
-        theta, moments, steps_before = self._passes.theta.clone(), self._moments.state(), self.steps_taken
-        losses = torch.stack([self._step() for _ in range(steps)])
-        # To ask after each step would cost as much as a tenth of the steps. So the way is gone again where it matters.
-        may_be = self.usable.gather(1, self._index) & ~self._met.unsqueeze(1)
-        meets = ((losses <= self._target_losses.unsqueeze(1)) & may_be).any(dim=2)
-        first = meets.any(dim=1).nonzero().flatten().tolist()[:1]
-        for taken in first:
-            self._passes.theta.copy_(theta)
-            self._moments.restore(moments)
-            self.steps_taken = steps_before
-            for _ in range(taken):
-                self._step()
-        self._put_where_met()
-        for taken in first:
-            self._met |= meets[taken]
-            self._met_at[meets[taken]] = self.steps_taken
-            self._where_met = self._passes.theta.clone()
+    def _put_back(self) -> None:
+        """To the start, with the networks that cuts would leave, and no more steps to take."""
+        count = self.count
+        for at, most in self._cuts:
+            count = _better_half(count, most) if at >= self.steps_taken else count
+        start = self._start.kept(self._index[:, :count])
+        self.go_to(start._replace(left=self.left, steps_taken=self.task.steps))
 
-    def _put_where_met(self) -> None:
-        """Undo what the steps of others have done to groups that had met their targets."""
-        if bool(self._met.any()):
-            for part, kept in zip(self.weights, self._passes.parts(self._where_met), strict=True):
-                part[self._met] = kept[self._met]
+    def run(self, end: int) -> Tensor:
+        """All steps until there have been so many: the losses before each, of shape ``(steps, G, C')``."""
+        return torch.stack([self._step() for _ in range(self.steps_taken, end)])
 
     def _step(self) -> Tensor:
         """One step; the losses before it, of shape ``(G, C')``."""
         passes, losses = self._passes, self._evaluate()
         gradient = passes.backward().mul_(-1 / passes.samples)
         gradient.addcmul_(passes.theta, self._decay_of_weights)
-        rate = self._learning_rate * 0.5 * (1 + math.cos(math.pi * self.steps_taken / self._steps))
+        rate = self.task.learning_rate * cosine(self.steps_taken, self.task.steps)
         self.steps_taken += 1
         self._moments.step(passes.theta, gradient, self.steps_taken, rate, out=passes.theta)
         return losses
+
+
+def begun(task: Task, weights: Sequence[Tensor]) -> SideBySide:
+    """Networks of weights ``(G, C, k_l, k_{l-1})`` that are about to take their first step."""
+    start = Standing.at_start(weights)
+    first = SideBySide(task, start).losses[:, 0]
+    squares = sum(weight[:, 0].square().sum(dim=(1, 2)) for weight in weights)
+    decay = 2 * _DECAY * first / torch.as_tensor(squares).clamp(min=torch.finfo(first.dtype).tiny)
+    decay = torch.where(decay.isfinite(), decay, 0.0).maximum(task.least_decay)
+    return SideBySide(task, start._replace(decay=decay))
+
+
+def advance_together(each: Sequence[SideBySide], steps: int) -> None:
+    """Advance several single groups of equal ``shape`` as one batch, to the bit as each alone.
+
+    One that meets its target leaves the batch and takes its last steps alone.
+    """
+    standings = [one.standing for one in each]
+    end, under_way = min(standings[0].steps_taken + steps, each[0].task.steps), list(range(len(each)))
+    while under_way and standings[under_way[0]].steps_taken < end:
+        task = Task.joined([each[place].task for place in under_way])
+        batch = SideBySide(task, Standing.joined([standings[place] for place in under_way]))
+        batch.give_up_worse_half()
+        losses = batch.run(min(end, batch.next_cut))
+        batch.judge()
+        losses = torch.cat([losses, batch.losses.unsqueeze(0)])
+        meets = (losses <= task.target_losses.unsqueeze(1)).any(dim=2).any(dim=0).tolist()
+        now = batch.standing
+        for place, group in zip(under_way, range(len(under_way)), strict=True):
+            standings[place] = standings[place] if meets[group] else now.group(group)
+        under_way = [place for place, meeting in zip(under_way, meets, strict=True) if not meeting]
+    for one, standing in zip(each, standings, strict=True):
+        one.go_to(standing)
+        one.advance(end - standing.steps_taken)
 
 
 def _better_half(count: int, least: int) -> int:
