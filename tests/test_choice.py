@@ -50,9 +50,10 @@ def dots(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 def written(scene: Scene) -> float:
     """The value that the sentence says."""
-    found = re.search(r"N = ([−\d.e]+),", str(scene))
+    found = re.search(r"N = ([^,]+),", str(scene))
     assert found is not None
-    return float(found[1].replace("−", "-"))
+    plain = found[1].translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789"))
+    return float(re.sub(r"^(-?)10(?=-)", r"\g<1>1×10", plain).replace("×10", "e"))
 
 
 CASES: dict[str, Callable[[], NeuronPursuit]] = {

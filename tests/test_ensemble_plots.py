@@ -139,7 +139,7 @@ class TestLadder:
         assert picture.notes == ("200 of the pursuits are drawn as lines.",)
 
     def test_it_says_where_losses_are_drawn_higher_than_they_are(self):
-        assert ladder(ensemble([1, 1e-20])).notes == ("Losses below 1e−16 are drawn there.",)
+        assert ladder(ensemble([1, 1e-20])).notes == ("Losses below 10⁻¹⁶ are drawn there.",)
         assert ladder(ensemble([1, 1e-10])).notes == ()
 
     def test_it_says_why_it_is_empty(self):

@@ -17,7 +17,7 @@ from np_widgets.learning.pursuit.growth import Candidate, Finish, GrowthRecord, 
 from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import function
-from np_widgets.pictures.labels import number
+from np_widgets.pictures.labels import number, typeset
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.probe import probe, sample_vertices
 from np_widgets.pictures.scene import Edges, Scene, Texts
@@ -446,7 +446,7 @@ class TestLoss:
         assert met.y.low > 1e-4
         assert met["learned"].y.min() == pytest.approx(0.01)
         assert met.notes == ("The target is met: losses below 0.01 are drawn at the end of the axis",)
-        assert texts(met, "aside") == ["0.9", "0.2", "3e−28"]
+        assert texts(met, "aside") == ["0.9", "0.2", "3×10⁻²⁸"]
         going_on = self.made(**values, loss=3e-28)
         assert going_on["learned"].y.min() == SMALLEST
         assert going_on.notes == ()
@@ -519,7 +519,7 @@ class TestCandidates:
         assert labels[:2] == ["2 KKT points", "2 candidate directions, residual up to 0.4"]
         edge = self.made((Candidate(0, 1.0, 1e-6), Candidate(0, 0.5, 1.01e-6)))
         assert self.drawn(edge) == {"point": [1.0], "direction": [0.5]}
-        assert edge["direction"].reads == ("origin: direction, N = 0.5, residual 1.01e−06",)
+        assert edge["direction"].reads == ("origin: direction, N = 0.5, residual 1.01×10⁻⁶",)
 
     def test_the_first_network_comes_from_the_origin(self):
         picture = self.made((Candidate(0, 0.3, 0.0), Candidate(0, 0.2, 0.0)), taken=1, iteration=1)
@@ -583,3 +583,21 @@ def test_classes_have_one_name_in_every_picture():
     pursuit = NeuronPursuit(problem, hidden_layers=1)
     assert pursuit.frame().classes
     assert not NeuronPursuit(curve(), hidden_layers=1).frame().classes
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (0.0, "0"), (0.12345, "0.123"), (-3.0, "−3"), (12345.0, "12,300"), (5.8e-25, "5.8×10⁻²⁵"),
+            (-1e-9, "−10⁻⁹"), (1.234e7, "1.23×10⁷"), (float("inf"), "inf"), (1e-300, "10⁻³⁰⁰"),
+        ],
+    )  # fmt: skip
+    def test_all_are_written_in_one_format(self, value, text):
+        assert number(value) == text
+
+    def test_messages_are_too_and_words_stay_as_they_are(self):
+        said = "loss 5.8e-25 is at or below 1e-09 (got -3 and -2.50e+08); layers 1-3, x1e-3, method-2"
+        assert typeset(said) == (
+            "loss 5.8×10⁻²⁵ is at or below 10⁻⁹ (got −3 and −2.50×10⁸); layers 1-3, x1e-3, method-2"
+        )

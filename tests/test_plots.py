@@ -140,7 +140,7 @@ def test_overviews_have_all_and_say_what_they_show():
     wanted = {"Architecture", "Weights W₁", "Function: learned and true", "Loss", "Candidates"}
     assert wanted <= set(titles)
     assert figure.texts[0].get_text() == (
-        "parity of 2 of 4 inputs · ReLU · hidden widths (4, 2) · loss 1e−05 · test loss 2e−05"
+        "parity of 2 of 4 inputs · ReLU · hidden widths (4, 2) · loss 10⁻⁵ · test loss 2×10⁻⁵"
     )
     figure = plots.saddle_overview(LADDER, layer=2)
     titles = [axes.get_title(loc="left") for axes in figure.axes]

@@ -8,6 +8,7 @@ import pytest
 
 import np_widgets as npw
 from np_widgets.pictures.architecture import ADDED, architecture
+from np_widgets.pictures.labels import typeset
 from np_widgets.widgets.status import StatusLines
 from np_widgets.widgets.tree import close_tree
 
@@ -47,7 +48,7 @@ def test_target_limit_and_stuck_look_different_and_say_what_can_be_done_next():
         pursuit.run(max_additions=0)
         assert pursuit.finished.outcome == outcome
         ends[outcome], sentence = shown(pursuit)
-        assert pursuit.finished.message in sentence
+        assert typeset(pursuit.finished.message) in sentence
         assert pursuit.finished.advice in sentence
         assert pursuit.finished.advice
     assert [word in ends[end] for end, word in [("target", "reached"), ("limit", "limit"), ("stuck", "stuck")]] == [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import np_widgets as npw
-from np_widgets.pictures.labels import number
+from np_widgets.pictures.labels import number, typeset
 from np_widgets.widgets.code import CopyAsCode
 from np_widgets.widgets.time_slider import Replay
 from tests.widget_looks import control, differ, figures, nothing_left_behind, parts, shown, text, until
@@ -68,7 +68,7 @@ def test_every_panel_shows_the_chosen_moment_while_the_session_goes_on(widget):
         widget.go_to(moment)
         frame, then = session.history.frame(moment), shown(widget)
         assert f"loss <b>{number(frame.loss)}</b>" in text(widget)
-        assert f"Looking back: {escape(frame.message)}" in text(widget)
+        assert f"Looking back: {escape(typeset(frame.message))}" in text(widget)
         assert f"step <b>{frame.total_steps:,}</b> of <b>{session.frame.total_steps:,}</b>" in text(widget)
         assert widget.loss == session.frame.loss  # traits tell of the present
         scale = np.abs(frame.weights[0]).max()

@@ -22,6 +22,7 @@ from ipywidgets.widgets.widget import _instances
 
 from np_widgets import problems
 from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.pictures.labels import number
 from np_widgets.pictures.ticks import linear_ticks, log_ticks, round_limits, round_ticks, snapped
 from np_widgets.problems import Display, Problem
 from np_widgets.sessions.session import Session
@@ -89,7 +90,7 @@ class TestState:
         assert widget.message == frame.message == str(frame.finished)
         assert widget.widths == (2,)
         assert frame.loss is not None
-        assert f"{frame.loss:.3g}".replace("-", "−") in text(widget)
+        assert number(frame.loss) in text(widget)
 
     def test_traits_equal_the_frame_after_every_step(self, widget):
         for _ in range(20):
@@ -774,7 +775,7 @@ class TestLimits:
         for place, written in ticks:
             small = any(letter in written for letter in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
             factor, _, power = written.rpartition("10") if small else (written, "", "")
-            value = float(factor.strip("·").replace(",", "") or 1) * 10.0 ** float(power.translate(superscripts) or 0)
+            value = float(factor.strip("×").replace(",", "") or 1) * 10.0 ** float(power.translate(superscripts) or 0)
             assert value == pytest.approx(10**place, rel=1e-6)
 
     @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))

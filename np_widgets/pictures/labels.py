@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from np_widgets.problems import Problem
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SCIENTIFIC = re.compile(r"(?<![\w.])(-?)(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
+_WITH_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -55,13 +59,27 @@ def count(number: int, noun: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits with a true minus sign, ``"0"`` for zero, ``"12,300"`` for 12345."""
+    """Three significant digits: ``"0"``, ``"−0.123"``, ``"12,300"``, ``"5.8×10⁻²⁵"``."""
     if value == 0:
         return "0"
     digits = f"{value:.3g}"
     if 1e3 <= abs(value) < 1e6:
         digits = f"{float(digits):,.0f}"
-    return digits.replace("-", "−")
+    return typeset(digits)
+
+
+def typeset(text: str) -> str:
+    """The numbers of a message as pictures write them: ``"−10⁻⁹"`` for ``"-1e-09"``, with true minus signs."""
+    return _WITH_MINUS.sub("−", _SCIENTIFIC.sub(_as_power, text))
+
+
+def power_of_ten(exponent: int, factor: str = "1") -> str:
+    """``power_of_ten(-3)`` is ``"10⁻³"``, ``power_of_ten(-3, "2.5")`` is ``"2.5×10⁻³"``."""
+    return ("" if factor == "1" else f"{factor}×") + "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def _as_power(found: re.Match[str]) -> str:
+    return found[1] + power_of_ten(int(found[3]), found[2])
 
 
 def span(first: int, last: int) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.saddles.frames import Prediction, SaddleFrame
+from np_widgets.pictures.labels import typeset
 from np_widgets.pictures.scene import Axis, Curve, Dots, Mark, upright
 from np_widgets.pictures.ticks import round_limits
 
@@ -81,7 +82,7 @@ def events(found: Iterable[tuple[str, float, float, str]]) -> list[Mark]:
     found = list(found)
     marks: list[Mark] = []
     for kind, role in (("aligned", "aligned"), ("escaped", "escaped"), ("saddle", "next saddle")):
-        own = [(time, height, message) for each, time, height, message in found if each == kind]
+        own = [(time, height, typeset(message)) for each, time, height, message in found if each == kind]
         if own:
             times, heights, messages = zip(*own, strict=True)
             marks.append(Dots(role, times, heights, role, reads=messages))

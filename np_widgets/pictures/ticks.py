@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.pictures.labels import number
+from np_widgets.pictures.labels import number, power_of_ten
 
 Floats = NDArray[np.float64]
 
@@ -16,7 +16,6 @@ SMALLEST = 1e-16
 # Far above where floating point runs out of numbers.
 _SMALLEST_SIZE = 1e-200
 _GRID = 1000
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def round_limits(low: float, high: float) -> tuple[float, float]:
@@ -105,15 +104,10 @@ def log_ticks(low: float, high: float, most: int = 6) -> tuple[tuple[float, str]
     return tuple((place, text) for place, text in ticks if bottom <= place <= top)
 
 
-def power_of_ten(exponent: int) -> str:
-    """``power_of_ten(-3)`` is ``"10⁻³"``."""
-    return "10" + str(exponent).translate(_SUPERSCRIPTS)
-
-
 def _power(exponent: int, factor: int) -> str:
     if -3 <= exponent <= 3:
         return number(factor * 10.0**exponent)
-    return f"{'' if factor == 1 else f'{factor}·'}{power_of_ten(exponent)}"
+    return power_of_ten(exponent, str(factor))
 
 
 def _round_step(size: float) -> float:

@@ -27,7 +27,7 @@ from np_widgets.pictures import norms as _norms
 from np_widgets.pictures import plane as _plane
 from np_widgets.pictures import plateaus as _plateaus
 from np_widgets.pictures import weights as _weights
-from np_widgets.pictures.labels import number, widths
+from np_widgets.pictures.labels import number, typeset, widths
 from np_widgets.pictures.probe import probe
 from np_widgets.pictures.selection import checked
 from np_widgets.plots.page import Size, alone, page
@@ -152,7 +152,7 @@ def _title(frame: PursuitFrame, problem: Problem) -> str:
         parts.append(f"loss {number(frame.loss)}")
     if frame.test_loss is not None:
         parts.append(f"test loss {number(frame.test_loss)}")
-    return f"{' · '.join(parts)}\n{frame.message}"
+    return f"{' · '.join(parts)}\n{typeset(frame.message)}"
 
 
 def _saddle_title(frame: SaddleFrame) -> str:
@@ -164,7 +164,7 @@ def _saddle_title(frame: SaddleFrame) -> str:
         f"gradient {frame.dynamics}",
         f"seed {frame.seed}",
     ]
-    return f"{' · '.join(parts)}\n{frame.message}"
+    return f"{' · '.join(parts)}\n{typeset(frame.message)}"
 
 
 _OF_A_PURSUIT = "A pursuit, a session, a widget or a frame; also a network, or a result of ``pursue_many``."

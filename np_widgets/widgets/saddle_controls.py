@@ -10,8 +10,7 @@ from typing import Any
 import ipywidgets
 
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.pictures.labels import number
-from np_widgets.pictures.ticks import power_of_ten
+from np_widgets.pictures.labels import number, power_of_ten
 from np_widgets.widgets.controls import PAST, Controls, Owner
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, real, whole
 from np_widgets.widgets.inputs import Input
@@ -95,7 +94,7 @@ def _scales(present: float) -> list[tuple[str, float]]:
     labels = {}
     for exponent in range(-8, 0):
         labels[float(f"1e{exponent}")] = power_of_ten(exponent)
-        labels[float(f"3e{exponent}")] = f"3·{power_of_ten(exponent)}"
+        labels[float(f"3e{exponent}")] = power_of_ten(exponent, "3")
     labels.setdefault(present, number(present))
     return [(labels[value], value) for value in sorted(labels)]
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import ipywidgets
 
+from np_widgets.pictures.labels import typeset
 from np_widgets.widgets.elements import row, text_widget
 from np_widgets.widgets.writing import update
 
@@ -59,7 +60,7 @@ class StatusLines:
         color, sign, words = _look(frame, status)
         dot = f'<span style="color:{color}" aria-hidden="true">{sign}</span>'
         update(self._status, value=f'<span role="status">{dot} {words}</span>')
-        message = frame.message if said is None else said
+        message = typeset(frame.message if said is None else said)
         self.text = f"{' · '.join([self._title, *(f'{name} {value}' for name, value in figures)])}\n{message}"
         update(self._message, value=escape(message))
         update(self._figures, value=" · ".join(f"{escape(name)} <b>{escape(value)}</b>" for name, value in figures))
@@ -71,7 +72,7 @@ class StatusLines:
 
     def tell(self, notice: str) -> None:
         """Show what went wrong, or was refused; an empty text if nothing was."""
-        update(self.notice, value=f'<div class="npw-notice" role="alert">{escape(notice)}</div>')
+        update(self.notice, value=f'<div class="npw-notice" role="alert">{escape(typeset(notice))}</div>')
 
 
 def _look(frame: Frame, status: str) -> tuple[str, str, str]:
