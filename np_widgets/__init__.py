@@ -15,9 +15,10 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult
 from np_widgets.learning.pursuit.per_network import PerNetwork
-from np_widgets.learning.saddles.ensemble import EscapeEnsemble, escape_ensemble
+from np_widgets.learning.saddles.ensemble import EscapeEnsemble
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.problems import Problem
+from np_widgets.sessions.escapes import escape_ensemble
 from np_widgets.sessions.many import pursue_many
 from np_widgets.sessions.session import Session, load
 from np_widgets.sessions.storage import FileError

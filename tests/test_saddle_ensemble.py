@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+import time
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 import torch
 
 import np_widgets as npw
+from np_widgets.learning.saddles.ensemble import Escapes
 from tests import saddles
 
 CASES: dict[str, tuple[Any, Any, float]] = {
@@ -99,3 +104,49 @@ def test_without_a_kkt_point_there_is_nothing_to_escape_along():
     for network, problem in (saddles.deep_linear_saddle(), saddles.best_linear_fit()):
         with pytest.raises(ValueError, match="network must have a KKT point"):
             npw.escape_ensemble(network, problem, 1, 1e-3, members=2, starts=5)
+
+
+def bits_of(ensemble):
+    names = ("seeds", "escape_time", "layer", "neuron", "destination", "cosine")
+    return [getattr(ensemble, name).tobytes() for name in names]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_escapes_are_the_same_bits_on_an_executor_and_from_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("np_widgets.learning.saddles.ensemble._MEMBERS", 2)
+    given = (saddles.saddle(), saddles.teacher(), 2, 1e-2)
+    wanted: dict[str, Any] = {"members": 5, "starts": 8}
+    here = npw.escape_ensemble(*given, **wanted)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as executor:
+        there = npw.escape_ensemble(*given, executor=executor, checkpoint=tmp_path, **wanted)
+        assert executor.submit(int, "7").result() == 7
+    assert bits_of(there) == bits_of(here)
+    assert len(list(tmp_path.glob("escapes-*.safetensors"))) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(Escapes, "escaped", None)  # nothing is followed again
+        again = npw.escape_ensemble(*given, checkpoint=tmp_path, **wanted)
+    assert bits_of(again) == bits_of(here)
+    assert again.to_frame().escape_time.tolist() == here.escape_time.tolist()
+
+
+def test_interrupted_escapes_go_on_from_the_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("np_widgets.learning.saddles.ensemble._MEMBERS", 1)
+    given = (saddles.saddle(), saddles.teacher(), 2, 1e-2)
+    wanted: dict[str, Any] = {"members": 4, "starts": 8, "checkpoint": tmp_path}
+    followed: list[int] = []
+    escaped = Escapes.escaped
+
+    def pressed(self, seeds, stopped):
+        followed.extend(seeds)
+        if len(followed) == 2:
+            signal.raise_signal(signal.SIGINT)
+            while not stopped():
+                time.sleep(0.001)
+        return escaped(self, seeds, stopped)
+
+    monkeypatch.setattr(Escapes, "escaped", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        npw.escape_ensemble(*given, **wanted)
+    assert followed == [0, 1]
+    npw.escape_ensemble(*given, **wanted)
+    assert followed == [0, 1, 1, 2, 3]

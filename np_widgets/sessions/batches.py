@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from np_widgets.learning.interruption import deferred_interrupt
+from np_widgets.problems import Problem
 from np_widgets.sessions.torch_threads import set_own_torch_threads
 
 Batch = TypeVar("Batch")
@@ -156,6 +158,13 @@ def checked_executor(executor: Any) -> Executor | Client | None:
         f"executor must be a concurrent.futures.Executor, a dask.distributed.Client or None, got {kind}"
         + (": the class itself, not one of its kind" if isinstance(executor, type) else "")
     )
+
+
+def without_truth(problem: Problem) -> Problem:
+    """As the data that it is: a function need not be fit to be pickled, and nobody who computes asks for it."""
+    bare = copy.copy(problem)
+    bare.truth = None
+    return bare
 
 
 def _done(do: Callable[[Any, Callable[[], bool]], Any], work: str, batch: Any) -> Any:

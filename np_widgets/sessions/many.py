@@ -23,7 +23,7 @@ from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFram
 from np_widgets.learning.pursuit.rules import interrupted
 from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, given
 from np_widgets.problems import Problem
-from np_widgets.sessions.batches import Batches, Client, checked_executor
+from np_widgets.sessions.batches import Batches, Client, checked_executor, without_truth
 from np_widgets.sessions.checkpoint import Checkpoint
 from np_widgets.sessions.storage import fingerprint
 
@@ -145,9 +145,10 @@ def pursue_many(
     left = [index for index, result in enumerate(results) if result is None]
     threads = 1 if threads is None or moved[0].device.type != "cpu" else threads
     parts = _parts(left, moved, threads, executor is not None)
-    bare = _without_truth(moved)
+    bare = {id(each): without_truth(each) for each in moved}
     batches = [
-        _Batch([(bare[index], replace(settings, seed=seeds[index])) for index in part], callback) for part in parts
+        _Batch([(bare[id(moved[index])], replace(settings, seed=seeds[index])) for index in part], callback)
+        for part in parts
     ]
     with tqdm(total=len(moved), initial=len(moved) - len(left), desc="pursuits", disable=not progress) as bar:
 
@@ -211,14 +212,6 @@ def _keys(problems: Sequence[Problem], settings: PursuitSettings, seeds: Sequenc
     own = [repr(sorted(vars(replace(settings, seed=seed)).items())) for seed in seeds]
     texts = [f"{data[id(problem)]} {problem.device} {each}" for problem, each in zip(problems, own, strict=True)]
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-
-
-def _without_truth(problems: Sequence[Problem]) -> list[Problem]:
-    """As the data that they are: a function need not be fit to be pickled, and no pursuit asks for it."""
-    bare = {id(problem): copy.copy(problem) for problem in problems}
-    for each in bare.values():
-        each.truth = None
-    return [bare[id(problem)] for problem in problems]
 
 
 def _members(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from np_widgets import arguments
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation.points import fitting
 from np_widgets.learning.driving import own_torch_threads
@@ -22,7 +22,7 @@ from np_widgets.learning.passes import Passes
 from np_widgets.learning.saddles.following import batch_integrator
 from np_widgets.learning.saddles.frames import Destination
 from np_widgets.learning.saddles.integration import Piece, Point, crossing
-from np_widgets.learning.saddles.minimum import at_minimum, reporting
+from np_widgets.learning.saddles.minimum import Report, at_minimum
 from np_widgets.learning.saddles.now import NOTHING_LEFT
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.settings import (
@@ -31,7 +31,6 @@ from np_widgets.learning.saddles.settings import (
     Start,
     check_start,
     dormant_counts,
-    everywhere,
     start_near,
 )
 from np_widgets.problems import Problem
@@ -39,10 +38,12 @@ from np_widgets.problems import Problem
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOST_MEMBERS = 100_000
+# When, by the neuron of which layer, towards which KKT point, and the cosine to that.
+Escape = tuple[float, int, int, int, float]
 # Entries of one layer's outputs for all members together: bounds the memory of a batch to some 100 MiB.
 _BATCH_ENTRIES = 2**21
 _STEPS_BETWEEN_LOOKS = 20
+_MEMBERS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,112 +76,98 @@ class EscapeEnsemble:
 
     __repr__ = one_line
 
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each flow."""
+        names = ("seeds", "escape_time", "layer", "neuron", "destination", "cosine")
+        columns = {"seed" if name == "seeds" else name: getattr(self, name) for name in names}
+        return import_module("pandas").DataFrame(columns)
 
-def escape_ensemble(
-    network: HomogeneousNetwork,
-    problem: Problem,
-    dormant: int | tuple[int, ...] = 10,
-    scale: float = 1e-3,
-    seed: int = 0,
-    *,
-    members: int = 100,
-    until: float | None = None,
-    starts: int = 100,
-    polish: bool = False,
-    weight_decay: float = 0.0,
-    progress: bool = False,
-) -> EscapeEnsemble:
-    """Follow gradient flow from many random starts near one saddle, as one batch, up to each one's escape.
 
-    Parameters
-    ----------
-    network, problem, dormant, scale, starts, polish, weight_decay
-        As for :class:`~np_widgets.learning.saddles.flow.SaddleFlow`.
-    seed
-        The i-th start has the seed ``seed + i``; the search for KKT points has ``seed``.
-    members
-        How many starts.
-    until
-        When to give up; None for ten times the escape time that is predicted for the first start.
-    progress
-        Show a progress bar of the check of the minimum, then of how many have escaped.
+@dataclass(frozen=True, eq=False)
+class Escapes:
+    """What flows from one saddle have in common, up to their escapes: plain enough to be sent to other machines."""
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range, the network is not at a minimum, or no escape from it is predicted.
-    """
-    members = arguments.whole("members", members, 1, MOST_MEMBERS)
-    progress = arguments.flag("progress", progress)
-    if until is not None:
-        until = arguments.real("until", until, above=0)
-    if not isinstance(network, HomogeneousNetwork):
-        raise TypeError(f"network must be a HomogeneousNetwork, got {type(network).__name__}")
-    polish = arguments.flag("polish", polish)
-    settings = SaddleSettings(
-        everywhere(dormant, network.hidden_layers), scale, seed, starts=starts, weight_decay=weight_decay
-    )
-    dormant_counts(settings.dormant, network)
-    with reporting(progress) as report:
+    network: HomogeneousNetwork
+    problem: Problem
+    settings: SaddleSettings
+    until: float
+    escape_norm: float
+    destinations: tuple[Destination, ...]
+
+    @classmethod
+    def near(
+        cls,
+        network: HomogeneousNetwork,
+        problem: Problem,
+        settings: SaddleSettings,
+        until: float | None,
+        polish: bool,
+        report: Report | None,
+    ) -> Escapes:
+        """At a saddle, checked and searched; ``until`` None is ten times the time that is predicted for one start."""
+        dormant_counts(settings.dormant, network)
         network, problem, found = at_minimum(
             network, fitting(network, problem), polish, report=report, weight_decay=settings.weight_decay
         )
-    first = start_near(network, problem, network.activation, settings)
-    check_start(first, settings, found.curvatures.largest, ESCAPED * found.weight_norm)
-    with torch.no_grad(), own_torch_threads(1):
-        batch = _Batch(network, problem, first, settings, until)
-        seeds = settings.seed + np.arange(members)
-        with tqdm(total=members, disable=not progress, desc="escaped") as bar:
-            for begin in range(0, members, batch.size):
-                for _ in batch.escapes(seeds[begin : begin + batch.size], begin):
-                    bar.update()
-    outcomes = [batch.found.get(index, (math.nan, 0, -1, -1, math.nan)) for index in range(members)]
-    times, layers, neurons, destinations, cosines = zip(*outcomes, strict=True)
-    return EscapeEnsemble(
-        seeds=seeds,
-        escape_time=np.array(times, dtype=np.float64),
-        layer=np.array(layers),
-        neuron=np.array(neurons),
-        destination=np.array(destinations),
-        cosine=np.array(cosines, dtype=np.float64),
-        destinations=batch.destinations,
-    )
+        first = start_near(network, problem, network.activation, settings)
+        check_start(first, settings, found.curvatures.largest, ESCAPED * found.weight_norm)
+        with torch.no_grad(), own_torch_threads(1):
+            passage = Passage(problem, first, settings)
+            now = passage.begun()
+            if passage.saddle.is_fitted:
+                raise ValueError(f"network must be at a saddle: {NOTHING_LEFT}")
+            while not now.predictions:
+                now = passage.advance(now)
+        prediction = now.predictions[-1]
+        if prediction.escape_time is None or prediction.escape_norm is None:
+            raise ValueError("network must have a KKT point of positive value to escape along, got one without")
+        until = 10 * prediction.escape_time if until is None else until
+        return cls(network, problem, settings, until, prediction.escape_norm, prediction.destinations)
+
+    def batches(self, members: int) -> list[tuple[int, ...]]:
+        """Their seeds, batch by batch. Members of one share its steps: who computes must not decide about batches."""
+        size = max(
+            1,
+            min(_MEMBERS, _BATCH_ENTRIES // (max(self.start(self.settings.seed).layout.widths) * self.problem.samples)),
+        )
+        seeds = [self.settings.seed + index for index in range(members)]
+        return [tuple(seeds[begin : begin + size]) for begin in range(0, members, size)]
+
+    def start(self, seed: int) -> Start:
+        """Of the member with that seed."""
+        own = replace(self.settings, seed=seed)
+        return start_near(self.network, self.problem, self.network.activation, own)
+
+    def escaped(self, seeds: Sequence[int], stopped: Callable[[], bool]) -> tuple[Escape, ...] | None:
+        """How the flows with these seeds escape, as one batch; None if it is stopped before."""
+        with torch.no_grad():
+            return _Batch(self).escaped(seeds, stopped)
 
 
 class _Batch:
-    """Follows batches of members; ``found`` has for each that escaped its time, neuron, KKT point and cosine."""
+    """Follows flows side by side."""
 
-    def __init__(
-        self, network: HomogeneousNetwork, problem: Problem, first: Start, settings: SaddleSettings, until: float | None
-    ) -> None:
-        self._network, self._problem, self._settings = network, problem, settings
-        passage = Passage(problem, first, settings)
-        now = passage.begun()
-        if passage.saddle.is_fitted:
-            raise ValueError(f"network must be at a saddle: {NOTHING_LEFT}")
-        while not now.predictions:
-            now = passage.advance(now)
-        prediction = now.predictions[-1]
+    def __init__(self, shared: Escapes) -> None:
+        self._shared = shared
+        first = shared.start(shared.settings.seed)
+        passage = Passage(shared.problem, first, shared.settings)
         self._saddle, self._layout, self._objective = passage.saddle, passage.layout, passage.objective
-        self.destinations = prediction.destinations
-        if prediction.escape_time is None or prediction.escape_norm is None:
-            raise ValueError("network must have a KKT point of positive value to escape along, got one without")
-        self._until = 10 * prediction.escape_time if until is None else until
-        self._escape_norm = prediction.escape_norm
+        self.destinations, self._escape_norm = shared.destinations, shared.escape_norm
         self._dormant = ~self._layout.active_entries(first.active)
-        self.size = max(1, _BATCH_ENTRIES // (max(self._layout.widths) * problem.samples))
-        self.found: dict[int, tuple[float, int, int, int, float]] = {}
 
-    def escapes(self, seeds: Integers, offset: int) -> Iterator[None]:
-        """Follow the members of these seeds; once for each that escapes."""
-        size = self._layout.size
+    def escaped(self, seeds: Sequence[int], stopped: Callable[[], bool]) -> tuple[Escape, ...] | None:
+        """How those with these seeds escape; None if it is stopped before."""
+        size, until = self._layout.size, self._shared.until
+        found: dict[int, Escape] = {}
         field = BatchGradient(self._objective)
-        integrator = batch_integrator(field, self._objective, self._settings, self._dormant)
+        integrator = batch_integrator(field, self._objective, self._shared.settings, self._dormant)
         members = np.arange(len(seeds))
-        point = Point(0.0, np.concatenate([self._start(int(seed)) for seed in seeds]))
-        while len(members) and point.time < self._until:
+        point = Point(0.0, np.concatenate([self._shared.start(seed).theta for seed in seeds]))
+        while len(members) and point.time < until:
+            if stopped():
+                return None
             escaped: dict[int, tuple[float, Floats]] = {}
-            pieces = integrator(len(members)).pieces(point, self._until)
+            pieces = integrator(len(members)).pieces(point, until)
             for piece, _ in zip(pieces, range(_STEPS_BETWEEN_LOOKS), strict=False):
                 point = piece.end
                 norms = np.linalg.norm(point.y.reshape(-1, size)[:, self._dormant], axis=1)
@@ -188,16 +175,12 @@ class _Batch:
                     if place not in escaped:
                         escaped[place] = self._crossed(piece, place)
             for place, (time, theta) in escaped.items():
-                self.found[offset + int(members[place])] = (time, *self._arrival(theta))
-                yield
+                found[int(members[place])] = (time, *self._arrival(theta))
             if escaped:
                 kept = [place for place in range(len(members)) if place not in escaped]
                 members = members[kept]
                 point = replace(point, y=point.y.reshape(-1, size)[kept].reshape(-1))
-
-    def _start(self, seed: int) -> Floats:
-        settings = replace(self._settings, seed=seed)
-        return start_near(self._network, self._problem, self._network.activation, settings).theta
+        return tuple(found.get(index, (math.nan, 0, -1, -1, math.nan)) for index in range(len(seeds)))
 
     def _crossed(self, piece: Piece, place: int) -> tuple[float, Floats]:
         size = self._layout.size
