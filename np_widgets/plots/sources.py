@@ -99,7 +99,7 @@ def _of_network(network: HomogeneousNetwork | None, **more: Any) -> PursuitFrame
 
 def _of_result(result: PursuitResult) -> PursuitFrame:
     growth = result.growth
-    last = growth[-1] if growth else None
+    last = growth[result.index] if growth else None
     return _of_network(
         result.network,
         iteration=len(growth),

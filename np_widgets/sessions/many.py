@@ -1,4 +1,4 @@
-"""Many pursuits, and many escapes, on any executor."""
+"""Many pursuits, on any executor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from numbers import Real
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +23,7 @@ from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult,
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.rules import interrupted
 from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, given
+from np_widgets.learning.pursuit.validation import Score, best_validated
 from np_widgets.problems import Problem
 from np_widgets.sessions.batches import Batches, Client, checked_executor, without_truth
 from np_widgets.sessions.checkpoint import Checkpoint
@@ -60,8 +62,12 @@ def pursue_many(
     max_additions: int = 20,
     value_tolerance: float = 1e-7,
     stop_when_test_rises: bool = False,
+    patience: int = 3,
+    score: Score = "loss",
     longest_path: int | None = None,
     weight_decay: float = 0.0,
+    validation: float | tuple[Any, Any] | None = None,
+    network: HomogeneousNetwork | None = None,
     callback: Callable[[PursuitFrame], object] | None = None,
     executor: Executor | Client | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -85,8 +91,11 @@ def pursue_many(
         Of all pursuits, if problems are given.
     hidden_layers, power, leak, device, dtype, method, minimizer, learning_rate, batch_size, scale, starts
         As in :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit`.
-    target_loss, max_steps, max_additions, value_tolerance, stop_when_test_rises, longest_path, weight_decay
+    target_loss, max_steps, max_additions, value_tolerance, stop_when_test_rises, patience, score, longest_path
         As there.
+    weight_decay, validation, network
+        As there; a share for ``validation`` is chosen by each pursuit's seed. With a validation set the results are of
+        the network that was best on it.
     callback
         Called with a frame of a pursuit after every quantum of its work, where it is computed; each pursuit has a
         ``copy.copy`` of it. Where it returns False, that pursuit ends as ``"interrupted"``.
@@ -98,7 +107,7 @@ def pursue_many(
         that has broken the executor; after several losses without any progress that is an error.
     checkpoint
         A folder that keeps what has been finished; given again, with the same or with other executors, only the rest is
-        computed. Nothing in its files is ever run.
+        computed. Nothing in its files is ever run. Not for a ``score`` or a loss of one's own, which are no data.
     threads
         Without an executor: how many threads compute, each some of the pursuits; one if None, and on a GPU. With small
         problems Python itself is the limit: use processes.
@@ -129,11 +138,15 @@ def pursue_many(
     executor = checked_executor(executor)
     progress = arguments.flag("progress", progress)
     callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+    if validation is not None and not isinstance(validation, Real):
+        apart = {id(each): each.with_validation(validation) for each in problems}
+        problems, validation = [apart[id(each)] for each in problems], None
     moved = _moved(problems, device, dtype)
+    shared = _Shared(validation, network, callback)
     for each in {id(each): each for each in moved}.values():
-        _made(each, settings)  # refuses now what members would
+        shared.made(each, settings)  # refuses now what members would
     kept = Checkpoint(checkpoint, "pursuits")
-    keys = _keys(moved, settings, seeds) if checkpoint is not None else [""] * len(moved)
+    keys = _keys(moved, settings, seeds, shared) if checkpoint is not None else [""] * len(moved)
     results: list[PursuitResult | None] = [None] * len(moved)
 
     def take(index: int, outcome: _Outcome) -> None:
@@ -146,10 +159,7 @@ def pursue_many(
     threads = 1 if threads is None or moved[0].device.type != "cpu" else threads
     parts = _parts(left, moved, threads, executor is not None)
     bare = {id(each): without_truth(each) for each in moved}
-    batches = [
-        _Batch([(bare[id(moved[index])], replace(settings, seed=seeds[index])) for index in part], callback)
-        for part in parts
-    ]
+    batches = [[(bare[id(moved[index])], replace(settings, seed=seeds[index])) for index in part] for part in parts]
     with tqdm(total=len(moved), initial=len(moved) - len(left), desc="pursuits", disable=not progress) as bar:
 
         def come(number: int, outcomes: Sequence[_Outcome]) -> None:
@@ -159,7 +169,7 @@ def pursue_many(
                 take(index, outcome)
             bar.update(len(outcomes))
 
-        Batches(_pursue, executor, threads).run(batches, come)
+        Batches(shared.pursue, executor, threads).run(batches, come)
     return PursuitEnsemble(
         tuple(
             result or PursuitResult(each, own, None, (), interrupted())
@@ -169,31 +179,36 @@ def pursue_many(
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Pursuits that are computed together."""
+class _Shared:
+    """What all pursuits have beside their problems and settings."""
 
-    members: list[tuple[Problem, PursuitSettings]]
+    validation: Any
+    network: HomogeneousNetwork | None
     callback: Callable[[PursuitFrame], object] | None
 
+    def made(self, problem: Problem, settings: PursuitSettings) -> NeuronPursuit:
+        """A pursuit."""
+        more = {"device": problem.device, "validation": self.validation, "network": self.network}
+        return NeuronPursuit(problem, **vars(settings), **more)
 
-def _pursue(batch: _Batch, stopped: Callable[[], bool]) -> list[_Outcome]:
-    pursuits = [_made(problem, own) for problem, own in batch.members]
-    callbacks = [copy.copy(batch.callback) for _ in pursuits]
-    seconds = pursue_together(pursuits, _most_together(batch.members[0][0]), stopped, callbacks, perf_counter)
-    for pursuit in pursuits:
-        if pursuit.finished is None:
-            pursuit.cut_short()
-    return [_outcome(pursuit, spent) for pursuit, spent in zip(pursuits, seconds, strict=True)]
-
-
-def _made(problem: Problem, settings: PursuitSettings) -> NeuronPursuit:
-    return NeuronPursuit(problem, device=problem.device, **vars(settings))
+    def pursue(self, batch: Sequence[tuple[Problem, PursuitSettings]], stopped: Callable[[], bool]) -> list[_Outcome]:
+        """What comes of pursuits that are computed together."""
+        pursuits = [self.made(problem, own) for problem, own in batch]
+        callbacks = [copy.copy(self.callback) for _ in pursuits]
+        seconds = pursue_together(pursuits, _most_together(batch[0][0]), stopped, callbacks, perf_counter)
+        for pursuit in pursuits:
+            if pursuit.finished is None:
+                pursuit.cut_short()
+        return [_outcome(pursuit, spent) for pursuit, spent in zip(pursuits, seconds, strict=True)]
 
 
 def _outcome(pursuit: NeuronPursuit, seconds: float) -> _Outcome:
     assert pursuit.finished is not None
-    growth = tuple(pursuit.growth)
-    return pursuit.network, growth, pursuit.finished, seconds, pursuit.frame().iteration - 1 if growth else -1
+    growth, network = tuple(pursuit.growth), pursuit.network
+    index = pursuit.frame().iteration - 1 if growth else -1
+    if (best := best_validated(growth, pursuit.settings.score)) is not None:
+        index, network = best, pursuit.best_network
+    return network, growth, pursuit.finished, seconds, index
 
 
 def _checked_outcome(outcome: Any) -> _Outcome:
@@ -206,11 +221,17 @@ def _checked_outcome(outcome: Any) -> _Outcome:
     return found
 
 
-def _keys(problems: Sequence[Problem], settings: PursuitSettings, seeds: Sequence[int]) -> list[str]:
+def _keys(problems: Sequence[Problem], settings: PursuitSettings, seeds: Sequence[int], shared: _Shared) -> list[str]:
     """What each pursuit is called in a checkpoint."""
-    data = {id(problem): fingerprint(problem) for problem in problems}
+    if callable(settings.score):
+        raise ValueError("checkpoint must be None with a score of one's own: nobody can tell whether it is the same")
+    try:
+        data = {id(problem): fingerprint(problem) for problem in problems}
+    except TypeError as error:
+        raise ValueError(f"checkpoint must be None with this problem: {error}") from error
+    more = fingerprint((shared.validation, shared.network))
     own = [repr(sorted(vars(replace(settings, seed=seed)).items())) for seed in seeds]
-    texts = [f"{data[id(problem)]} {problem.device} {each}" for problem, each in zip(problems, own, strict=True)]
+    texts = [f"{data[id(problem)]} {problem.device} {each} {more}" for problem, each in zip(problems, own, strict=True)]
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
 

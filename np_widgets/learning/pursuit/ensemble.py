@@ -34,7 +34,7 @@ class PursuitResult:
     seed
         Of its searches.
     network
-        The last network; None if there is none.
+        The last network, with a validation set the one that was best on it; None if there is none.
     growth
         One record for each network that was trained.
     finished
@@ -42,7 +42,8 @@ class PursuitResult:
     seconds
         How long that was computed, on whichever machine; NaN if that is not known.
     index
-        Which of :attr:`growth` is that of :attr:`network`: the last, unless it was better to go back.
+        Which of :attr:`growth` is that of :attr:`network`: the last, unless an earlier one was better on a validation
+        or a test set.
     """
 
     problem: Problem
@@ -57,19 +58,25 @@ class PursuitResult:
 
     @property
     def loss(self) -> float:
-        """The training loss of the last network; NaN if there is none."""
+        """The training loss of the network; NaN if there is none."""
         return self.growth[self.index].loss if self.growth else math.nan
 
     @property
     def test_loss(self) -> float:
-        """The test loss of the last network; NaN if there is none, or no test set."""
+        """The test loss of the network; NaN if there is none, or no test set."""
         loss = self.growth[self.index].test_loss if self.growth else None
         return math.nan if loss is None else loss
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The hidden widths of the last network; empty if there is none."""
+        """The hidden widths of the network; empty if there is none."""
         return self.growth[self.index].widths if self.growth else ()
+
+    @property
+    def validation(self) -> float:
+        """The score of the network on the validation set; NaN if there is none."""
+        score = self.growth[self.index].validation if self.growth else None
+        return math.nan if score is None else score
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,17 +102,17 @@ class PursuitEnsemble:
 
     @property
     def losses(self) -> Floats:
-        """The training loss of each last network, ``(G,)``."""
+        """The training loss of each network, ``(G,)``."""
         return np.array([result.loss for result in self.results])
 
     @property
     def test_losses(self) -> Floats:
-        """The test loss of each last network, ``(G,)``; NaN without a test set."""
+        """The test loss of each network, ``(G,)``; NaN without a test set."""
         return np.array([result.test_loss for result in self.results])
 
     @property
     def neurons(self) -> Floats:
-        """How many neurons each last network has in each hidden layer, ``(G, L−1)``; NaN if there is none."""
+        """How many neurons each network has in each hidden layer, ``(G, L−1)``; NaN if there is none."""
         layers = max((len(result.widths) for result in self.results), default=0)
         return np.array([result.widths or (np.nan,) * layers for result in self.results], dtype=float)
 
@@ -124,7 +131,7 @@ class PursuitEnsemble:
         return table
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame: a row for each pursuit, and what its last network has come to."""
+        """A pandas DataFrame: a row for each pursuit, and what its network has come to."""
         rows = [
             {
                 "problem": each.problem.name,
@@ -133,6 +140,7 @@ class PursuitEnsemble:
                 "neurons": sum(each.widths),
                 "loss": each.loss,
                 "test_loss": each.test_loss,
+                "validation": each.validation,
                 "networks": len(each.growth),
                 "steps": sum(record.steps for record in each.growth),
                 "seconds": each.seconds,

@@ -12,6 +12,8 @@ def scalars(record: GrowthRecord, number: int) -> dict[str, float]:
     found: dict[str, float] = {"network": number, "loss": record.loss}
     if record.test_loss is not None:
         found["test_loss"] = record.test_loss
+    if record.validation is not None:
+        found["validation"] = record.validation
     found |= {"neurons": sum(record.widths)}
     found |= {f"width_{layer}": width for layer, width in enumerate(record.widths, start=1)}
     return found | {"layer": record.layer, "value": record.value, "steps": record.steps}
@@ -24,8 +26,8 @@ class PerNetwork:
     ----------
     log
         Called with a dictionary of plain numbers: ``network`` (1 for the first), ``loss``, ``test_loss`` (with a test
-        set), ``neurons``, ``width_1`` …, ``layer`` and ``value`` (of the NCF) of the new neuron, ``steps``, and the
-        ``seed`` of the pursuit. Where it returns False, the run ends.
+        set), ``validation`` (the score, with a validation set), ``neurons``, ``width_1`` …, ``layer`` and ``value`` (of
+        the NCF) of the new neuron, ``steps``, and the ``seed`` of the pursuit. Where it returns False, the run ends.
 
     Notes
     -----
