@@ -139,7 +139,8 @@ def pursue_many(
     progress = arguments.flag("progress", progress)
     callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
     if validation is not None and not isinstance(validation, Real):
-        apart = {id(each): each.with_validation(validation) for each in problems}
+        pair: Any = validation
+        apart = {id(each): each.with_validation(pair) for each in problems}
         problems, validation = [apart[id(each)] for each in problems], None
     moved = _moved(problems, device, dtype)
     shared = _Shared(validation, network, callback)
