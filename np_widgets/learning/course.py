@@ -137,14 +137,15 @@ def names_of(engines: Sequence[Any], names: Sequence[str] | None = None) -> tupl
 
 
 def _named(engine: Any, alike: Sequence[Any]) -> str:
-    """Its kind, and what it does otherwise than usual and than the others of its kind."""
+    """Its kind, and what it does otherwise than others of its kind: numbers that are the usual ones go without saying."""
     kind, settings = type(engine).__name__, getattr(engine, "settings", None)
     parts = [_NAMES.get(kind, kind)]
     for each in fields(settings) if is_dataclass(settings) else ():
         own = getattr(settings, each.name)
         others = [getattr(other.settings, each.name) for other in alike]
-        if each.name not in _BUDGETS and own != each.default and any(other != own for other in others):
-            parts.append(own if isinstance(own, str) else f"{each.name.replace('_', ' ')} {own}")
+        told = each.name not in _BUDGETS and (isinstance(own, str) or own != each.default)
+        if told and any(other != own for other in others):
+            parts.append(own.replace("_", " ") if isinstance(own, str) else f"{each.name.replace('_', ' ')} {own}")
     return ", ".join(parts)
 
 

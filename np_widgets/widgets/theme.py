@@ -110,7 +110,8 @@ _STYLES = """
   font-variant-numeric: tabular-nums; color: var(--npw-text);
 }
 .npw .npw-table thead th { color: var(--npw-muted); font-weight: 600; white-space: nowrap; }
-.npw .npw-table td:last-child { min-width: 220px; }
+.npw .npw-table td:last-child { min-width: 180px; }
+.npw .npw-table tbody th { min-width: 90px; }
 .npw .npw-help {
   display: inline-block; width: 15px; height: 15px; line-height: 15px; border-radius: 50%; text-align: center;
   font-size: 11px; font-weight: 400; color: var(--npw-muted); border: 1px solid var(--npw-faint); cursor: help;
