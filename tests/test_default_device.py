@@ -70,6 +70,16 @@ def test_searches_networks_and_ensembles(trained):
     assert len(npw.pursue_many([0, 1], problem, max_additions=0).losses) == 2
 
 
+def test_estimators_and_fixed_networks():
+    fitted = npw.NeuronPursuitRegressor(max_neurons=3).fit(X, np.maximum(X[:, 0], 0))
+    assert fitted.score(X, np.maximum(X[:, 0], 0)) > 0.5
+    told = npw.NeuronPursuitClassifier(max_neurons=2).fit(X, X[:, 0] > 0)
+    assert told.score(X, X[:, 0] > 0) > 0.5
+    fixed = npw.FixedNetwork(npw.Problem(X, X[:, 0]), (5,), "small", max_steps=5)
+    fixed.run()
+    assert np.isfinite(fixed.loss)
+
+
 def test_saddles(trained):
     flow = npw.SaddleFlow(trained.network, trained.problem, dormant=(2, 2), scale=1e-2, starts=4, polish=True)
     flow.run(until=0.1)

@@ -52,22 +52,32 @@ def loaded() -> npw.Session:
         return closed(npw.load(f"{folder}/session.npw"))  # type: ignore[no-any-return]
 
 
+def animated() -> Any:
+    with tempfile.TemporaryDirectory() as folder, npw.Session(pursued()) as session:
+        return npw.animate(session, f"{folder}/film.html")
+
+
 POINT = saddles.best_point()
 CALLS: dict[str, Callable[[], Any]] = {
+    "ComparisonWidget": lambda: closed(npw.compare(pursued())),
     "EscapeEnsemble": escaped,
     "HomogeneousNetwork": lambda: npw.HomogeneousNetwork([[[1.0, -1.0]], [[1.0]]]),
     "FileError": npw.FileError,
+    "FixedNetwork": lambda: npw.FixedNetwork(PROBLEM, 5),
     "KKTPoint": lambda: npw.find_kkt_points(NETWORK, PROBLEM)[0],
     "NeuronPursuit": lambda: npw.NeuronPursuit(PROBLEM),
     "NeuronPursuitClassifier": lambda: npw.NeuronPursuitClassifier().fit([[1], [2], [3], [4]], ["a", "b", "b", "a"]),
     "NeuronPursuitRegressor": lambda: npw.NeuronPursuitRegressor().fit([[1], [2], [3], [4]], [1, 2, 2, 1]),
     "Problem": lambda: npw.Problem([[1.0], [2.0]], [1.0, 2.0]),
+    "PerNetwork": lambda: npw.PerNetwork(print),
     "PursuitEnsemble": pursued_many,
     "PursuitResult": lambda: pursued_many().results[0],
     "PursuitWidget": lambda: closed(npw.PursuitWidget(PROBLEM)),
     "SaddleFlow": lambda: npw.SaddleFlow(None, PROBLEM),
     "SaddleWidget": lambda: closed(npw.SaddleWidget(PROBLEM)),
     "Session": lambda: closed(npw.Session(npw.NeuronPursuit(PROBLEM))),
+    "animate": animated,
+    "compare": lambda: closed(npw.compare(pursued())),
     "correlation": lambda: npw.correlation(NETWORK, PROBLEM, 1, POINT.incoming, POINT.outgoing),
     "escape_ensemble": escaped,
     "find_kkt_points": lambda: npw.find_kkt_points(NETWORK, PROBLEM),
@@ -75,7 +85,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "load": loaded,
     "pursue_many": pursued_many,
 }
-CLOSED = {"PursuitWidget", "SaddleWidget", "Session", "load"}
+CLOSED = {"ComparisonWidget", "PursuitWidget", "SaddleWidget", "Session", "compare", "load"}
 MODULES = {"plots", "problems"}
 PROBLEMS = {
     "Display": lambda: npw.problems.Display("scatter"),
@@ -110,7 +120,11 @@ def test_so_does_every_problem(name):
 
 def test_so_does_every_plot():
     sources = {"ensemble": pursued_many(), "function": pursued(), **dict.fromkeys(SADDLE_PLOTS, flowed())}
+    with npw.Session(pursued()) as session:
+        sources["comparison"] = session
     for name in npw.plots.__all__:
+        if name == "animate":
+            continue  # among the public names, with its defaults
         arguments = [sources.get(name, sources["function"])]
         if name in ("function", "overview"):
             arguments.append(PROBLEM)

@@ -712,6 +712,15 @@ class TestWriting:
         update(line, visible=True)
         assert len(sent) == 2
 
+    def test_what_was_closed_meanwhile_gets_nothing(self):
+        scales = {"x": bqplot.LinearScale(), "y": bqplot.LinearScale()}
+        line, axes = bqplot.Lines(scales=scales), bqplot.Axis(scale=scales["x"])
+        figure = bqplot.Figure(axes=[axes])
+        with together():
+            update(figure, marks=[line], title="closed by who observes it")
+            line.close()
+            close_tree(figure)
+
     def test_changes_before_an_error_are_sent(self, line, sent):
         def change_and_fail():
             with together():

@@ -45,14 +45,14 @@ class Fit:
         """The mean squared error in units of the variance of the targets learned from, or the mean cross entropy."""
         outputs = self._standard_outputs(rows.inputs)
         if self.targets is None:
-            classes = torch.tensor(rows.targets)
+            classes = torch.tensor(rows.targets, device="cpu")
             errors = torch.nn.functional.cross_entropy(outputs, classes, reduction="none")
         else:
-            errors = (outputs - self.targets.forward(torch.tensor(rows.targets))).square().mean(dim=1)
+            errors = (outputs - self.targets.forward(torch.tensor(rows.targets, device="cpu"))).square().mean(dim=1)
         return float(np.average(errors.numpy(), weights=rows.weights))
 
     def _standard_outputs(self, inputs: Floats) -> Tensor:
-        return self.network.forward(self.inputs.forward(torch.tensor(inputs))).output
+        return self.network.forward(self.inputs.forward(torch.tensor(inputs, device="cpu"))).output
 
 
 def pursue(
@@ -66,19 +66,19 @@ def pursue(
     """The fit to ``rows`` of at most so many neurons, by a pursuit of these ``settings`` that begins with ``start``."""
     if classes is not None:
         rows = rows.repeated()
-    weights = torch.tensor(rows.weights / rows.weights.mean())
-    inputs = torch.tensor(rows.inputs)
+    weights = torch.tensor(rows.weights / rows.weights.mean(), device="cpu")
+    inputs = torch.tensor(rows.inputs, device="cpu")
     scaling = _standardization(inputs, weights, constant=True)
     if classes is not None:
-        targets, target_scaling = torch.tensor(rows.targets), None
+        targets, target_scaling = torch.tensor(rows.targets, device="cpu"), None
         problem = Problem(scaling.forward(inputs), targets, "cross_entropy", classes=classes, name=name)
     else:
-        target_scaling = _standardization(torch.tensor(rows.targets), weights)
+        target_scaling = _standardization(torch.tensor(rows.targets, device="cpu"), weights)
         # For the square loss a weight is a factor: H(cx) = c^q H(x), so that ½‖H(cx) − √w·y‖² with c^q = √w is
         # w times ½‖H(x) − y‖². It is one wherever all weights are equal.
         degree = settings["power"] ** settings["hidden_layers"]
         factor = weights.sqrt().unsqueeze(1)
-        targets = factor * target_scaling.forward(torch.tensor(rows.targets))
+        targets = factor * target_scaling.forward(torch.tensor(rows.targets, device="cpu"))
         problem = Problem(factor ** (1 / degree) * scaling.forward(inputs), targets, name=name)
     room = max_neurons - settings["hidden_layers"]
     pursuit = NeuronPursuit(problem, max_additions=room, network=start, **settings)

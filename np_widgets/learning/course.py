@@ -137,7 +137,7 @@ def names_of(engines: Sequence[Any], names: Sequence[str] | None = None) -> tupl
 
 
 def _named(engine: Any, alike: Sequence[Any]) -> str:
-    """Its kind, and what it does otherwise than others of its kind: numbers that are the usual ones go without saying."""
+    """Its kind, and what it does otherwise than others of its kind: the usual numbers go without saying."""
     kind, settings = type(engine).__name__, getattr(engine, "settings", None)
     parts = [_NAMES.get(kind, kind)]
     for each in fields(settings) if is_dataclass(settings) else ():

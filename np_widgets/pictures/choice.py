@@ -92,7 +92,7 @@ def _looked(frame: PursuitFrame, probe: Probe, candidate: Candidate, name: str) 
         network = HomogeneousNetwork(candidate.network, power=frame.power, leak=frame.leak)
     else:
         network = HomogeneousNetwork.empty(problem, frame.hidden_layers, activation)
-    incoming, *inner, outgoing = (torch.as_tensor(factor).flatten() for factor in candidate.factors)
+    incoming, *inner, outgoing = (torch.as_tensor(factor, device="cpu").flatten() for factor in candidate.factors)
     links, layer = [float(weight) for weight in inner], max(candidate.layer, 1)
     with torch.no_grad():
         passed = network.forward(problem.inputs)

@@ -40,7 +40,7 @@ def encoded(name: str, value: Any, classes: Any = None) -> tuple[Tensor, Classes
             f"{name} must be of the classes {arguments.shown(wanted)}, got {arguments.shown(unknown[0])}: "
             "give classes= if there are more"
         )
-    return torch.tensor([places[label] for label in present])[torch.from_numpy(codes.reshape(-1))], wanted
+    return torch.from_numpy(np.array([places[label] for label in present])[codes.reshape(-1)]), wanted
 
 
 def names_of_classes(classes: Classes) -> tuple[str, ...] | None:

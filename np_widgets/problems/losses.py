@@ -189,8 +189,10 @@ def checked_loss(loss: Any) -> Loss:
 def require_consistent(loss: Loss, targets: Tensor) -> None:
     """Raise a ValueError if a residual is not what the values say, at some outputs for these targets ``(n, m)``."""
     wanted = targets[:8]
-    outputs = wanted + torch.linspace(-1.3, 1.7, wanted.numel()).to(wanted).reshape(wanted.shape)
-    direction = torch.linspace(1.0, 2.0, wanted.numel()).to(wanted).reshape(wanted.shape)
+    outputs = wanted + torch.linspace(-1.3, 1.7, wanted.numel(), dtype=wanted.dtype, device=wanted.device).reshape(
+        wanted.shape
+    )
+    direction = torch.linspace(1.0, 2.0, wanted.numel(), dtype=wanted.dtype, device=wanted.device).reshape(wanted.shape)
     residual, ahead, behind = (
         loss.residual(outputs, wanted),
         loss.value(outputs + _STEP * direction, wanted),

@@ -190,7 +190,7 @@ def _problem(facts: dict[str, Any]) -> Problem:
     recipe = recipe if recipe is not None and is_recipe(recipe) else None
     problem = problem.changed(classes=classes, scaling=scaling, recipe=recipe)
     if scaling is not None:
-        zeros = torch.zeros(1, scaling.inputs.columns, dtype=problem.dtype)
+        zeros = torch.zeros(1, scaling.inputs.columns, dtype=problem.dtype, device="cpu")
         if problem.transform(zeros).shape[1] != problem.input_size:
             raise ValueError("the scaling of a problem must be of its inputs")
     return problem

@@ -19,9 +19,18 @@ def update(widget: ipywidgets.Widget, **values: Any) -> None:
     if changed:
         with ExitStack() as own:
             stack: ExitStack = getattr(_batch, "stack", own)
-            stack.enter_context(widget.hold_sync())
+            stack.enter_context(_held(widget))
             for name, value in changed.items():
                 setattr(widget, name, value)
+
+
+@contextmanager
+def _held(widget: ipywidgets.Widget) -> Iterator[None]:
+    """Hold what changes back until the end; a widget that was closed meanwhile has nobody to send it to."""
+    with widget.hold_sync():
+        yield
+        if widget.comm is None:
+            widget._states_to_send.clear()  # noqa: SLF001 (else what it refers to is asked for its comm)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def random_network(problem: Problem, settings: FixedSettings) -> HomogeneousNetw
     weights = [
         factor
         * math.sqrt(2 / ((1 + settings.leak**2) * below))
-        * torch.randn(above, below, generator=chance, dtype=torch.float64)
+        * torch.randn(above, below, generator=chance, dtype=torch.float64, device="cpu")
         for above, below in shapes(problem, settings)
     ]
     network = HomogeneousNetwork(weights, power=settings.power, leak=settings.leak)

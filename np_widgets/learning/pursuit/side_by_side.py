@@ -293,7 +293,7 @@ def begun(task: Task, weights: Sequence[Tensor]) -> SideBySide:
     start = Standing.at_start(weights)
     first = SideBySide(task, start).losses[:, 0]
     squares = sum(weight[:, 0].square().sum(dim=(1, 2)) for weight in weights)
-    decay = 2 * _DECAY * first / torch.as_tensor(squares).clamp(min=torch.finfo(first.dtype).tiny)
+    decay = 2 * _DECAY * first / torch.as_tensor(squares, device=first.device).clamp(min=torch.finfo(first.dtype).tiny)
     decay = torch.where(decay.isfinite(), decay, 0.0).maximum(task.least_decay)
     return SideBySide(task, start._replace(decay=decay))
 
