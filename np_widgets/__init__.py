@@ -22,6 +22,7 @@ from np_widgets.sessions.escapes import escape_ensemble
 from np_widgets.sessions.many import pursue_many
 from np_widgets.sessions.session import Session, load
 from np_widgets.sessions.storage import FileError
+from np_widgets.sessions.study import study
 from np_widgets.widgets.comparison import ComparisonWidget, compare
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
@@ -59,6 +60,7 @@ __all__ = [
     "plots",
     "problems",
     "pursue_many",
+    "study",
 ]
 if _find_spec("sklearn") is not None:  # else they say what to install when they are asked for
     __all__ += ["NeuronPursuitClassifier", "NeuronPursuitRegressor"]

@@ -30,6 +30,8 @@ Outcome = TypeVar("Outcome")
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_OF_GRACE = 5.0
+# On somebody else's executor: so many batches at least; so no worker is idle at the end, and little is lost with one.
+_BATCHES, _MOST_IN_A_BATCH = 16, 8
 _MOST_LOSSES = 3
 _stopped: set[str] = set()
 """The works that are to end: threads of this process see it, other processes go on to the end of their batch."""
@@ -147,6 +149,12 @@ class Batches:
         new: Executor = kind(facts["_max_workers"], **context)
         own.callback(new.shutdown, wait=False)
         return new
+
+
+def parts(members: Sequence[int], most: int = _MOST_IN_A_BATCH) -> list[Sequence[int]]:
+    """Batches of members, small enough that no worker is idle at the end, and that little is lost with one."""
+    each = max(1, min(most, _MOST_IN_A_BATCH, -(-len(members) // _BATCHES)))
+    return [members[begin : begin + each] for begin in range(0, len(members), each)]
 
 
 def checked_executor(executor: Any) -> Executor | Client | None:

@@ -23,9 +23,9 @@ from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult,
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.rules import interrupted
 from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, given
-from np_widgets.learning.pursuit.validation import Score, best_validated
+from np_widgets.learning.pursuit.validation import Score
 from np_widgets.problems import Problem
-from np_widgets.sessions.batches import Batches, Client, checked_executor, without_truth
+from np_widgets.sessions.batches import Batches, Client, checked_executor, parts, without_truth
 from np_widgets.sessions.checkpoint import Checkpoint
 from np_widgets.sessions.storage import fingerprint
 
@@ -34,8 +34,6 @@ MOST_MEMBERS = 100_000
 _SAMPLES, _SAMPLES_ON_GPU = 2**14, 2**20
 # Members of one thread, and samples of these: look-aheads that wait for each other take memory.
 _MOST_WAITING, _SAMPLES_WAITING = 32, 2**18
-# On somebody else's executor: so many batches at least; so no worker is idle at the end, and little is lost with one.
-_BATCHES, _MOST_IN_A_BATCH = 16, 8
 
 # The network, its growth, why it ended, seconds, and which record is the network's.
 _Outcome = tuple[HomogeneousNetwork | None, tuple[GrowthRecord, ...], Finish, float, int]
@@ -158,13 +156,13 @@ def pursue_many(
             take(index, _checked_outcome(kept.found[key]))
     left = [index for index, result in enumerate(results) if result is None]
     threads = 1 if threads is None or moved[0].device.type != "cpu" else threads
-    parts = _parts(left, moved, threads, executor is not None)
+    together = _parts(left, moved, threads, executor is not None)
     bare = {id(each): without_truth(each) for each in moved}
-    batches = [[(bare[id(moved[index])], replace(settings, seed=seeds[index])) for index in part] for part in parts]
+    batches = [[(bare[id(moved[index])], replace(settings, seed=seeds[index])) for index in part] for part in together]
     with tqdm(total=len(moved), initial=len(moved) - len(left), desc="pursuits", disable=not progress) as bar:
 
         def come(number: int, outcomes: Sequence[_Outcome]) -> None:
-            ended = dict(zip(parts[number], outcomes, strict=True))
+            ended = dict(zip(together[number], outcomes, strict=True))
             kept.keep({keys[index]: each for index, each in ended.items() if each[2].kind != "interrupted"})
             for index, outcome in ended.items():
                 take(index, outcome)
@@ -196,20 +194,12 @@ class _Shared:
         """What comes of pursuits that are computed together."""
         pursuits = [self.made(problem, own) for problem, own in batch]
         callbacks = [copy.copy(self.callback) for _ in pursuits]
-        seconds = pursue_together(pursuits, _most_together(batch[0][0]), stopped, callbacks, perf_counter)
+        seconds = pursue_together(pursuits, most_together(batch[0][0]), stopped, callbacks, perf_counter)
         for pursuit in pursuits:
             if pursuit.finished is None:
                 pursuit.cut_short()
-        return [_outcome(pursuit, spent) for pursuit, spent in zip(pursuits, seconds, strict=True)]
-
-
-def _outcome(pursuit: NeuronPursuit, seconds: float) -> _Outcome:
-    assert pursuit.finished is not None
-    growth, network = tuple(pursuit.growth), pursuit.network
-    index = pursuit.frame().iteration - 1 if growth else -1
-    if (best := best_validated(growth, pursuit.settings.score)) is not None:
-        index, network = best, pursuit.best_network
-    return network, growth, pursuit.finished, seconds, index
+        results = [PursuitResult.of(pursuit, spent) for pursuit, spent in zip(pursuits, seconds, strict=True)]
+        return [(each.network, each.growth, each.finished, each.seconds, each.index) for each in results]
 
 
 def _checked_outcome(outcome: Any) -> _Outcome:
@@ -266,7 +256,7 @@ def _moved(problems: Sequence[Problem], device: Any, dtype: torch.dtype | None) 
     return [once[id(problem)] for problem in problems]
 
 
-def _most_together(problem: Problem) -> int:
+def most_together(problem: Problem) -> int:
     """Of how many pursuits look-aheads are one batch."""
     most = _SAMPLES if problem.device.type == "cpu" else _SAMPLES_ON_GPU
     return max(1, most // problem.samples)
@@ -276,7 +266,8 @@ def _parts(left: Sequence[int], problems: Sequence[Problem], threads: int, elsew
     """The indices of those that are pursued together."""
     if not left:
         return []
-    each = min(_MOST_WAITING, _SAMPLES_WAITING // max(problems[index].samples for index in left))
-    share = -(-len(left) // (_BATCHES if elsewhere else threads))
-    each = max(1, min(each, share, _MOST_IN_A_BATCH if elsewhere else share))
+    each = max(1, min(_MOST_WAITING, _SAMPLES_WAITING // max(problems[index].samples for index in left)))
+    if elsewhere:
+        return parts(left, each)
+    each = min(each, -(-len(left) // threads))
     return [left[begin : begin + each] for begin in range(0, len(left), each)]

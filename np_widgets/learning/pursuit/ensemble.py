@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from np_widgets.learning.fixed.engine import FixedNetwork
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.one_line import one_line
 from np_widgets.learning.pursuit.engine import NeuronPursuit
@@ -18,6 +19,7 @@ from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFram
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.per_network import scalars
 from np_widgets.learning.pursuit.side_by_side import STEPS
+from np_widgets.learning.pursuit.validation import best_validated
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -55,6 +57,31 @@ class PursuitResult:
     index: int = -1
 
     __repr__ = one_line
+
+    @classmethod
+    def of(cls, engine: NeuronPursuit | FixedNetwork, seconds: float = math.nan) -> PursuitResult:
+        """That of a pursuit, or of a network of fixed widths, that has finished."""
+        growth, network, finished, settings = engine.frame().growth, engine.network, engine.finished, engine.settings
+        assert finished is not None
+        index = engine.frame().iteration - 1 if growth else -1
+        if isinstance(engine, NeuronPursuit) and (best := best_validated(growth, engine.settings.score)) is not None:
+            index, network = best, engine.best_network
+        return cls(engine.problem, settings.seed, network, growth, finished, seconds, index)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What it has come to, for a table."""
+        return {
+            "widths": self.widths,
+            "neurons": sum(self.widths),
+            "loss": self.loss,
+            "test_loss": self.test_loss,
+            "validation": self.validation,
+            "networks": len(self.growth),
+            "steps": sum(record.steps for record in self.growth),
+            "seconds": self.seconds,
+            "ended": self.finished.kind,
+        }
 
     @property
     def loss(self) -> float:
@@ -132,22 +159,7 @@ class PursuitEnsemble:
 
     def to_frame(self) -> Any:
         """A pandas DataFrame: a row for each pursuit, and what its network has come to."""
-        rows = [
-            {
-                "problem": each.problem.name,
-                "seed": each.seed,
-                "widths": each.widths,
-                "neurons": sum(each.widths),
-                "loss": each.loss,
-                "test_loss": each.test_loss,
-                "validation": each.validation,
-                "networks": len(each.growth),
-                "steps": sum(record.steps for record in each.growth),
-                "seconds": each.seconds,
-                "ended": each.finished.kind,
-            }
-            for each in self.results
-        ]
+        rows = [{"problem": each.problem.name, "seed": each.seed} | each.row for each in self.results]
         return import_module("pandas").DataFrame(rows)
 
     def growth_to_frame(self) -> Any:

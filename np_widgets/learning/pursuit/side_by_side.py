@@ -14,7 +14,7 @@ from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.minimizers.first_order import Moments, cosine
 from np_widgets.learning.passes import Passes
-from np_widgets.problems.losses import Loss
+from np_widgets.problems.losses import LOSSES, Loss
 
 STEPS = 300
 LEARNING_RATE = 7.5e-3
@@ -39,7 +39,9 @@ class Task(NamedTuple):
     def shape(self) -> tuple[object, ...]:
         """What those have in common whose groups can be joined."""
         sizes = self.targets.shape[1:], self.inputs[0].shape, self.inputs[0].device
-        return *sizes, self.loss.name, self.activation, self.steps, self.learning_rate
+        # Two losses of one's own may have one name.
+        loss = self.loss.name if type(LOSSES.get(self.loss.name)) is type(self.loss) else id(self.loss)
+        return *sizes, loss, self.activation, self.steps, self.learning_rate
 
     @classmethod
     def joined(cls, each: Sequence[Task]) -> Task:
