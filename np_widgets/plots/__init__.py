@@ -17,6 +17,7 @@ from np_widgets.plots.figures import (
     weights,
 )
 from np_widgets.plots.film import animate
+from np_widgets.plots.study import study
 
 __all__ = [
     "animate",
@@ -33,5 +34,6 @@ __all__ = [
     "plateaus",
     "saddle_overview",
     "saddle_weights",
+    "study",
     "weights",
 ]
