@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 import np_widgets as npw
@@ -39,6 +40,11 @@ def escaped() -> npw.EscapeEnsemble:
 @cache
 def pursued_many() -> npw.PursuitEnsemble:
     return npw.pursue_many([PROBLEM])
+
+
+@cache
+def studied() -> pd.DataFrame:
+    return npw.study(lambda width, seed: npw.FixedNetwork(PROBLEM, width, seed=seed, max_steps=9), {"width": [1, 2]})
 
 
 def closed(made: Any) -> Any:
@@ -84,6 +90,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "find_origin_points": lambda: npw.find_origin_points(PROBLEM),
     "load": loaded,
     "pursue_many": pursued_many,
+    "study": studied,
 }
 CLOSED = {"ComparisonWidget", "PursuitWidget", "SaddleWidget", "Session", "compare", "load"}
 MODULES = {"plots", "problems"}
@@ -128,6 +135,8 @@ def test_so_does_every_plot():
         arguments = [sources.get(name, sources["function"])]
         if name in ("function", "overview"):
             arguments.append(PROBLEM)
+        if name == "study":
+            arguments = [studied(), "width", "loss"]
         figure = getattr(npw.plots, name)(*arguments)
         assert figure.axes, name
         plt.close(figure)

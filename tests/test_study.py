@@ -38,7 +38,7 @@ def product(a: float, seed: int, b: float = 2.0) -> dict[str, Any]:
     return {"product": a * b + seed, "large": torch.tensor(a > 1), "name": f"{a}"}
 
 
-GRID = {"samples": [20, 30], "kind": ["pursuit", "small"]}
+GRID: dict[str, list[Any]] = {"samples": [20, 30], "kind": ["pursuit", "small"]}
 
 
 @pytest.fixture(scope="module")

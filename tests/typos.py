@@ -20,3 +20,4 @@ def mistakes(problem: npw.Problem, network: npw.HomogeneousNetwork) -> None:
     flow.run_to("escapes")  # type: ignore[arg-type]
     flow.reset(dynamics="flows")  # type: ignore[arg-type]
     npw.NeuronPursuitRegressor(weight_decay="automatic")  # type: ignore[arg-type]
+    npw.plots.study(None, "n", bars="error")  # type: ignore[arg-type]
