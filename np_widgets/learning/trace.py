@@ -42,8 +42,18 @@ class Trace:
 
     def arrays(self) -> tuple[Floats, Floats]:
         """The steps and the values, as new arrays."""
+        # Joining records would take longer than all else that makes a frame.
+        newest = () if self._newest is None else self._newest[:2]
+        columns = zip(("step", "value"), newest or ((), ()), strict=True)
+        steps, values = (np.append(self._points[name][: self._count], each).astype(np.float64) for name, each in columns)
+        return steps, values
+
+    def back_to(self, step: int) -> None:
+        """Forget what came after ``step``, and the last value at it."""
         points = self._all()
-        return points["step"].astype(np.float64), points["value"].copy()
+        points = points[points["step"] <= step][:-1]
+        self._newest = points[-1].item() if len(points) else None
+        self._take(points[:-1])
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""

@@ -13,7 +13,7 @@ from np_widgets.sessions.memory import new_bytes
 
 # A frame may cost a third of an advance: so one in so many costs little, however long that goes on. At the beginning
 # they are denser: few advances can be many steps.
-_LASTING_STRIDE = 16
+_LASTING_STRIDE = 32
 _MOST_EARLY = 64
 # More would not be told apart on a slider.
 _MOST_ORDINARY = 1000
@@ -74,13 +74,18 @@ class Kept:
         label = self.label or getattr(self.frame, "message", None) or f"advance {self.advance}"
         return Moment(self.number, self.advance, label, self.state is not None)
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether nothing notable happened then."""
+        return self.state is None and self.label is None
+
 
 class History:
     """The moments of a session, in bounded memory.
 
     Kept are the frames of advances and where the session stopped; with their states, where something notable happened
     (a network was trained, a neuron added, a saddle left) and before every command; and the last frame. When that
-    passes the budget, or there are more than 64 frames beside the notable ones (1,000, once only every 16th advance or
+    passes the budget, or there are more than 64 frames beside the notable ones (1,000, once only every 32nd advance or
     fewer are kept), half of the other frames go, and from then on half as many are kept: what is kept depends on
     advances, not on clocks. If the notable moments alone pass the budget, every second of their states goes, the newest
     staying, then every second of these moments; never the first moment, nor the last.
@@ -217,10 +222,12 @@ class History:
                 return
             self._set(self._kept[:-1])
         now = replace(self._now, label=label, state=state)
+        before = self._kept[-1]
         with self._lock:
             self._kept.append(now)
             self._now = now
         self._bytes += new_bytes([now], self._seen)
+        self._ordinary += before.is_ordinary and len(self._kept) > 2
         while len(self._kept) > 2 and (self._bytes > self.budget or self._ordinary > self._most):
             self._set(self._thinned())
 
@@ -275,15 +282,12 @@ class History:
     def _most(self) -> int:
         return _MOST_EARLY if self.stride < _LASTING_STRIDE else _MOST_ORDINARY
 
-    @property
-    def _ordinary(self) -> int:
-        return sum(each.state is None and each.label is None for each in self._kept[1:-1])
-
     def _set(self, kept: list[Kept]) -> None:
         self._seen: set[int] = set()
         with self._lock:
             self._kept = kept
         self._bytes = new_bytes(kept, self._seen)
+        self._ordinary = sum(each.is_ordinary for each in kept[1:-1])
 
     def _thinned(self) -> list[Kept]:
         first, *inner, last = self._kept

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from np_widgets import arguments
@@ -125,14 +126,25 @@ class Session(Background):
         done: int | None = self._call("step", count)
         return done
 
-    def add_neuron(self, layer: int | None = None, last: int | None = None) -> Any:
+    def add_neuron(
+        self,
+        layer: int | None = None,
+        last: int | None = None,
+        *,
+        candidate: int | None = None,
+        incoming: Any = None,
+        outgoing: Any = None,
+    ) -> Any:
         """Let the engine add a neuron, or one in each of the layers ``layer … last``; see the engine's ``add_neuron``.
+
+        With ``candidate`` it is that one of ``frame.candidates``, with ``incoming`` one of your own.
 
         The method returns when the engine has been told. A session that is paused or finished then runs until the
         neuron is there and trained, and pauses again; :meth:`wait` waits for that. :meth:`pause` and :meth:`step` end
         it early, but what was asked for stays asked for: the next :meth:`resume` or :meth:`step` goes on with it.
         """
-        return self.apply("add_neuron", layer=layer, **({} if last is None else {"last": last}))
+        more = {"last": last, "candidate": candidate, "incoming": _plain(incoming), "outgoing": _plain(outgoing)}
+        return self.apply("add_neuron", layer=layer, **{name: each for name, each in more.items() if each is not None})
 
     def set_minimizer(self, name: str) -> Any:
         """Let the engine go on with another minimizer; see the engine's ``set_minimizer``."""
@@ -252,6 +264,11 @@ class Session(Background):
             If the engine has no such action.
         """
         return self._call("apply", action, *args, **kwargs)
+
+
+def _plain(weights: Any) -> Any:
+    """Weights as the numbers that code can be written with."""
+    return tuple(weights.tolist()) if isinstance(weights, (np.ndarray, torch.Tensor)) and weights.ndim == 1 else weights
 
 
 def load(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -99,41 +100,48 @@ def look_back(session: npw.Session) -> None:
         widget.go_to(chance.choice(moments))
         widget.catch_up()
         took.append(time.perf_counter() - began)
-    print(f"a moment is shown within {1e3 * np.median(took):.0f} ms (p95 {1e3 * np.quantile(took, 0.95):.0f} ms)", flush=True)
+    print(
+        f"a moment is shown within {1e3 * np.median(took):.0f} ms (p95 {1e3 * np.quantile(took, 0.95):.0f} ms)",
+        flush=True,
+    )
     widget.close()
+
+
+def recording_share(seed: int) -> float:
+    """Which share of the time recording takes, of the authors' example after the first 3,000 advances."""
+    pursuit = npw.NeuronPursuit(kumar_haupt(), method="paper", seed=seed, max_steps=20_000, target_loss=1e-12)
+    with npw.Session(pursuit) as session:
+        session.step(3000)
+        worker, history = session._worker, session.history
+        spent = {"all": 0.0, "recording": 0.0}
+        frame, keep, advance = pursuit.frame, history.keep, worker._advance
+
+        def timed(function: Any, name: str) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                began = time.thread_time()
+                try:
+                    return function(*args, **kwargs)
+                finally:
+                    spent[name] += time.thread_time() - began
+
+            return call
+
+        def kept() -> Any:
+            # Frames for the present are made ten times a second, with or without a history.
+            return timed(frame, "recording" if history.is_due else "all")()
+
+        pursuit.frame = kept  # type: ignore[method-assign]
+        history.keep = timed(keep, "recording")  # type: ignore[method-assign]
+        worker._advance = timed(advance, "all")  # type: ignore[method-assign]
+        session.step(3000)
+        del pursuit.frame
+        print(f"  stride {history.stride}, {1e6 * spent['all'] / 3000:.0f} µs an advance")
+        return spent["recording"] / spent["all"]
 
 
 def pursuit_costs() -> None:
     """Of the authors' example: recording beside advancing, and going on from an addition."""
-    shares = []
-    for seed in range(3):
-        pursuit = npw.NeuronPursuit(kumar_haupt(), method="paper", seed=seed, max_steps=20_000, target_loss=1e-12)
-        with npw.Session(pursuit) as session:
-            session.step(3000)
-            worker, history = session._worker, session.history
-            spent = {"all": 0.0, "recording": 0.0}
-            frame, keep, advance = pursuit.frame, history.keep, worker._advance
-
-            def timed(function: Any, name: str) -> Any:
-                def call(*args: Any, **kwargs: Any) -> Any:
-                    began = time.thread_time()
-                    try:
-                        return function(*args, **kwargs)
-                    finally:
-                        spent[name] += time.thread_time() - began
-
-                return call
-
-            def kept() -> Any:
-                # Frames for the present are made ten times a second, with or without a history.
-                return timed(frame, "recording" if history.is_due else "all")()
-
-            pursuit.frame = kept  # type: ignore[method-assign]
-            history.keep = timed(keep, "recording")  # type: ignore[method-assign]
-            worker._advance = timed(advance, "all")  # type: ignore[method-assign]
-            session.step(3000)
-            del pursuit.frame
-            shares.append(spent["recording"] / spent["all"])
+    shares = [recording_share(seed) for seed in range(3)]
     print(f"recording takes {100 * np.median(shares):.2f} % of the time (after the first 3,000 advances)", flush=True)
     took = []
     with npw.Session(npw.NeuronPursuit(kumar_haupt())) as session:
@@ -161,4 +169,6 @@ def many() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parts = [globals()[name] for name in sys.argv[1:]] or [main]
+    for part in parts:
+        part()

@@ -16,6 +16,7 @@ from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.predicting import Predicts
+from np_widgets.learning.pursuit.chosen import own_neuron
 from np_widgets.learning.pursuit.frame import frame_of, phase_of
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame, best_on_test, named_layers
 from np_widgets.learning.pursuit.look_ahead import LookAhead
@@ -262,7 +263,15 @@ class NeuronPursuit(Predicts, Engine):
         return self.finished
 
     @all_or_nothing
-    def add_neuron(self, layer: int | None = None, last: int | None = None) -> None:
+    def add_neuron(
+        self,
+        layer: int | None = None,
+        last: int | None = None,
+        *,
+        candidate: int | None = None,
+        incoming: Any = None,
+        outgoing: Any = None,
+    ) -> None:
         """Ask for the best neuron, or the best path of neurons, now, whatever the state of the training.
 
         It is added, however many were before, to the network as it stands, with ``method="fast"`` to the lowest that
@@ -277,15 +286,40 @@ class NeuronPursuit(Predicts, Engine):
             use.
         last
             A path of one neuron in each of the layers ``layer … last``; None for a single neuron.
+        candidate
+            Instead of the best the one of this index in the frame's ``candidates``, which are what the last search
+            found: added at once to the network that was searched. If another one of that search was added and trained
+            meanwhile, this one takes its place, and that training is forgotten.
+        incoming, outgoing
+            Instead of the best a neuron of your own for ``layer``, with weights of these directions, of shape
+            ``(k_{l-1},)`` and ``(k_{l+1},)``: their norms are chosen like those of a neuron that was found. Without
+            ``outgoing`` those that are best for ``incoming``. A search comes first, so that the frame says how its NCF
+            value compares with the best.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no such layer.
+            If there is no such layer or candidate, weights do not fit, or arguments do not go together.
         RuntimeError
-            If there is no network yet.
+            If there is no network yet, or for a neuron of your own if others that were asked for are still to come.
         """
         paths = None
+        if candidate is not None:
+            if any(each is not None for each in (layer, last, incoming, outgoing)):
+                raise TypeError("candidate must be the only argument: it says layer and weights")
+            candidates = self._loop.candidates
+            if not candidates:
+                raise ValueError(f"candidate must be None before a search has found any, got {candidate!r}")
+            candidate = arguments.whole("candidate", candidate, 0, len(candidates) - 1)
+            if not candidates[candidate].factors:
+                raise ValueError(f"candidate {candidate} has no weights any more: there were too many to keep them all")
+            with torch.no_grad():
+                self._loop.take(candidate)
+            return
+        if incoming is None and outgoing is not None:
+            raise TypeError("outgoing must come with incoming")
+        if incoming is not None and (layer is None or last is not None):
+            raise TypeError("incoming must come with layer, and without last: it is of a single neuron")
         if layer is not None:
             layer = arguments.whole("layer", layer, 1, self.settings.hidden_layers)
             last = layer if last is None else arguments.whole("last", last, layer, self.settings.hidden_layers)
@@ -295,7 +329,12 @@ class NeuronPursuit(Predicts, Engine):
         if self._loop.training is None:
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
         with torch.no_grad():
-            self._loop.ask_for(paths)
+            own = None
+            if incoming is not None:
+                if self._loop.now.requests:
+                    raise RuntimeError("a neuron of your own fits the network as it stands: first those asked for")
+                own = own_neuron(self._loop.training.network, self.problem, layer, incoming, outgoing)
+            self._loop.ask_for(paths, own)
 
     @all_or_nothing
     def cut_short(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from np_widgets.learning.pursuit.growth import PursuitFrame, judged
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.pursuit.loop import Loop
 
 
@@ -21,9 +21,6 @@ def frame_of(loop: Loop) -> PursuitFrame:
     steps, losses = loop.trace.arrays()
     weights = () if training is None else training.network.weights
     minimizer = None if training is None else training.minimizer
-    candidates = now.candidates if loop.searching is None else loop.searching.candidates
-    if training is not None and training.looks_ahead:
-        candidates = judged(candidates, training.looked_at)
     return PursuitFrame(
         phase=phase_of(loop),
         iteration=loop.iteration,
@@ -41,7 +38,7 @@ def frame_of(loop: Loop) -> PursuitFrame:
         trace_steps=steps,
         trace_losses=losses,
         growth=now.growth,
-        candidates=candidates,
+        candidates=loop.candidates,
         taken=None if loop.searching is not None else now.taken,
         finished=now.finished,
         hidden_layers=settings.hidden_layers,
@@ -58,7 +55,23 @@ def _message(loop: Loop) -> str:
     under_way = loop.searching or loop.training
     if under_way is None:
         return "Ready: nothing has been computed yet."
-    return f"Network {loop.iteration}: {under_way.message}" if loop.iteration else under_way.message
+    said = f"{under_way.message}{_of_own(loop)}"
+    return f"Network {loop.iteration}: {said}" if loop.iteration else said
+
+
+def _of_own(loop: Loop) -> str:
+    """How a neuron of the user's own compares."""
+    now = loop.now
+    if now.own is not None:
+        return " Yours is added then."
+    if loop.searching is not None or loop.training is None or not now.candidates:
+        return ""
+    mine = now.candidates[loop.training.start.candidate]
+    if not mine.own:
+        return ""
+    others = [each.value for each in now.candidates if not each.own and each.layer == each.last]
+    best = f"the best is {max(others):.3g}" if others else "no other was found"
+    return f" Your neuron has the NCF value {mine.value:.3g}, {best}."
 
 
 def _progress(loop: Loop) -> float | None:

@@ -44,6 +44,8 @@ class Candidate:
         the candidate was not tried.
     last
         The last hidden layer that would get a neuron; :attr:`layer` for a single neuron.
+    own
+        Whether it is a neuron of the user's own, and no KKT point that a search found.
     factors
         The weights at which N has its value: incoming ``(1, k_{l-1})``, of a path each inner ``(1, 1)``, and outgoing
         ``(k_{m+1}, 1)``. Empty for the weakest of many candidates with many weights.
@@ -59,6 +61,7 @@ class Candidate:
     penalty: float | None = None
     unseen: bool = False
     last: int = 0
+    own: bool = False
     factors: tuple[Floats, ...] = field(default=(), compare=False, repr=False)
     network: tuple[Floats, ...] = field(default=(), compare=False, repr=False)
 

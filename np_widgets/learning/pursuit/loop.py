@@ -12,6 +12,7 @@ from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit import rules
+from np_widgets.learning.pursuit.chosen import Own, network_of, own_neuron, point_of
 from np_widgets.learning.pursuit.growth import Candidate, Finish, GrowthRecord, judged
 from np_widgets.learning.pursuit.next_network import NextNetwork
 from np_widgets.learning.pursuit.searching import Maxima, Searching, families, joined
@@ -36,6 +37,7 @@ class Now(NamedTuple):
     largest_value: float = 0.0  # of the NCF, that the last search that came to its end has found
     rises_seen: int = 0  # how many networks there were when the user went on after a rise, or the end of patience
     best: tuple[Tensor, ...] = ()  # the weights of the network that did best on the validation set
+    own: Own | None = None  # the neuron that the first request is for, where that is the user's
 
 
 _THREE = tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None]
@@ -44,6 +46,7 @@ _ENTRIES = get_type_hints(Now) | {
     "settings": dict[str, Any],
     "largest_value": states.finite_number,
     "rises_seen": states.whole,
+    "own": tuple[int, Tensor, Tensor] | None,
     "trace": dict[str, Any],
     "trainings": _THREE,
     "searching": tuple[int, tuple[tuple[int, int], ...], bool, bool] | None,
@@ -109,15 +112,32 @@ class Loop:
         elif self.searching is None and not self.is_training and (self.training is not None or self.now.exhausted):
             self._decide()
 
-    def ask_for(self, paths: tuple[Path, ...] | None) -> None:
-        """Add the best of these paths now, or after what was asked for before; None for what is due anyway."""
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What the last search found, or has found so far, with what the look-ahead knows of it by now."""
+        if self.searching is not None:
+            return self.searching.candidates
+        training = self.training
+        if training is None or not training.looks_ahead:
+            return self.now.candidates
+        return judged(self.now.candidates, training.looked_at)
+
+    def ask_for(self, paths: tuple[Path, ...] | None, own: Own | None = None) -> None:
+        """Add the best of these paths now, or after what was asked for before; None for what is due anyway.
+
+        A neuron of the user's own is added after a search for the best single ones, to be compared with those.
+        """
         searching, waiting = self.searching, bool(self.now.requests)
         adopted = None if waiting or searching is None or searching.at_origin else searching
-        if paths is None:
-            due = families(self.settings)
+        due = families(self.settings)
+        if own is not None:
+            paths = due[0]
+        elif paths is None:
             paths = adopted.paths if adopted is not None and adopted.paths in due else due[0]
         if not waiting and (adopted is None or adopted.paths != paths):
-            self.end_training("a neuron was asked for")
+            if self.training is not None and self.is_training:
+                self.end_training("a neuron was asked for")
+                own = own and own.without(self.training.removed)
             self.searching = self._search(paths)
         self.aside = None
         self._note(
@@ -125,13 +145,45 @@ class Loop:
             rises_seen=len(self.now.growth),
             additions_left=max(self.now.additions_left - 1, 0),
             finished=None,
+            own=own or self.now.own,
         )
+
+    def take(self, index: int) -> None:
+        """Add this candidate to the network that was searched, in the place of the one that came from that search."""
+        settings, search, training, now = self.settings, self.searching, self.training, self.now
+        candidates = self.candidates
+        chosen = candidates[index]
+        replaced = None
+        if search is None and training is not None and (now.taken is not None or training.looks_ahead):
+            replaced = self.aside or training
+            if replaced.stopped is not None:
+                self._note(growth=now.growth[:-1])
+        if search is None:
+            network = network_of(chosen, self.problem, settings.power, settings.leak)
+            paths = ((max(chosen.layer, 1), chosen.last),)
+            search = Searching(self.problem, settings, network, paths, self._seed)
+        found = search.grown(point_of(chosen, self.problem, settings.power), index)
+        ceiling = replaced.ceiling if replaced is not None else self._ceiling
+        if replaced is None:
+            self.previous = training if settings.stop_when_test_rises else None
+        counted = replaced is not None or bool(now.requests) or search.at_origin
+        self._note(
+            candidates=candidates,
+            requests=now.requests or (search.paths,),
+            additions_left=now.additions_left if counted else max(now.additions_left - 1, 0),
+            rises_seen=len(self.now.growth),
+            finished=None,
+        )
+        self.aside = None
+        if replaced is not None:
+            self.trace.back_to(sum(record.steps for record in self.now.growth))
+        self._train([found], ceiling)
 
     def cut_short(self) -> None:
         """End here, with the network as it stands on the record."""
         self.end_training("interrupted")
         self.searching = None
-        self._note(requests=())
+        self._note(requests=(), own=None)
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -176,6 +228,10 @@ class Loop:
         loop.training, loop.previous, loop.aside = (
             None if saved is None else Training.restored(problem, loop.settings, saved) for saved in state["trainings"]
         )
+        if state["own"] is not None:
+            if loop.training is None or state["searching"] is None:
+                raise ValueError("state['own'] must be None where no neuron is searched for")
+            loop._note(own=own_neuron(loop.training.network, problem, *state["own"]))
         if state["searching"] is not None:
             loop.searching = loop._restored_search(state["searching"], None if before is None else before.searching)
         return loop
@@ -216,9 +272,15 @@ class Loop:
         search.advance()
         if not search.finished:
             return
-        found = search.outcome()
-        way_on = search.way_on(found)
-        self._note(candidates=search.candidates, taken=None, maxima=joined(self.now.maxima, search.maxima))
+        own, candidates = self.now.own, search.candidates
+        if own is None:
+            found = search.outcome()
+            way_on = search.way_on(found)
+        else:
+            mine, point = search.own(own)
+            candidates, way_on = (*candidates, mine), None
+            found = [search.grown(point, len(candidates) - 1)]
+        self._note(candidates=candidates, taken=None, maxima=joined(self.now.maxima, search.maxima))
         if way_on is not None:
             self.searching = self._search(*way_on)
             return
@@ -227,14 +289,23 @@ class Loop:
             self.searching = None
             self._nothing_found(search.paths)
             return
-        before = math.inf if self.training is None else self.training.end_objective
-        training = Training(self.problem, self.settings, found, self._seed, ceiling=before)
+        spent, ceiling = not search.at_origin and not self.now.requests, self._ceiling
         self.previous = self.training if self.settings.stop_when_test_rises else None
-        self.training, self.searching = training, None
-        spent = not search.at_origin and not self.now.requests
-        self._note(exhausted=(), maxima=None, additions_left=self.now.additions_left - spent)
-        self._follow(training)
-        self.trace.add(self.total_steps, training.loss, lasting=True)
+        self._note(additions_left=self.now.additions_left - spent)
+        self._train(found, ceiling)
+
+    @property
+    def _ceiling(self) -> float:
+        """Above which the objective of the next network may not come to lie."""
+        return math.inf if self.training is None else self.training.end_objective
+
+    def _train(self, found: list[NextNetwork], ceiling: float) -> None:
+        """Train the most promising of these networks."""
+        self.training = Training(self.problem, self.settings, found, self._seed, ceiling=ceiling)
+        self.searching = None
+        self._note(exhausted=(), maxima=None, own=None)
+        self._follow(self.training)
+        self.trace.add(self.total_steps, self.training.loss, lasting=True)
 
     def _nothing_found(self, paths: tuple[Path, ...]) -> None:
         asked, requests = self.now.requests[:1], self.now.requests[1:]

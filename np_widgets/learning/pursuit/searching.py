@@ -18,6 +18,7 @@ from np_widgets.learning.correlation.points import one_sided_terms
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.pursuit.chosen import Own
 from np_widgets.learning.pursuit.duality import gap_of, has_bound
 from np_widgets.learning.pursuit.growth import Candidate
 from np_widgets.learning.pursuit.next_network import NextNetwork
@@ -242,6 +243,16 @@ class Searching:
         # With a price on weights a small neuron has to be worth it, and a small path never is.
         lowest = self._on_ray(point)
         return (self._settings.scale, lowest[1]) if lowest is not None and point.degree == 2 else lowest
+
+    def own(self, own: Own) -> tuple[Candidate, KKTPoint]:
+        """A user's neuron beside those that were found: as a candidate, and as a point to go along the ray of."""
+        point = own.at(self._network, self._problem, unseen=self._settings.method != "paper")
+        found = Candidate(own.layer, point.value, point.residual, unseen=point.unseen, own=True)
+        return replace(found, factors=_arrays(point.weights), network=_arrays(self._network.weights)), point
+
+    def grown(self, point: KKTPoint, index: int) -> NextNetwork:
+        """The network with a point that a user has chosen: a little of it where it lowers the loss nowhere."""
+        return self._grown(point, index, *(self._lowest(point) or (self._settings.scale, math.inf)))
 
     def _grown(self, point: KKTPoint, index: int, scale: float, loss: float) -> NextNetwork:
         inner = [scale * weight for weight in point.inner]

@@ -65,7 +65,7 @@ class Training:
         self._candidates, self._seed = tuple(candidates), seed
         # The objective of the network before. A search may look at some of the samples only: where its best network
         # lies above this on all of them, the new neuron starts without outgoing weights, so that the loss never rises.
-        self._ceiling, self._decay = ceiling, settings.weight_decay
+        self.ceiling, self._decay = ceiling, settings.weight_decay
         self.removed: tuple[tuple[int, int], ...] = ()
         self._paper = settings.method == "paper"
         self._target_loss = target_in_force(problem, settings.target_loss)
@@ -129,7 +129,7 @@ class Training:
     @property
     def end_loss(self) -> float:
         """The loss of a network that has been trained: a silent neuron changes nothing but, perhaps, the last digit."""
-        return min(self.loss, self._ceiling) if self.start.silent and self._decay == 0 else self.loss
+        return min(self.loss, self.ceiling) if self.start.silent and self._decay == 0 else self.loss
 
     @property
     def end_objective(self) -> float:
@@ -139,7 +139,7 @@ class Training:
     @property
     def was_of_no_use(self) -> bool:
         """Whether a neuron that started silently has not lowered the loss."""
-        return self.start.silent and self.objective >= self._ceiling * (1 - _USELESS_DECREASE)
+        return self.start.silent and self.objective >= self.ceiling * (1 - _USELESS_DECREASE)
 
     @property
     def network(self) -> HomogeneousNetwork:
@@ -266,7 +266,7 @@ class Training:
     def _lowest(self, *networks: HomogeneousNetwork) -> HomogeneousNetwork:
         """The lowest of these; the network before with a silent neuron more if all of them lie above it."""
         loss, index = min((self._objective_of(network), index) for index, network in enumerate(networks))
-        if loss <= self._ceiling or self.start.silent:
+        if loss <= self.ceiling or self.start.silent:
             return networks[index]
         self.start = self.start.silenced(free=self._decay == 0)
         return self.start.network
@@ -310,7 +310,7 @@ class Training:
         return {
             "candidates": [each.state() for each in self._candidates],
             "seed": self._seed,
-            "ceiling": self._ceiling,
+            "ceiling": self.ceiling,
             "start_loss": self._start_loss,
             "steps": self.steps,
             "stopped": self.stopped,
