@@ -43,9 +43,11 @@ class Trace:
     def arrays(self) -> tuple[Floats, Floats]:
         """The steps and the values, as new arrays."""
         # Joining records would take longer than all else that makes a frame.
-        newest = () if self._newest is None else self._newest[:2]
-        columns = zip(("step", "value"), newest or ((), ()), strict=True)
-        steps, values = (np.append(self._points[name][: self._count], each).astype(np.float64) for name, each in columns)
+        newest = [] if self._newest is None else [self._newest[:2]]
+        steps, values = np.empty((2, self._count + len(newest)))
+        for index, (name, column) in enumerate((("step", steps), ("value", values))):
+            column[: self._count] = self._points[name][: self._count]
+            column[self._count :] = [each[index] for each in newest]
         return steps, values
 
     def back_to(self, step: int) -> None:
