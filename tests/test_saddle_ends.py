@@ -146,7 +146,7 @@ def test_several_neurons_together_leave_by_a_law_of_higher_degree():
 
 
 def test_a_flow_that_nothing_leaves_is_given_up_after_so_many_steps(monkeypatch):
-    monkeypatch.setattr("np_widgets.learning.saddles.passage._MOST_STEPS_WITHOUT_KKT_POINT", 20)
+    monkeypatch.setattr("np_widgets.learning.saddles.patience._MOST_STEPS_WITHOUT_KKT_POINT", 20)
     network, problem = saddles.deep_linear_saddle()
     flow = npw.SaddleFlow(network, problem, 1, 1e-6, starts=3)
     flow.aim("escape")
@@ -268,7 +268,7 @@ def test_descent_that_does_not_follow_the_flow_says_so(monkeypatch, step):
 
 def test_an_escape_that_is_no_flow_is_called_so(monkeypatch):
     # Whatever drift counts as too large.
-    monkeypatch.setattr("np_widgets.learning.saddles.passage._NO_FLOW", 1e-9)
+    monkeypatch.setattr("np_widgets.learning.saddles.wording._NO_FLOW", 1e-9)
     flow = saddles.small_flow(scale=1e-2, dynamics="descent", step_size=0.1)
     reason = flow.run_to("escape")
     (event,) = (event for event in flow.events if event.kind == "escaped")
@@ -282,7 +282,7 @@ def test_an_escape_that_is_no_flow_is_called_so(monkeypatch):
 @pytest.mark.parametrize("make", [saddles.fitted, saddles.best_linear_fit])
 @pytest.mark.parametrize("dynamics", ["flow", "descent"])
 def test_at_rest_a_flow_does_not_go_on_for_a_time_that_never_comes(monkeypatch, make, dynamics):
-    monkeypatch.setattr("np_widgets.learning.saddles.passage._STEPS_AT_REST", 200)
+    monkeypatch.setattr("np_widgets.learning.saddles.patience._STEPS_AT_REST", 200)
     network, problem = make()
     flow = npw.SaddleFlow(network, problem, 2, 1e-3, starts=4, dynamics=dynamics, step_size=0.1)
     flow.aim(1e12)
@@ -301,8 +301,8 @@ def test_at_rest_a_flow_does_not_go_on_for_a_time_that_never_comes(monkeypatch, 
 
 def test_where_a_neuron_still_grows_a_flow_is_not_at_rest(monkeypatch):
     # Given up long before it escapes, it goes on all the same; all that moves is smaller than any tolerance.
-    monkeypatch.setattr("np_widgets.learning.saddles.passage._OVERDUE", 0.01)
-    monkeypatch.setattr("np_widgets.learning.saddles.passage._STEPS_AT_REST", 1)
+    monkeypatch.setattr("np_widgets.learning.saddles.patience._OVERDUE", 0.01)
+    monkeypatch.setattr("np_widgets.learning.saddles.patience._STEPS_AT_REST", 1)
     monkeypatch.setattr("np_widgets.learning.saddles.passage._MOST_STEPS_PER_QUANTUM", 1)
     x = math.sqrt(30) * np.linalg.qr(np.random.default_rng(0).standard_normal((30, 2)))[0]
     network = npw.HomogeneousNetwork([[[2.0**0.5, 0.0]], [[2.0**0.5], [0.0]]], leak=1.0)

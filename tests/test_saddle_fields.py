@@ -34,6 +34,10 @@ def neuron_fields(network, problem):
     return {layer: signals.field(layer, layer, profile, unseen=True) for layer in range(1, network.hidden_layers + 1)}
 
 
+def flow_of(layout, flags, fields):
+    return CorrelationFlow([(field, *layout.positions(flags, layer)) for layer, field in fields.items()], 0.0)
+
+
 def network_of(sizes, power, leak, seed=0):
     weights = [normal(seed + layer, sizes[layer + 1], sizes[layer]) for layer in range(len(sizes) - 1)]
     return npw.HomogeneousNetwork(weights, power=power, leak=leak)
@@ -104,7 +108,7 @@ def dormant_case(power, leak, seed=0):
 def test_the_flow_of_the_ncf_is_its_gradient_by_the_dormant_weights(power, leak):
     active, layout, flags, theta = dormant_case(power, leak)
     problem = npw.Problem(normal(8, 30, 4), normal(9, 30, 2))
-    flow = CorrelationFlow(layout, flags, neuron_fields(active, problem), 0.0)
+    flow = flow_of(layout, flags, neuron_fields(active, problem))
     assert len(flow.positions) == len(set(flow.positions.tolist())) == 3 * (4 + 3) + 2 * (2 + 2)
     forward = active.forward(problem.inputs)
     signals = active.signals(forward, problem.loss.residual(forward.output, problem.targets))
@@ -123,7 +127,7 @@ def test_the_flow_of_the_ncf_is_its_gradient_by_the_dormant_weights(power, leak)
 def test_the_flow_of_the_ncf_is_the_gradient_flow_of_the_whole_network_to_leading_order(scale):
     active, layout, flags, theta = dormant_case(1, 0.3)
     problem = npw.Problem(normal(8, 30, 4), normal(9, 30, 2))
-    flow = CorrelationFlow(layout, flags, neuron_fields(active, problem), 0.0)
+    flow = flow_of(layout, flags, neuron_fields(active, problem))
     whole = scale * theta
     for matrix, weight in zip(layout.matrices(whole), active.weights, strict=True):
         matrix[: weight.shape[0], : weight.shape[1]] = weight

@@ -77,7 +77,7 @@ def _with_what_went_before(lines: list[str], fresh: Engine, origin: dict[str, An
 
 
 def _flow(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
-    network, activation, settings = own["_network"], own["_activation"], origin["settings"]
+    network, activation, settings = origin["ground"].network, own["_activation"], origin["settings"]
     given = [f"dormant={_literal(settings.dormant)}"]
     given += _changed(settings, SaddleSettings(settings.dormant))
     if network is None:

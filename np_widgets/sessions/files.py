@@ -19,7 +19,7 @@ from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.learning.saddles.minimum import Stationarity
+from np_widgets.learning.saddles.minimum import Ground
 from np_widgets.problems import Problem
 from np_widgets.sessions.commands import actions
 from np_widgets.sessions.history import Done, History, Kept
@@ -27,11 +27,9 @@ from np_widgets.sessions.storage import FileError, store, stored
 
 _FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame, "FixedNetwork": PursuitFrame}
 _OF_A_FLOW = {
-    "_network": HomogeneousNetwork | None,
+    "_given": Ground,
     "_activation": Activation,
-    "_escape_norm": states.finite_number,
-    "_curvature": states.finite_number,
-    "stationarity": Stationarity | None,
+    "_tolerances": tuple[float, float],
 }
 # What engines have beside the problem and their state.
 _OWN: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.growth import Finish, PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.learning.saddles.minimum import Stationarity
+from np_widgets.learning.saddles.minimum import Ground
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.problems import Problem
@@ -25,7 +25,7 @@ from np_widgets.problems.losses import LOSSES
 from np_widgets.problems.standardization import Scaling
 from np_widgets.sessions.code import is_recipe
 
-_ROOTS = (PursuitFrame, SaddleFrame, Stationarity, Now, SaddleSettings, Finish, Display, Scaling, Activation)
+_ROOTS = (PursuitFrame, SaddleFrame, Ground, Now, SaddleSettings, Finish, Display, Scaling, Activation)
 _PLAIN = (bool, int, float, str, type(None))
 Arrays = dict[str, NDArray[Any]]
 

@@ -106,9 +106,8 @@ class Escapes:
     ) -> Escapes:
         """At a saddle, checked and searched; ``until`` None is ten times the time that is predicted for one start."""
         dormant_counts(settings.dormant, network)
-        network, problem, found = at_minimum(
-            network, fitting(network, problem), polish, report=report, weight_decay=settings.weight_decay
-        )
+        problem = fitting(network, problem).to(dtype=torch.float64)
+        network, found = at_minimum(network, problem, polish, report=report, weight_decay=settings.weight_decay)
         first = start_near(network, problem, network.activation, settings)
         check_start(first, settings, found.curvatures.largest, ESCAPED * found.weight_norm)
         with torch.no_grad(), own_torch_threads(1):
@@ -191,23 +190,15 @@ class _Batch:
 
     def _arrival(self, theta: Floats) -> tuple[int, int, int, float]:
         """The largest dormant neuron's layer and index, the KKT point nearest to its direction, and the cosine."""
-        incoming, outgoing = self._layout.squares(theta)
-        norms = dict(zip(self._layout.neurons, incoming + outgoing, strict=True))
-        cosines = self._saddle.cosines(theta, self.destinations)
-        layer, index = max(cosines, key=lambda each: float(norms[each]))
-        own = np.nan_to_num(cosines[layer, index], nan=-1.0)
+        norms = np.where(self._saddle.directions.dormant, self._layout.norms(theta), -1.0)
+        largest = int(norms.argmax())
+        own = np.nan_to_num(self._saddle.directions.cosines(theta, self.destinations)[largest], nan=-1.0)
         nearest = int(own.argmax())
-        return layer, index, nearest, float(own[nearest])
+        return (*self._layout.neurons[largest], nearest, float(own[nearest]))
 
 
 class BatchGradient:
-    """``−∇𝓛`` of several networks of one architecture, whose weights follow one another in one vector.
-
-    Parameters
-    ----------
-    objective
-        The training loss of one of them.
-    """
+    """``−∇𝓛`` of several networks of the objective's architecture, whose weights follow one another in one vector."""
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective

@@ -11,72 +11,48 @@ from numpy.typing import NDArray
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation.field import Field
 from np_widgets.learning.objective import Objective
-from np_widgets.learning.saddles.layout import Flags, Layout
+from np_widgets.learning.saddles.layout import Positions
 
 Floats = NDArray[np.float64]
 
 
 class CorrelationFlow:
-    """The flow of the NCF alone: ``d(a, b)/dt = ∇N(a, b) − λ(a, b)`` for every dormant neuron.
+    """``d(a, b)/dt = ∇N(a, b) − λ(a, b)`` of dormant neurons, whose layers are each a field and where weights lie.
 
-    Parameters
-    ----------
-    layout
-        Of the whole network.
-    active
-        Of each hidden layer, which neurons are active.
-    fields
-        Of each hidden layer.
-    decay
-        λ, the price on weights.
-
-    Attributes
-    ----------
-    positions
-        Which weights flow, as places in the vector of all weights; a state of the flow is a vector of these, ``(Q,)``.
+    ``positions`` are those of all weights that flow, in the vector of all; a state is a vector of these, ``(Q,)``.
     """
 
-    def __init__(self, layout: Layout, active: Sequence[Flags], fields: dict[int, Field], decay: float) -> None:
+    def __init__(self, layers: Sequence[tuple[Field, Positions, Positions]], decay: float) -> None:
         self._decay = decay
-        self._parts: list[tuple[Field, tuple[int, ...], tuple[int, ...]]] = []
-        places: list[NDArray[np.intp]] = []
-        for layer, field in fields.items():
-            incoming, outgoing = layout.positions(active, layer)
-            if len(incoming):
-                self._parts.append((field, incoming.shape, outgoing.shape))
-                places += [incoming.reshape(-1), outgoing.reshape(-1)]
-        self.positions = np.concatenate(places) if places else np.zeros(0, np.intp)
+        self._layers = [(field, incoming.shape, outgoing.shape) for field, incoming, outgoing in layers]
+        places = [each.reshape(-1) for _, *both in layers for each in both]
+        self.positions = np.concatenate([np.zeros(0, np.intp), *places])
 
     def __call__(self, y: Floats) -> Floats:
         """``∇N − λy`` of all neurons, of shape ``(Q,)``."""
         flow, start = np.empty_like(y), 0
-        for field, incoming, outgoing in self._parts:
+        for field, incoming, outgoing in self._layers:
             middle, end = start + int(np.prod(incoming)), start + int(np.prod(incoming)) + int(np.prod(outgoing))
-            b, a = y[start:middle].reshape(incoming), y[middle:end].reshape(outgoing)
-            by_incoming, by_outgoing = field.gradient(b, a)
+            by_incoming, by_outgoing = field.gradient(
+                y[start:middle].reshape(incoming), y[middle:end].reshape(outgoing)
+            )
             flow[start:middle], flow[middle:end] = by_incoming.reshape(-1), by_outgoing.reshape(-1)
             start = end
         return flow - self._decay * y if self._decay else flow
 
 
 class JointFlow:
-    """The flow ``dw/dt = ∇N − λw`` of an NCF of several layers' neurons together, ``N = (1/n) Σ_i s_iᵀ H(h_i; w)``.
+    """``dw/dt = ∇N − λw`` of an NCF of several layers' neurons together, ``N = (1/n) Σ_i s_iᵀ H(h_i; w)``.
 
-    At the origin that is all neurons, ``h`` the inputs and ``s`` the residual; at another saddle those of a path.
-
-    Parameters
-    ----------
-    objective
-        Of the network H of these neurons on its inputs ``h`` and targets. At weights zero the residual is ``s``.
-    positions
-        Where its weights are among all weights.
+    At the origin that is all neurons, ``h`` the inputs and ``s`` the residual; at another saddle those of a path. The
+    objective is that of the network H of these neurons on inputs ``h`` and targets that leave the residual ``s`` at
+    weights zero; ``positions`` are where its weights are among all weights.
     """
 
-    def __init__(self, objective: Objective, positions: NDArray[np.intp]) -> None:
+    def __init__(self, objective: Objective, positions: Positions) -> None:
         problem = objective.problem
-        self._objective = objective
         zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
-        self._residual = problem.loss.residual(zero, problem.targets)
+        self._objective, self._residual = objective, problem.loss.residual(zero, problem.targets)
         self.positions = positions
 
     def __call__(self, y: Floats) -> Floats:

@@ -23,15 +23,16 @@ from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, Sad
 from np_widgets.learning.saddles.minimum import (
     CURVATURE_TOLERANCE,
     GRADIENT_TOLERANCE,
+    Ground,
     Report,
     Stationarity,
     at_minimum,
     reporting,
 )
 from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Goal, Now, require_fit
+from np_widgets.learning.saddles.origin import rough_origin_ray
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.recording import Sample
-from np_widgets.learning.saddles.saddle import rough_origin_ray
 from np_widgets.learning.saddles.settings import (
     ESCAPED,
     HIDDEN_LAYERS,
@@ -161,8 +162,10 @@ class SaddleFlow(Engine):
         progress: bool | Report = False,
     ) -> None:
         polish = arguments.flag("polish", polish)
-        gradient_tolerance = arguments.real("gradient_tolerance", gradient_tolerance, least=0)
-        curvature_tolerance = arguments.real("curvature_tolerance", curvature_tolerance, least=0)
+        self._tolerances = (
+            arguments.real("gradient_tolerance", gradient_tolerance, least=0),
+            arguments.real("curvature_tolerance", curvature_tolerance, least=0),
+        )
         if network is None:
             if not isinstance(problem, Problem):
                 raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -170,7 +173,6 @@ class SaddleFlow(Engine):
             layers = HIDDEN_LAYERS
             if hidden_layers is not None:
                 layers = arguments.whole("hidden_layers", hidden_layers, 1, MOST_HIDDEN_LAYERS)
-            problem = problem.to(dtype=torch.float64)
             require_representable(problem, activation.power, layers)
         else:
             if power is not None or leak is not None or hidden_layers is not None:
@@ -179,28 +181,17 @@ class SaddleFlow(Engine):
                 )
             problem = fitting(network, problem)
             activation, layers = network.activation, network.hidden_layers
+        problem = problem.to(dtype=torch.float64)
         settings = SaddleSettings(
             everywhere(dormant, layers), scale, seed, dynamics, step_size, tolerance, starts, weight_decay
         )
         counts = dormant_counts(settings.dormant, network)
         if hidden_layers is not None and len(counts) != layers:
             raise ValueError(f"dormant must be for {layers} hidden layers, as hidden_layers says, got {len(counts)}")
-        self.stationarity: Stationarity | None = None
+        self.problem, self._activation, self._data = problem, activation, states.fingerprint(problem)
         with reporting(progress) as report:
-            if network is None:
-                self._escape_norm, self._curvature = rough_origin_ray(
-                    problem, len(counts), activation, settings.seed, settings.weight_decay
-                )
-            else:
-                network, problem, self.stationarity = at_minimum(
-                    network, problem, polish, gradient_tolerance, curvature_tolerance, report, settings.weight_decay
-                )
-                self._escape_norm = ESCAPED * self.stationarity.weight_norm
-                self._curvature = self.stationarity.curvatures.largest
-        self.problem = problem
-        self._network, self._activation = network, activation
-        self._data = states.fingerprint(problem)
-        self._begin(settings)
+            self._given = self._ground_of(network, settings, polish, report)
+        self._begin(settings, self._given)
 
     # what a user may ask for
 
@@ -208,6 +199,11 @@ class SaddleFlow(Engine):
     def network(self) -> HomogeneousNetwork:
         """A copy of the current network, dormant neurons included."""
         return self._passage.network(self._now.point.y)
+
+    @property
+    def stationarity(self) -> Stationarity | None:
+        """How far the active network is from a local minimum, and what was not looked at; None at the origin."""
+        return self._ground.stationarity
 
     @property
     def time(self) -> float:
@@ -345,23 +341,30 @@ class SaddleFlow(Engine):
         dormant: int | KKTPoint | Dormant | None = None,
         dynamics: Dynamics | None = None,
         step_size: float | None = None,
+        weight_decay: float | None = None,
     ) -> None:
-        """Start over, with some settings changed; None keeps a setting."""
-        old = self.settings
-        settings = replace(
-            old,
-            seed=old.seed if seed is None else seed,
-            scale=old.scale if scale is None else scale,
-            dormant=old.dormant if dormant is None else everywhere(dormant, len(self._start.active)),
-            dynamics=old.dynamics if dynamics is None else dynamics,
-            step_size=old.step_size if step_size is None else step_size,
-        )
-        layers = len(dormant_counts(settings.dormant, self._network))
-        if layers != len(self._start.active):
-            raise ValueError(
-                f"dormant must hold {len(self._start.active)} numbers, one for each hidden layer, got {layers}"
-            )
-        self._begin(settings)
+        """Start over, with some settings changed; None keeps a setting.
+
+        A network that is at no minimum of the loss with another ``weight_decay`` descends to one first.
+        """
+        layers = len(self._start.active)
+        asked = {
+            "seed": seed,
+            "scale": scale,
+            "dormant": None if dormant is None else everywhere(dormant, layers),
+            "dynamics": dynamics,
+            "step_size": step_size,
+            "weight_decay": weight_decay,
+        }
+        changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        settings, ground = replace(self.settings, **changes), self._ground
+        if (given := len(dormant_counts(settings.dormant, ground.network))) != layers:
+            raise ValueError(f"dormant must hold {layers} numbers, one for each hidden layer, got {given}")
+        if settings.weight_decay != ground.weight_decay:
+            ground = self._given
+            if settings.weight_decay != ground.weight_decay:
+                ground = self._ground_of(ground.network, settings, polish=True)
+        self._begin(settings, ground)
 
     # the engine
 
@@ -380,7 +383,7 @@ class SaddleFlow(Engine):
         now, settings = self._now, self.settings
         samples = self._samples
         message = wording.message(now, self._passage.saddle, samples[-1].loss, self.stationarity)
-        warning = self._passage.warning(samples)
+        warning = wording.warning(settings, samples)
         return SaddleFrame(
             phase=wording.phase(now),
             message=message if "this is no flow" in message else message + warning,
@@ -405,13 +408,15 @@ class SaddleFlow(Engine):
             seed=settings.seed,
             dynamics=settings.dynamics,
             step_size=settings.step_size,
+            weight_decay=settings.weight_decay,
             goal=now.goal,
             finished=now.finished,
         )
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
-        return {"problem": self._data, "start": self._start.theta, "settings": self.settings, "now": self._now}
+        own = {"ground": self._ground, "start": self._start.theta, "settings": self.settings, "now": self._now}
+        return {"problem": self._data, **own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken.
@@ -422,50 +427,65 @@ class SaddleFlow(Engine):
             If the state is of other data or another network, or not sound; the message names the entry, and nothing has
             changed.
         """
-        kinds = {"problem": states.Fingerprint, "start": np.ndarray, "settings": SaddleSettings, "now": Now}
-        states.require("state", state, kinds)
+        kinds = {"problem": states.Fingerprint, "ground": Ground, "start": np.ndarray, "settings": SaddleSettings}
+        states.require("state", state, {**kinds, "now": Now})
         states.require_fingerprint(state["problem"], self.problem)
-        settings, now = state["settings"], state["now"]
+        ground, settings, now = state["ground"], state["settings"], state["now"]
+        if ground.network is not None:
+            fitting(ground.network, self.problem)
         start, passage = self._start, self._passage
-        if settings is not self.settings:
-            start, passage = self._made(settings)
+        if settings is not self.settings or ground is not self._ground:
+            start, passage = self._made(settings, ground)
         require_fit(now, start, state["start"])
         with torch.no_grad():
             if not passage.stands_at(now):
                 passage = Passage(self.problem, start, settings)
                 passage.arrive_at(now)
             passage.forget()
-        vars(self).update(settings=settings, _start=start, _passage=passage, _now=now, _kept=None)
+        vars(self).update(settings=settings, _ground=ground, _start=start, _passage=passage, _now=now, _kept=None)
 
     def __getstate__(self) -> dict[str, Any]:
         # What follows from the settings, and working memory, is made anew.
-        own = {
-            name: each for name, each in super().__getstate__().items() if name not in ("_start", "_passage", "_now")
-        }
+        own, anew = super().__getstate__(), ("_start", "_passage", "_now", "_ground")
+        own = {name: each for name, each in own.items() if name not in anew}
         return {**own, "_kept": None, "state": self.settled_state()}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         state = kept.pop("state")
         vars(self).update(kept)
-        self._begin(state["settings"])
+        self._begin(state["settings"], state["ground"])
         self.restore(state)
 
     # inside
 
+    _given: Ground
+    _ground: Ground
     _start: Start
     _passage: Passage
     _now: Now
+    _kept: tuple[Now, tuple[Sample, ...]] | None
 
-    def _begin(self, settings: SaddleSettings) -> None:
-        start, passage = self._made(settings)
+    def _ground_of(
+        self, network: HomogeneousNetwork | None, settings: SaddleSettings, polish: bool, report: Report | None = None
+    ) -> Ground:
+        """What a flow with these settings starts near, descended to a minimum if that is wanted."""
+        decay = settings.weight_decay
+        if network is None:
+            layers = len(dormant_counts(settings.dormant, None))
+            ray = rough_origin_ray(self.problem, layers, self._activation, settings.seed, decay)
+            return Ground(None, None, *ray, decay)
+        network, found = at_minimum(network, self.problem, polish, self._tolerances, report, decay)
+        return Ground(network, found, ESCAPED * found.weight_norm, found.curvatures.largest, decay)
+
+    def _begin(self, settings: SaddleSettings, ground: Ground) -> None:
+        start, passage = self._made(settings, ground)
         with torch.no_grad():
             now = passage.begun()
-        self.settings, self._start, self._passage, self._now = settings, start, passage, now
-        self._kept: tuple[Now, tuple[Sample, ...]] | None = None
+        vars(self).update(settings=settings, _ground=ground, _start=start, _passage=passage, _now=now, _kept=None)
 
-    def _made(self, settings: SaddleSettings) -> tuple[Start, Passage]:
-        start = start_near(self._network, self.problem, self._activation, settings)
-        check_start(start, settings, self._curvature, self._escape_norm)
+    def _made(self, settings: SaddleSettings, ground: Ground) -> tuple[Start, Passage]:
+        start = start_near(ground.network, self.problem, self._activation, settings)
+        check_start(start, settings, ground.curvature, ground.escape_norm)
         with torch.no_grad():
             return start, Passage(self.problem, start, settings)
 

@@ -52,27 +52,28 @@ def flow_integrator(
 ) -> Integrator:
     """What follows the gradient flow of ``objective``, or its gradient descent.
 
-    Parameters
-    ----------
-    dormant
-        Which weights are small at the start, of shape ``(P,)``.
-    curvature
-        The largest eigenvalue of the Hessian at the saddle; None at the origin, where it is zero.
-    expected
-        How long the flow is expected to stay there.
+    ``dormant`` are the weights that are small at the start, ``(P,)``; ``curvature`` is the largest eigenvalue of the
+    Hessian at the saddle, None at the origin, where it is zero; ``expected`` how long the flow is to stay there.
     """
     kinked = objective.activation.has_kink
     if settings.dynamics == "descent":
         return GradientDescent(descent_field(objective, settings.step_size), settings.step_size)
     relative = tolerance_of(settings, kinked=kinked)
     absolute = _absolute_tolerances(settings, relative, dormant)
-    field = gradient_field(objective)
+
+    def field(y: Floats) -> Floats:
+        return -to_array(objective.loss_and_gradient(_tensor(objective, y))[1])
+
     if kinked:
         share = _refined(_COARSE if curvature else _FINE, relative)
         return SlidingIntegrator(field, relative, absolute, lambda y: share / largest_rate(objective, y))
     steps = (expected or 0.0) * (curvature or 0.0) / _STABLE
     if steps > _TOO_MANY_STEPS and objective.size <= _MOST_WEIGHTS:
-        return AdaptiveIntegrator(field, STIFF, relative, absolute, jacobian=lambda y: -_hessian(objective, y))
+
+        def jacobian(y: Floats) -> Floats:
+            return -Hessian(objective, _tensor(objective, y)).whole()
+
+        return AdaptiveIntegrator(field, STIFF, relative, absolute, jacobian)
     return AdaptiveIntegrator(field, SMOOTH, relative, absolute)
 
 
@@ -137,16 +138,6 @@ def largest_rate(objective: Objective, y: Floats) -> float:
     return size
 
 
-def gradient_field(objective: Objective) -> Field:
-    """``−∇𝓛``."""
-
-    def field(y: Floats) -> Floats:
-        _, gradient = objective.loss_and_gradient(torch.from_numpy(y).to(objective.initial))
-        return -to_array(gradient)
-
-    return field
-
-
 def descent_field(objective: Objective, step_size: float) -> Field:
     """``−∇𝓛``; raises an ``ArithmeticError`` where the loss shows that steps of this size diverge."""
     problem = objective.problem
@@ -154,7 +145,7 @@ def descent_field(objective: Objective, step_size: float) -> Field:
     highest = _DIVERGED * max(float(problem.loss.value(zero, problem.targets)), objective.loss(objective.initial))
 
     def field(y: Floats) -> Floats:
-        loss, gradient = objective.loss_and_gradient(torch.from_numpy(y).to(objective.initial))
+        loss, gradient = objective.loss_and_gradient(_tensor(objective, y))
         if not loss <= highest:
             raise ArithmeticError(
                 f"gradient descent diverges: the loss has risen to {loss:.3g}; step_size must be smaller than "
@@ -163,10 +154,6 @@ def descent_field(objective: Objective, step_size: float) -> Field:
         return -to_array(gradient)
 
     return field
-
-
-def _hessian(objective: Objective, y: Floats) -> Floats:
-    return Hessian(objective, _tensor(objective, y)).whole()
 
 
 def _tensor(objective: Objective, y: Floats) -> torch.Tensor:

@@ -25,38 +25,33 @@ class SaddleRecord:
     Attributes
     ----------
     time
-        Of shape ``(T,)``; gradient descent with step h has made ``time / h`` steps.
-    loss
-        The training loss, ``(T,)``.
-    gradient_norm
-        The norm of its gradient; at a kink, of the one-sided one, ``(T,)``.
-    dormant_norm
-        ``‖w_z‖``, ``(T,)``: of all weights into and out of the neurons that were dormant at the start.
-    active_norm
-        ``‖w_n‖``, of all others, ``(T,)``; zero when the flow started at the origin.
+        ``(T,)``; gradient descent with step h has made ``time / h`` steps.
+    loss, gradient_norm
+        The training loss, and the norm of its gradient (at a kink of the one-sided one), ``(T,)``; price included.
+    dormant_norm, active_norm
+        ``‖w_z‖``, of all weights into and out of the neurons that were dormant at the start, and ``‖w_n‖``, of all
+        others, ``(T,)``.
     active_shift
-        ``‖w_n − w̄_n‖``, how far they are from where they started, ``(T,)``.
+        ``‖w_n − w̄_n‖``, how far these are from where they started, ``(T,)``.
     drift
-        How much ``p‖out_j‖² − ‖in_j‖²`` has changed since the start, relative to the largest ``p‖out_j‖² + ‖in_j‖²``
-        that the neuron has had at any of these times; of all hidden neurons the largest, ``(T,)``. The exact flow
-        changes nothing, so this is the integrator's error.
+        How much ``p‖out_j‖² − ‖in_j‖²`` has changed since the start but for the price, relative to the largest
+        ``p‖out_j‖² + ‖in_j‖²`` that the neuron has had at any of these times; of all hidden neurons the largest,
+        ``(T,)``. The exact flow changes nothing, so this is the integrator's error.
     neurons
         ``(layer, index)`` of the J neurons.
     neuron_norm
         The norm of each one's incoming and outgoing weights together, ``(T, J)``.
-    neuron_value
-        The NCF of its unit direction, at the saddle left last, ``(T, J)``; NaN near the origin with more than one
-        hidden layer, where the NCF is one of all neurons together.
-    neuron_residual
-        ``‖∇N − (p+1)·N·(a, b)‖ / N`` of that direction, with kinks the smallest over the slopes there, ``(T, J)``; NaN
-        where ``neuron_value`` is NaN or not positive.
+    neuron_value, neuron_residual
+        The NCF of its unit direction, at the saddle left last, and ``‖∇N − (p+1)·N·(a, b)‖ / N`` there, with kinks the
+        smallest over the slopes, ``(T, J)``. NaN near the origin with more than one hidden layer, where the NCF is one
+        of all neurons together; the latter also where N is not positive.
     neuron_cosine
         The cosine between its direction and the KKT point that it is going to, ``(T, J)``; NaN without one.
     neuron_agreement
         The cosine between its direction and the one that the flow of the NCF alone gives it at the same time,
         ``(T, J)``; NaN where it is active, and after the escape that theory predicts.
     correlation
-        The NCF of all weights near the origin, ``w/‖w‖``, ``(T,)``; NaN near another saddle.
+        The NCF of all weights near the origin, ``w/‖w‖``, or of those of a path, ``(T,)``; else NaN.
     """
 
     time: Floats
@@ -149,9 +144,9 @@ class Prediction:
         or where it was left.
     value
         N* of the neuron that is largest at its end; None before the flow has led it to a KKT point, or without one.
-    degree
-        The degree of homogeneity of the NCF: p + 1, or D near the origin with more than one hidden layer. Along a KKT
-        point ``dρ/dt = degree · N* · ρ^(degree−1)``, so for degree 2 norms grow like ``exp(2N*t)``.
+    degree, decay
+        The degree D of homogeneity of the NCF (p + 1, or more of neurons of several layers), and λ: along a KKT point
+        ``dρ/dt = D·N*·ρ^(D−1) − λρ``.
     escape_norm
         The norm of the dormant weights that counts as escaped: 3 % of the norm of the active weights; near the origin,
         3 % of the norm on the best KKT point's ray where the loss is lowest. None if that is not known.
@@ -169,11 +164,17 @@ class Prediction:
     degree: int
     escape_norm: float | None
     escape_time: float | None
+    decay: float = 0.0
 
     __repr__ = one_line
 
     def __post_init__(self) -> None:
         _seal(self.time, self.dormant_norm, self.neuron_norm)
+
+    @property
+    def rate(self) -> float | None:
+        """``2N* − λ``, at which norms grow exponentially for degree 2; None for others, or where N* is not known."""
+        return None if self.value is None or self.degree != 2 else 2 * self.value - self.decay
 
 
 @dataclass(frozen=True)
@@ -244,43 +245,24 @@ class SaddleFrame:
         One sentence that says what is happening.
     progress
         How much of the way to the goal is done, 0 … 1; None where that is not known.
-    time
-        The time reached.
-    steps
-        How many steps the integrator, or gradient descent, has made.
-    loss
-        The current training loss.
+    time, steps, loss
+        The time reached, the steps made by the integrator or gradient descent, and the current loss, price included.
     weights
         ``W_1 … W_L`` as numpy arrays of shape ``(k_l, k_{l-1})``. In each hidden layer the neurons that were active at
         the start come first, the dormant ones after them.
-    active
-        For each hidden layer which neurons belong to the saddle left last: boolean arrays of shape ``(k_l,)``.
-    started_active
-        For each hidden layer how many neurons were active at the start.
-    record
-        Arrays over time.
-    history
-        The weights at the times of the record: T tuples of L arrays.
+    active, started_active
+        For each hidden layer which neurons belong to the saddle left last, boolean arrays of shape ``(k_l,)``; and how
+        many were active at the start.
+    record, history
+        Arrays over time, and the weights at these T times: T tuples of L arrays.
     predictions
         One for each saddle so far, the current one last; empty before the first is known.
-    events
-        What has happened, in order.
-    awakenings
-        One for each saddle reached after the first.
+    events, awakenings
+        What has happened, in order; what came of each saddle's escape.
     origin
         Whether the flow started at the origin.
-    power, leak
-        p and α of the activation.
-    scale
-        δ, the norm of the dormant weights at the start.
-    dormant
-        How many neurons of each hidden layer were dormant at the start.
-    seed
-        Of their weights, and of the search.
-    dynamics
-        ``"flow"`` or ``"descent"``.
-    step_size
-        Of gradient descent.
+    power, leak, scale, dormant, seed, dynamics, step_size, weight_decay
+        The settings in force; ``dormant`` as numbers of neurons.
     goal
         ``"escape"``, ``"next saddle"``, the time to run to, or None to go on for ever.
     finished
@@ -314,6 +296,7 @@ class SaddleFrame:
     goal: str | float | None
     finished: str | None
     classes: bool = False
+    weight_decay: float = 0.0
 
     __repr__ = one_line
 

@@ -26,44 +26,22 @@ _FURTHEST, _SHORTEST = 0.1, 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Where an integration stands.
-
-    Attributes
-    ----------
-    time
-        t.
-    y
-        The state, of shape ``(P,)``; never changed in place.
-    step
-        The step that the integrator would try next; None to let it choose.
-    steps
-        How many steps were made.
-    sliding
-        How many steps of a fixed size are to come before small ones are tried again.
-    """
+    """Where an integration stands."""
 
     time: float
-    y: Floats
-    step: float | None = None
-    steps: int = 0
-    sliding: int = 0
+    y: Floats  # the state, (P,); never changed in place
+    step: float | None = None  # what the integrator would try next; None to let it choose
+    steps: int = 0  # how many were made
+    sliding: int = 0  # how many steps of a fixed size are to come before small ones are tried again
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """One step of an integration.
-
-    Attributes
-    ----------
-    start, end
-        Its two ends.
-    between
-        The state at a time between them; None where that means nothing (gradient descent).
-    """
+    """One step of an integration."""
 
     start: Point
     end: Point
-    between: Callable[[float], Floats] | None
+    between: Callable[[float], Floats] | None  # the state at a time inside; None where that means nothing (descent)
 
 
 class Integrator(Protocol):
@@ -72,10 +50,7 @@ class Integrator(Protocol):
     def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
         """Steps from ``point`` on, without end, or up to the time ``until``; taken together they are one solution.
 
-        Raises
-        ------
-        ArithmeticError
-            If the flow cannot be followed any further.
+        An ArithmeticError is raised if the flow cannot be followed any further.
         """
 
 
@@ -83,27 +58,14 @@ class Integrator(Protocol):
 class AdaptiveIntegrator:
     """A smooth flow, by a Runge–Kutta method of scipy with a step size that follows its error estimate.
 
-    Attributes
-    ----------
-    field
-        f.
-    method
-        The solver: explicit of order 8 where f is smooth, the implicit Radau method where it is stiff, too.
-    relative, absolute
-        The tolerances of the error estimate; the absolute one of each entry of y.
-    jacobian
-        ``∂f/∂y``, of shape ``(P, P)``; for the implicit method.
-
-    Notes
-    -----
     Each call starts a solver afresh at the point and with the step size given: so these are all there is to keep.
     """
 
     field: Field
-    method: str
-    relative: float
-    absolute: Floats
-    jacobian: Callable[[Floats], Floats] | None = None
+    method: str  # explicit of order 5 or 8, or the implicit Radau method where the flow is stiff
+    relative: float  # tolerances of the error estimate
+    absolute: Floats  # of each entry of y
+    jacobian: Callable[[Floats], Floats] | None = None  # ∂f/∂y, (P, P); for the implicit method
 
     def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
         if point.time >= until:
@@ -164,21 +126,12 @@ class SlidingIntegrator:
     is the velocity along the kink, and a fixed step finds that, too. So where small steps begin to crawl, some hundred
     steps of Heun's method follow. It is of second order where the flow is smooth; across kinks its error falls linearly
     with the step.
-
-    Attributes
-    ----------
-    field
-        f.
-    relative, absolute
-        The tolerances of the error estimate where the flow is smooth; the absolute one of each entry of y.
-    coarse
-        The step of Heun's method at y.
     """
 
     field: Field
-    relative: float
+    relative: float  # tolerances where the flow is smooth
     absolute: Floats
-    coarse: Callable[[Floats], float]
+    coarse: Callable[[Floats], float]  # the step of Heun's method at y
 
     def pieces(self, point: Point, until: float = math.inf) -> Iterator[Piece]:
         """Steps from ``point`` on, without end, or up to the time ``until``."""
@@ -222,15 +175,7 @@ class SlidingIntegrator:
 
 @dataclass(frozen=True, eq=False)
 class GradientDescent:
-    """Gradient descent, ``y ← y + h·f(y)``; after k steps the time is ``k·h``.
-
-    Attributes
-    ----------
-    field
-        f, minus the gradient.
-    step_size
-        h.
-    """
+    """Gradient descent, ``y ← y + h·f(y)`` with minus the gradient f; after k steps the time is ``k·h``."""
 
     field: Field
     step_size: float

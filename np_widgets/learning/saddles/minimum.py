@@ -42,27 +42,13 @@ _MOST_WORK, _STEPS_BETWEEN_REPORTS = 2e10, 20
 
 @dataclass(frozen=True, eq=False)
 class Stationarity:
-    """How far a network is from a local minimum.
+    """How far a network is from a local minimum."""
 
-    Attributes
-    ----------
-    gradient_norm
-        The norm of the shortest subgradient of the training loss.
-    curvatures
-        The extreme eigenvalues of the Hessian, with the slopes at kinks held.
-    weight_norm
-        ``‖w‖``.
-    slopes
-        Those of the shortest subgradient, ``(n, k_l)`` for each hidden layer.
-    kinks
-        How many of them are at kinks.
-    """
-
-    gradient_norm: float
-    curvatures: Curvatures
-    weight_norm: float
-    slopes: tuple[Tensor, ...]
-    kinks: int
+    gradient_norm: float  # of the shortest subgradient of the training loss
+    curvatures: Curvatures  # the extreme eigenvalues of the Hessian, with the slopes at kinks held
+    weight_norm: float  # ‖w‖
+    slopes: tuple[Tensor, ...]  # of the shortest subgradient, (n, k_l) for each hidden layer
+    kinks: int  # how many of them are at kinks
 
     __repr__ = one_line
 
@@ -83,6 +69,17 @@ class Stationarity:
             f"Lanczos steps: one below {found.lowest - found.resolution * (found.largest - found.lowest):.2g} would "
             f"almost certainly have been found (the largest is {found.largest:.2g})."
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What a flow starts near: a network at a minimum, or None for the origin."""
+
+    network: HomogeneousNetwork | None
+    stationarity: Stationarity | None
+    escape_norm: float | None  # of all dormant weights, what counts as escaped
+    curvature: float | None  # the largest there; at the origin on the ray of the best KKT point
+    weight_decay: float  # λ of the loss whose minimum it is
 
 
 def stationarity(objective: Objective, theta: Tensor, report: Report | None = None) -> Stationarity:
@@ -148,25 +145,17 @@ def at_minimum(
     network: HomogeneousNetwork,
     problem: Problem,
     polish: bool,
-    gradient_tolerance: float = GRADIENT_TOLERANCE,
-    curvature_tolerance: float = CURVATURE_TOLERANCE,
+    tolerances: tuple[float, float] = (GRADIENT_TOLERANCE, CURVATURE_TOLERANCE),
     report: Report | None = None,
     weight_decay: float = 0.0,
-) -> tuple[HomogeneousNetwork, Problem, Stationarity]:
-    """The network and the problem in float64, the network polished if that is wanted, and where it stands.
-
-    Raises
-    ------
-    ValueError
-        As :func:`require_minimum` does.
-    """
+) -> tuple[HomogeneousNetwork, Stationarity]:
+    """The network in float64, polished if that is wanted, and how far it is from a minimum; refused if too far."""
     with torch.no_grad():
-        network, problem = network.to(dtype=torch.float64), problem.to(dtype=torch.float64)
+        network = network.to(dtype=torch.float64)
         if polish:
             objective = Objective(problem, network, weight_decay)
             network = objective.network(polished(objective, objective.initial, report)).copy()
-        found = require_minimum(network, problem, gradient_tolerance, curvature_tolerance, report, weight_decay)
-        return network, problem, found
+        return network, require_minimum(network, problem, *tolerances, report, weight_decay)
 
 
 @contextmanager
@@ -194,14 +183,7 @@ def require_minimum(
     report: Report | None = None,
     weight_decay: float = 0.0,
 ) -> Stationarity:
-    """Measure a network's distance from a local minimum of the training loss, and refuse it if that is too large.
-
-    Raises
-    ------
-    ValueError
-        If a neuron has no weights at all, the network separates the data of a cross-entropy problem, its gradient is
-        too long, or the loss curves downwards among its weights.
-    """
+    """Measure a network's distance from a local minimum of the training loss, and refuse it if that is too large."""
     for layer in range(1, network.hidden_layers + 1):
         incoming, outgoing = network.weights[layer - 1].norm(dim=1), network.weights[layer].norm(dim=0)
         for index in torch.nonzero(incoming + outgoing == 0).flatten().tolist():

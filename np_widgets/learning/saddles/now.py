@@ -21,124 +21,66 @@ Floats = NDArray[np.float64]
 
 Goal = Literal["escape", "next saddle"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
-
 NOTHING_LEFT = "nothing is left to explain here, this is a minimum, not a saddle"
-
 _NOTHING = Series()
+# What has to be there in each phase of the work.
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "searching": (),
+    "predicting": ("course",),
+    "flowing": ("predictions", "highest"),
+    "comparing": ("next_active", "awakenings"),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """Where the flow was once since its escape.
-
-    Attributes
-    ----------
-    loss
-        The training loss.
-    point
-        Where the integration stood.
-    highest
-        The largest norm of each initially dormant neuron until then.
-    fall
-        By how much the loss fell in the window of time after it; NaN before that is over.
-    """
+    """Where the flow was once since its escape."""
 
     loss: float
     point: Point
-    highest: Floats
-    fall: float = math.nan
+    highest: Floats  # the largest norm of each initially dormant neuron until then
+    fall: float = math.nan  # by how much the loss fell in the window of time after it, once that is over
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """The neurons that were awake at some moment, followed alone, to see whether that is a saddle.
-
-    Attributes
-    ----------
-    moment
-        Which one.
-    point
-        Where that integration stands; its time is counted from the moment.
-    loss
-        The training loss that they alone had then.
-    """
+    """The neurons that were awake at some moment, followed alone, to see whether that is a saddle."""
 
     moment: Moment
-    point: Point
-    loss: float
+    point: Point  # where that integration stands; its time is counted from the moment
+    loss: float  # the training loss that they alone had then
 
 
 @dataclass(frozen=True, eq=False)
 class Now:
-    """Everything that changes, in one value that is only ever replaced.
+    """Everything that changes, in one value that is only ever replaced."""
 
-    Attributes
-    ----------
-    point
-        Where the integration stands.
-    place
-        The saddle left last.
-    phase
-        ``"searching"`` KKT points, ``"predicting"``, ``"flowing"`` or ``"comparing"``.
-    series
-        What was measured.
-    goal, finished
-        Where to stop, and why it has stopped.
-    dead_end
-        Why no goal but a time can be reached, if that is so.
-    events, awakenings, predictions
-        What has happened, and what theory says of each saddle.
-    first_step
-        How many steps had been made when the flow was at this place.
-    rounds
-        Of the search at this place.
-    destinations, escape_norm, course
-        What the search and the flow of the NCF alone have found.
-    going_to
-        For each initially dormant neuron an index into ``destinations`` or −1.
-    aligned, escaped
-        Whether the largest dormant neuron was aligned, and when the flow escaped.
-    recent, levelest
-        Moments since the escape whose window of time is not over, and the one after which the loss fell least, and
-        slowly enough to be a saddle's.
-    trial
-        Whether such a moment was at a saddle, as far as that is known.
-    highest
-        The largest norm of each initially dormant neuron since the flow left the place.
-    earlier
-        Where it was some steps ago, to see whether anything still moves.
-    next_active, added
-        At the next saddle: its active neurons, and the destinations of those that woke up.
-    comparison
-        The state of the minimizer that trains what Neuron Pursuit would have trained.
-    """
-
-    point: Point
-    place: Place
-    phase: str = "searching"
+    point: Point  # where the integration stands
+    place: Place  # the saddle left last
+    phase: str = "searching"  # KKT points, "predicting", "flowing" or "comparing"
     series: Series = _NOTHING
     goal: str | float | None = "next saddle"
-    finished: str | None = None
-    dead_end: str | None = None
+    finished: str | None = None  # why it has stopped
+    dead_end: str | None = None  # why no goal but a time can be reached, if that is so
     events: tuple[Event, ...] = ()
     awakenings: tuple[Awakening, ...] = ()
     predictions: tuple[Prediction, ...] = ()
-    first_step: int = 0
-    rounds: int = 0
+    first_step: int = 0  # how many steps had been made when the flow was at this place
+    rounds: int = 0  # of the search at this place
     destinations: tuple[Destination, ...] = ()
     escape_norm: float | None = None
-    course: Course | None = None
-    going_to: tuple[int, ...] = ()
-    aligned: bool = False
-    escaped: float | None = None
-    recent: tuple[Moment, ...] = ()
-    levelest: Moment | None = None
+    course: Course | None = None  # of the NCF alone
+    going_to: tuple[int, ...] = ()  # for each initially dormant neuron an index into the destinations or −1
+    aligned: bool = False  # whether the largest dormant neuron was
+    escaped: float | None = None  # when the flow did
+    recent: tuple[Moment, ...] = ()  # since the escape, whose window of time is not over
+    levelest: Moment | None = None  # after which the loss fell least, and slowly enough to be a saddle's
     trial: Trial | None = None
-    highest: Floats | None = None
-    earlier: Point | None = None
-    next_active: tuple[Flags, ...] | None = None
-    added: tuple[int, ...] = ()
-    comparison: dict[str, Any] | None = None
+    highest: Floats | None = None  # the largest norm of each initially dormant neuron since the flow left the place
+    earlier: Point | None = None  # where it was some steps ago, to see whether anything still moves
+    next_active: tuple[Flags, ...] | None = None  # at the next saddle
+    added: tuple[int, ...] = ()  # the destinations of those that woke up on the way there
+    comparison: dict[str, Any] | None = None  # the minimizer that trains what Neuron Pursuit would have trained
 
     def aiming(self, goal: str | float | None) -> Now:
         """With another goal."""
@@ -169,17 +111,12 @@ def require_fit(now: Now, start: Start, started: Floats) -> None:
     for name, flags in (("place.active", now.place.active), ("next_active", now.next_active)):
         if flags is not None and [len(each) for each in flags] != widths:
             raise ValueError(f"state['now'].{name} must have one flag for each of {widths} hidden neurons")
-    if now.phase not in ("searching", "predicting", "flowing", "comparing"):
+    if now.phase not in _NEEDED:
         raise ValueError(f"state['now'].phase must be a phase of a flow, got {now.phase!r}")
     # Where nothing is left to explain there was no search.
     if now.rounds < 0 or (now.rounds == 0 and now.phase != "searching" and now.dead_end is None):
         raise ValueError(f"state['now'].rounds must be those of a search, got {now.rounds} in phase {now.phase!r}")
-    needed = {
-        "predicting": ("course",),
-        "flowing": ("predictions", "highest"),
-        "comparing": ("next_active", "awakenings"),
-    }
-    for name in needed.get(now.phase, ()):
+    for name in _NEEDED[now.phase]:
         held = getattr(now, name)
         if held is None or (isinstance(held, tuple) and not held):
             raise ValueError(f"state['now'].{name} must be there in phase {now.phase!r}")

@@ -18,9 +18,7 @@ from np_widgets.learning.saddles.saddle import Saddle
 
 Floats = NDArray[np.float64]
 
-_STEPS_PER_QUANTUM = 60
-_MOST_STEPS = 20_000
-_CAPACITY = 400
+_STEPS_PER_QUANTUM, _MOST_STEPS, _CAPACITY = 60, 20_000, 400
 _ARRIVED = 0.9
 _FADED = 1e-3
 # So many times as long as along the ray of the best KKT point.
@@ -43,35 +41,20 @@ def ray_time(value: float, degree: int, start: float, end: float, decay: float =
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How far the flow of the NCF has been followed.
+    """How far the flow of the NCF has been followed."""
 
-    Attributes
-    ----------
-    point
-        Where it stands; its ``y`` are the weights at the flow's positions.
-    times, states
-        Where it has been, thinned.
-    stride
-        Every so many steps one is kept.
-    escape_time
-        When it had the norm that counts as escaped, or None.
-    finished
-        Whether it need not be followed any further.
-    """
-
-    point: Point
-    times: tuple[float, ...]
+    point: Point  # where it stands; its y are the weights at the flow's positions
+    times: tuple[float, ...]  # where it has been, thinned
     states: tuple[Floats, ...]
-    stride: int = 1
-    escape_time: float | None = None
+    stride: int = 1  # every so many steps one is kept
+    escape_time: float | None = None  # when it had the norm that counts as escaped
     finished: bool = False
 
     @classmethod
     def starting(cls, saddle: Saddle) -> Course:
         """From the dormant weights at the saddle."""
-        place = saddle.place
-        y = place.theta[saddle.flow.positions]
-        return cls(Point(place.time, y), (place.time,), (y,))
+        y = saddle.place.theta[saddle.flow.positions]
+        return cls(Point(saddle.place.time, y), (saddle.place.time,), (y,))
 
     def advanced(self, integrator: Integrator, escape_norm: float | None, ray_time: float) -> Course:
         """Some steps further; it ends where it has escaped, or has faded away, or gets nowhere.
@@ -85,16 +68,9 @@ class Course:
             if escape_norm is not None and norm >= escape_norm:
                 time = crossing(piece, lambda y: float(np.linalg.norm(y)) - escape_norm)
                 assert piece.between is not None
-                y = np.asarray(piece.between(time))
-                end = replace(point, time=time, y=y)
-                return replace(
-                    course,
-                    point=end,
-                    times=(*course.times, time),
-                    states=(*course.states, y),
-                    escape_time=time,
-                    finished=True,
-                )
+                point = replace(point, time=time, y=np.asarray(piece.between(time)))
+                times, states = (*course.times, time), (*course.states, point.y)
+                return replace(course, point=point, times=times, states=states, escape_time=time, finished=True)
             course = course._with(point)
             if norm <= _FADED * start_norm or point.steps >= _MOST_STEPS or point.time >= latest:
                 return replace(course, finished=True)
@@ -116,9 +92,7 @@ class Course:
         before = max(after - 1, 0)
         length = self.times[after] - self.times[before]
         share = (time - self.times[before]) / length if length > 0 else 0.0
-        theta = saddle.place.theta.copy()
-        theta[saddle.flow.positions] = (1 - share) * self.states[before] + share * self.states[after]
-        return theta
+        return self._whole(saddle, (1 - share) * self.states[before] + share * self.states[after])
 
     def prediction(
         self,
@@ -129,9 +103,14 @@ class Course:
         escape_norm: float | None,
     ) -> Prediction:
         """What it says of these neurons, and altogether."""
-        going_to = self._going_to(saddle, destinations, neurons)
-        norms = self._neuron_norms(saddle, neurons, layout)
-        dormant = [not saddle.place.active[layer - 1][index] for layer, index in neurons]
+        rows = [layout.neurons.index(neuron) for neuron in neurons]
+        # Each goes to the KKT point nearest to the direction that it has in the end, if that is near.
+        cosines = np.nan_to_num(
+            saddle.directions.cosines(self._whole(saddle, self.point.y), destinations)[rows], nan=-1.0
+        )
+        going_to = tuple(int(own.argmax()) if own.max(initial=-1.0) >= _ARRIVED else -1 for own in cosines)
+        norms = layout.norms(self._whole(saddle, np.array(self.states)))[:, rows]
+        dormant = saddle.directions.dormant[rows]
         index = going_to[int(np.where(dormant, norms[-1], -1.0).argmax())]
         if index < 0 and isinstance(saddle.flow, JointFlow):  # inner neurons have no direction of their own
             index = max(going_to, default=-1)
@@ -146,24 +125,11 @@ class Course:
             degree=saddle.degree,
             escape_norm=escape_norm,
             escape_time=self.escape_time,
+            decay=saddle.decay,
         )
 
-    def _going_to(
-        self, saddle: Saddle, destinations: Sequence[Destination], neurons: Sequence[tuple[int, int]]
-    ) -> tuple[int, ...]:
-        """For each neuron the KKT point nearest to the direction that it has in the end, or −1 if none is near."""
-        theta = saddle.place.theta.copy()
-        theta[saddle.flow.positions] = self.point.y
-        cosines = saddle.cosines(theta, destinations) if destinations else {}
-        nearest = []
-        for neuron in neurons:
-            found = np.nan_to_num(cosines.get(neuron, np.zeros(0)), nan=-1.0)
-            nearest.append(int(found.argmax()) if len(found) and found.max() >= _ARRIVED else -1)
-        return tuple(nearest)
-
-    def _neuron_norms(self, saddle: Saddle, neurons: Sequence[tuple[int, int]], layout: Layout) -> Floats:
-        """Of shape ``(S, J)``."""
-        theta = np.tile(saddle.place.theta, (len(self.states), 1))
-        theta[:, saddle.flow.positions] = np.array(self.states)
-        incoming, outgoing = layout.squares(theta)
-        return np.asarray(np.sqrt(incoming + outgoing)[:, [layout.neurons.index(neuron) for neuron in neurons]])
+    def _whole(self, saddle: Saddle, y: Floats) -> Floats:
+        """All weights, ``(…, P)``, of which those that flow are ``y``, ``(…, Q)``."""
+        theta = np.tile(saddle.place.theta, (*y.shape[:-1], 1))
+        theta[..., saddle.flow.positions] = y
+        return theta if y.ndim > 1 else theta.reshape(-1)

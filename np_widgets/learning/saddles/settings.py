@@ -62,24 +62,12 @@ class SaddleSettings:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where a flow begins.
+    """Where a flow begins."""
 
-    Attributes
-    ----------
-    layout
-        Of the whole network, dormant neurons included.
-    activation
-        Its activation.
-    theta
-        All weights, of shape ``(P,)``.
-    active
-        For each hidden layer which neurons are active: those of the network come first, the dormant ones after them.
-    """
-
-    layout: Layout
+    layout: Layout  # of the whole network, dormant neurons included
     activation: Activation
-    theta: Floats
-    active: tuple[Flags, ...]
+    theta: Floats  # all weights, (P,)
+    active: tuple[Flags, ...]  # of each hidden layer: those of the network come first, the dormant ones after them
 
     @property
     def is_origin(self) -> bool:
@@ -124,11 +112,6 @@ def check_start(start: Start, settings: SaddleSettings, curvature: float | None,
 
     ``curvature`` is the largest at the saddle, or at the origin the largest on the ray of the best KKT point up to
     where the loss is lowest; ``escape_norm`` the norm of dormant weights that counts as escaped; None if there is none.
-
-    Raises
-    ------
-    ValueError
-        That names ``scale`` or ``step_size``.
     """
     if settings.dynamics == "descent" and curvature is not None and settings.step_size >= 2 / curvature:
         where = "along the ray of the best KKT point of this origin" if start.is_origin else "at this minimum"
@@ -159,13 +142,7 @@ def everywhere(dormant: Any, layers: int) -> Any:
 
 
 def dormant_counts(dormant: Dormant, network: HomogeneousNetwork | None) -> tuple[int, ...]:
-    """How many dormant neurons each hidden layer has.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they do not fit the network.
-    """
+    """How many dormant neurons each hidden layer has, after checking that they fit the network."""
     points = points_among(dormant)
     if points:
         # Without a network a point is one of the origin: its path goes through all hidden layers.

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from np_widgets.learning.saddles.awakening import COMPARISON_STEPS
+from collections.abc import Sequence
+
+import numpy as np
+
+from np_widgets.learning.saddles.departure import COMPARISON_STEPS
+from np_widgets.learning.saddles.frames import Prediction
 from np_widgets.learning.saddles.minimum import Stationarity
 from np_widgets.learning.saddles.now import Now
+from np_widgets.learning.saddles.recording import Sample, drift
 from np_widgets.learning.saddles.saddle import Saddle
+from np_widgets.learning.saddles.settings import SaddleSettings
+
+# Gradient descent with a drift above this, or whose loss has risen by such a share, does not follow the flow.
+_NO_FLOW, _NO_FLOW_LOSS = 0.1, 1e-2
+
+
+def warning(settings: SaddleSettings, samples: Sequence[Sample]) -> str:
+    """A sentence, to be put behind another, if steps of gradient descent are too large to follow the flow."""
+    if settings.dynamics != "descent":
+        return ""
+    found, losses = float(drift(samples)[-1]), np.array([sample.loss for sample in samples])
+    rises = bool((losses[1:] > (1 + _NO_FLOW_LOSS) * losses[:-1]).any())
+    if found <= _NO_FLOW and not rises:
+        return ""
+    risen = " and the loss has risen" if rises else ""
+    return f" Steps of {settings.step_size:g} are too large, this is no flow: the drift is {found:.2g}{risen}."
 
 
 def phase(now: Now) -> str:
@@ -42,11 +64,21 @@ def message(now: Now, saddle: Saddle, loss: float, found: Stationarity | None) -
             "single neuron. Only several neurons in consecutive layers together may leave, slowly; what they do is "
             "predicted for one dormant neuron a layer that start near the ray of their path."
         )
-    beside = "no escape is predicted" if predicted is None else f"escape is predicted at {predicted:.4g}"
+    beside = "no escape is predicted"
+    if predicted is not None:
+        beside = f"escape is predicted at {predicted:.4g}{_rate(now.predictions[-1])}"
     path = next((each for each in now.predictions[-1].destinations if each.layer and each.inner), None)
     if path is not None and predicted is not None:
         beside += f", along a path of one neuron in each of the layers {path.layer} to {path.layer + len(path.inner)}"
     return f"Near {where}: time {now.point.time:.4g}, {beside}."
+
+
+def _rate(prediction: Prediction) -> str:
+    """At which rate the neuron grows that theory sees escape first; nothing where norms do not grow exponentially."""
+    if prediction.rate is None or prediction.value is None:
+        return ""
+    twice, decay = 2 * prediction.value, prediction.decay
+    return f", at a rate of 2N* {f'− λ = {twice:.4g} − {decay:g} ' if decay else ''}= {prediction.rate:.4g}"
 
 
 def progress(now: Now, saddle: Saddle) -> float | None:
