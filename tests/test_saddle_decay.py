@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -133,3 +134,43 @@ def test_the_hessian_has_the_price(case):
         torch.from_numpy(priced.whole() - plain.whole()), DECAY * torch.eye(len(theta), dtype=theta.dtype), atol=1e-12
     )
     assert torch.allclose(priced.gradient, Objective(problem, network, DECAY).loss_and_gradient(theta)[1], atol=1e-9)
+
+
+def test_a_reset_to_another_price_starts_near_its_minimum_and_can_be_undone(case):
+    problem, values, network, _ = case
+    flow = npw.SaddleFlow(network, problem, 2, 1e-3, weight_decay=DECAY, starts=10)
+    flow.run(1.0)
+    state, bits = flow.state(), flow.frame().weights[0].tobytes()
+    for decay in (0.2, 0.0):
+        flow.reset(weight_decay=decay)
+        assert flow.frame().weight_decay == flow.settings.weight_decay == decay
+        # The largest singular value, less the price.
+        active = flow.frame().weights[0][:1]
+        assert float(np.square(active).sum()) == pytest.approx(values[0] - decay, rel=1e-6)
+        while flow.prediction is None:
+            flow.advance()
+        assert flow.prediction.rate == pytest.approx(values[1] - decay, rel=1e-6)
+        rate = f"at a rate of 2N* {f'− λ = {values[1]:.4g} − {decay:g} ' if decay else ''}= {values[1] - decay:.4g}"
+        assert rate in flow.frame().message
+        assert copy.deepcopy(flow).frame().weights[0].tobytes() == flow.frame().weights[0].tobytes()
+    before = flow.frame()
+    with pytest.raises(ValueError, match="weight_decay must leave every neuron of the network some weights, got 20"):
+        flow.reset(weight_decay=20.0)
+    assert flow.frame().weight_decay == before.weight_decay
+    flow.restore(state)
+    assert flow.frame().weights[0].tobytes() == bits
+    assert flow.settings.weight_decay == DECAY
+    flow.reset(seed=1)
+    flow.reset(weight_decay=0.2)
+    flow.reset(weight_decay=DECAY)  # the network that was given, to the bit
+    assert flow.frame().weights[0][:1].tobytes() == network.weights[0].numpy().tobytes()
+
+
+def test_at_the_origin_a_price_can_be_reset_too():
+    problem, values = linear_problem()
+    flow = npw.SaddleFlow(None, problem, (2,), 1e-3, leak=1.0, starts=10)
+    flow.reset(weight_decay=DECAY)
+    while flow.prediction is None:
+        flow.advance()
+    assert flow.prediction.rate == pytest.approx(values[0] - DECAY, rel=1e-6)
+    assert f"2N* − λ = {values[0]:.4g} − {DECAY:g}" in flow.frame().message

@@ -11,8 +11,10 @@ from typing import Any, cast
 import ipywidgets
 import numpy as np
 import pytest
+import torch
 from ipywidgets.widgets.widget import _instances
 
+import np_widgets as npw
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
@@ -205,6 +207,34 @@ class TestControls:
         until(lambda: widget.session.frame.dynamics == "descent")
         assert rest(widget).step_size == 0.01
 
+    def test_the_price_of_weights_is_a_control_and_lowers_the_rate_that_is_shown(self, widget, problem):
+        control(widget, "Decay λ").value = 0.02
+        until(lambda: "weight decay λ 0.02" in text(widget))
+        control(widget, "Reset").click()
+        until(lambda: widget.session.frame.weight_decay == 0.02)
+        frame = rest(widget)
+        while not widget.session.frame.predictions:
+            widget.session.step(1)
+        frame = widget.session.frame
+        assert frame.predictions[0].rate == pytest.approx(2 * frame.predictions[0].value - 0.02)
+        twice = 2 * frame.predictions[0].value
+        assert f"at a rate of 2N* − λ = {twice:.4g} − 0.02 = {twice - 0.02:.4g}" in frame.message
+        widget.catch_up()
+        assert "2N* − λ" in text(widget)
+        # What is shown is of the minimum of the penalized loss, and of its NCF: both from scratch.
+        network = widget.session.frame.network
+        matrices = [w[: frame.started_active[0]] if layer == 0 else w[:, : frame.started_active[0]]
+                    for layer, w in enumerate(network.weights)]  # fmt: skip
+        active = HomogeneousNetwork(matrices)
+        gradient = [w.clone().requires_grad_() for w in active.weights]
+        output = torch.relu(problem.inputs @ gradient[0].T) @ gradient[1].T
+        loss = (output - problem.targets).square().sum(dim=1).mean() / 2
+        (loss + 0.01 * sum(w.square().sum() for w in gradient)).backward()
+        assert max(float(w.grad.abs().max()) for w in gradient) < 1e-3
+        best = npw.find_kkt_points(active, problem, starts=20, seed=5)[0]
+        assert best.value >= frame.predictions[0].value * (1 - 1e-6)
+        assert frame.predictions[0].value in [each.value for each in frame.predictions[0].destinations]
+
     def test_every_control_is_labeled(self, widget):
         kinds = (
             ipywidgets.Button,
@@ -234,6 +264,7 @@ class TestControls:
             "branch": "Branch here",
             "scale": "Scale δ",
             "step_size": "Step size",
+            "weight_decay": "Decay λ",
         }.get(name, name.capitalize())
         assert len(figures(widget)) == 5 - (name in PANELS)
         if name in CONTROLS:

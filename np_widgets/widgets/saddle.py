@@ -43,8 +43,8 @@ class SaddleWidget(LiveWidget):
     hide
         Names of controls (``"play"``, ``"step"``, ``"to_escape"``, ``"to_next_saddle"``, ``"undo"``, ``"time"``,
         ``"branch"``, ``"copy"``, ``"reset"``, ``"scale"``, ``"dormant"``, ``"dynamics"``, ``"step_size"``,
-        ``"seed"``) and pictures (``"norms"``, ``"alignment"``, ``"plane"``, ``"loss"``, ``"weights"``) to leave out.
-        Without ``"reset"`` the settings that it would apply go, too.
+        ``"weight_decay"``, ``"seed"``) and pictures (``"norms"``, ``"alignment"``, ``"plane"``, ``"loss"``,
+        ``"weights"``) to leave out. Without ``"reset"`` the settings that it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options

@@ -29,6 +29,7 @@ CONTROLS = (
     "dormant",
     "dynamics",
     "step_size",
+    "weight_decay",
     "seed",
 )
 
@@ -100,31 +101,27 @@ def _scales(present: float) -> list[tuple[str, float]]:
 
 
 def _settings(frame: SaddleFrame, on_change: Callable[[], None]) -> list[Setting]:
-    def changed(_: Any) -> None:
-        on_change()
+    def made(make: Callable[[Any], ipywidgets.Widget], value: Any) -> Input:
+        return Input(make, value, lambda _: on_change())
 
-    layers = range(1, len(frame.dormant) + 1)
-    dormant = tuple(
-        Input(partial(_dormant_input, layer, len(layers)), count, changed)
-        for layer, count in zip(layers, frame.dormant, strict=True)
-    )
-    dynamics = Input(_dynamics_input, frame.dynamics, changed)
-    seed_tooltip = "Of the dormant weights and of the search"
+    def setting(name: str, label: str, make: Callable[[Any], ipywidgets.Widget]) -> Setting:
+        return Setting(name, label, (made(make, getattr(frame, name)),))
+
+    layers = len(frame.dormant)
+    dormant = tuple(made(partial(_dormant_input, layer, layers), count) for layer, count in enumerate(frame.dormant, 1))
+    dynamics = setting("dynamics", "dynamics", _dynamics_input)
     return [
-        Setting("scale", "scale δ", (Input(_scale_input, frame.scale, changed),)),
+        setting("scale", "scale δ", _scale_input),
         Setting("dormant", "dormant neurons", dormant, several=True),
-        Setting("dynamics", "dynamics", (dynamics,)),
+        dynamics,
         Setting(
             "step_size",
             "step size",
-            (Input(_step_size_input, frame.step_size, changed),),
+            (made(_step_size_input, frame.step_size),),
             applies=lambda: bool(dynamics.value == "descent"),
         ),
-        Setting(
-            "seed",
-            "seed",
-            (Input(lambda value: whole("Seed", seed_tooltip, value, 0, LARGEST_SEED, "130px"), frame.seed, changed),),
-        ),
+        setting("weight_decay", "weight decay λ", _weight_decay_input),
+        setting("seed", "seed", _seed_input),
     ]
 
 
@@ -151,3 +148,12 @@ def _dynamics_input(dynamics: str) -> ipywidgets.Widget:
 
 def _step_size_input(step_size: float) -> ipywidgets.Widget:
     return real("Step size", "Of gradient descent", step_size, 1e-6, 10.0, 0.005, "140px")
+
+
+def _weight_decay_input(weight_decay: float) -> ipywidgets.Widget:
+    tooltip = "The price λ on weights, ½λ‖W‖²: neurons grow at a rate of 2N* − λ. A network descends to its minimum"
+    return real("Decay λ", tooltip, weight_decay, 0.0, 100.0, 0.01, "130px")
+
+
+def _seed_input(seed: int) -> ipywidgets.Widget:
+    return whole("Seed", "Of the dormant weights and of the search", seed, 0, LARGEST_SEED, "130px")
