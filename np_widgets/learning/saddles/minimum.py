@@ -166,8 +166,8 @@ def _require_something_left(network: HomogeneousNetwork, least: float, weight_de
         sizes = torch.hypot(incoming.norm(dim=1), outgoing.norm(dim=0))
         if weight_decay and bool((sizes <= least).any()):
             raise ValueError(
-                f"weight_decay must leave every neuron of the network some weights, got {weight_decay:g}: at the minimum "
-                f"of the penalized loss neuron {int(sizes.argmin()) + 1} of layer {layer} has none"
+                f"weight_decay must leave every neuron of the network some weights, got {weight_decay:g}: at the "
+                f"minimum of the penalized loss neuron {int(sizes.argmin()) + 1} of layer {layer} has none"
             )
 
 
