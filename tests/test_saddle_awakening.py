@@ -125,6 +125,24 @@ def test_from_the_next_saddle_it_goes_on_with_the_rest(second):
         assert np.isnan(record.neuron_value[-1, place]) == (neuron in woken)
 
 
+@pytest.mark.parametrize("seed", [4, 5])
+def test_the_next_saddle_is_searched_from_the_starts_of_the_same_seed(seed):
+    # One start, so that the seed tells which of several KKT points is found: at every saddle as by find_kkt_points.
+    problem = saddles.teacher(1, 1, 0.0, 1, outputs=2)
+    flow = npw.SaddleFlow(saddles.saddle(1, 1, 0.0, 1, outputs=2), problem, 2, 1e-2, seed=seed, starts=1)
+    flow.run_to("next saddle")
+    flow.aim("escape")
+    while len(flow.predictions) < 2:
+        flow.advance()
+    frame = flow.frame()
+    active = npw.HomogeneousNetwork([frame.weights[0][frame.active[0]], frame.weights[1][:, frame.active[0]]])
+    values = [
+        npw.find_kkt_points(active, problem, starts=1, seed=each, unseen=True)[0].value for each in (seed, seed + 1)
+    ]
+    assert flow.prediction.destinations[0].value == pytest.approx(values[0], rel=1e-6)
+    assert seed == 5 or values[1] != pytest.approx(values[0], rel=1e-2)
+
+
 # ------------------------------------------------------------------------------------------------------ a ladder
 
 

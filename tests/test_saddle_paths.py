@@ -168,3 +168,52 @@ def test_two_neurons_a_layer_have_no_prediction_and_the_words_say_where_there_is
     assert flow.prediction.escape_time is None
     assert "no escape is predicted" in flow.frame().message
     assert "one dormant neuron a layer that start near the ray of their path" in flow.frame().message
+
+
+@pytest.fixture(scope="module")
+def quadratic():
+    """A minimum of σ(z) = z², two hidden layers, that learned ``x₁⁴`` of ``x₁⁴ + r(x₂)``, and the path that is left.
+
+    On a grid, with a residual r(x₂) orthogonal to 1 and x₂², every single-neuron NCF vanishes. Of a path with incoming
+    weights b it is ``a·c²·b₂⁴·mean(r·x₂⁴)``.
+    """
+    x = np.linspace(-1.5, 1.5, 7)
+    lower = np.stack([np.ones_like(x), x**2], axis=1)
+    left = 3 * (x**4 - lower @ np.linalg.lstsq(lower, x**4)[0])
+    first, second = (each.reshape(-1) for each in np.meshgrid(x, x, indexing="ij"))
+    problem = npw.Problem(np.stack([first, second], axis=1), first**4 + np.tile(left, 7))
+    squares = np.array([4, 2, 1]) / 7  # of the incoming, inner and outgoing weights where they are balanced
+    best = math.sqrt(squares[2]) * squares[1] * squares[0] ** 2  # of a·c²·b⁴ at norm one
+    b, c, a = np.sqrt(squares) * best ** (-1 / 7)
+    network = npw.HomogeneousNetwork([[[b, 0.0]], [[c]], [[a]]], power=2, leak=-1.0)
+    return problem, network, best * float((left * x**4).mean())
+
+
+def test_squared_neurons_leave_along_a_path_when_the_law_of_degree_seven_says(quadratic):
+    problem, network, value = quadratic
+    assert npw.find_kkt_points(network, problem, starts=10) == []
+    point = npw.find_kkt_points(network, problem, starts=10, longest=None)[0]
+    assert (point.layer, point.last, point.degree) == (1, 2, 7)
+    assert point.value == pytest.approx(value, rel=1e-9)
+    scale = 0.044
+    flow = npw.SaddleFlow(network, problem, point, scale, starts=5)
+    flow.run_to("escape")
+    prediction = flow.prediction
+    assert (prediction.degree, prediction.rate) == (7, None)
+    assert prediction.value == pytest.approx(value, rel=1e-9)
+    # dρ/dt = D·N*·ρ^(D−1), with D = 7.
+    law = (scale**-5 - prediction.escape_norm**-5) / (7 * 5 * value)
+    assert prediction.escape_time == pytest.approx(law, rel=1e-6)
+    assert flow.time == pytest.approx(law, rel=1e-4)
+    assert flow.record.drift.max() < 1e-5
+
+
+def test_squared_neurons_off_that_ray_have_no_prediction_and_flow(quadratic):
+    problem, network, _ = quadratic
+    for dormant in ((1, 1), (2, 1), (2, 2)):
+        flow = npw.SaddleFlow(network, problem, dormant, 0.044, seed=1, starts=5)
+        flow.run(10.0)
+        assert (flow.time, flow.prediction.escape_time, flow.prediction.destinations) == (10.0, None, ())
+        flow.aim(None)
+        message = flow.frame().message
+        assert "no escape is predicted: no KKT point has a positive value for a single neuron" in message

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from np_widgets import arguments
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -55,7 +54,7 @@ class Passage:
         self.layout = start.layout
         self.objective = Objective(problem, self.network(start.theta), settings.weight_decay)
         self.recorder = Recorder(start.layout, self.objective, start.theta, start.active)
-        self._arrive(Place(0.0, start.theta, start.active), 0)
+        self._arrive(Place(0.0, start.theta, start.active))
 
     def network(self, theta: Floats) -> HomogeneousNetwork:
         """The whole network with these weights, copied."""
@@ -73,7 +72,7 @@ class Passage:
 
     def arrive_at(self, now: Now) -> None:
         """Make everything that belongs to the place of ``now``, searched as much."""
-        self._arrive(now.place, len(now.predictions) - (now.phase in ("flowing", "comparing")))
+        self._arrive(now.place)
         directions = self.saddle.search.directions
         directions.catch_up(now.rounds, None)
         if directions.quanta != now.rounds:
@@ -107,11 +106,10 @@ class Passage:
 
     # near the saddle: what theory says
 
-    def _arrive(self, place: Place, number: int) -> None:
-        """Make everything that belongs to a place, the ``number``-th so far."""
+    def _arrive(self, place: Place) -> None:
+        """Make everything that belongs to a place."""
         settings, layout = self._settings, self.layout
-        seed = (settings.seed + number) % (arguments.LARGEST_SEED + 1)
-        self.saddle = Saddle(place, layout, self._start.activation, self.objective, settings.starts, seed)
+        self.saddle = Saddle(place, layout, self._start.activation, self.objective, settings.starts, settings.seed)
         self._patience = Patience(self.saddle, layout)
         self._departure = Departure(self.saddle, layout, self.objective, settings)
         self.forget()
@@ -315,7 +313,7 @@ class Passage:
         place, message = Place(now.point.time, now.point.y, now.next_active), now.events[-1].message
         if all(flags.all() for flags in place.active):
             return replace(now, phase="flowing").at_dead_end(f"{message} No dormant neuron is left.")
-        self._arrive(place, len(now.predictions))
+        self._arrive(place)
         onward = Now(
             point=now.point,
             place=place,
