@@ -15,8 +15,8 @@ from np_widgets.learning.saddles.frames import (
     Event,
     Prediction,
     SaddleFrame,
-    SaddleRecord,
 )
+from np_widgets.learning.saddles.record import SaddleRecord
 
 Floats = NDArray[np.float64]
 

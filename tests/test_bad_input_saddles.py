@@ -233,7 +233,7 @@ def test_points_without_any_weights_are_refused():
 
 def test_descent_that_diverges_leaves_the_flow_where_it_was(monkeypatch):
     # Should the curvature on the ray not warn of steps that are too long.
-    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_origin_ray", lambda *_: (None, None))
+    monkeypatch.setattr("np_widgets.learning.saddles.ground.rough_origin_ray", lambda *_: (None, None))
     x = np.random.default_rng(0).standard_normal((30, 2))
     flow = npw.SaddleFlow(
         None, npw.Problem(x, 30 * x[:, 0]), (2,), 1e-2, leak=1.0, dynamics="descent", step_size=0.3, starts=5

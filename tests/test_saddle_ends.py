@@ -211,7 +211,7 @@ def test_polishing_ends_after_so_much_work(monkeypatch):
 
 def test_from_the_origin_no_escape_is_over_before_it_has_begun(monkeypatch):
     # Should the quick search beforehand think that a scale is small enough, and the thorough one not.
-    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_origin_ray", lambda *_: (None, None))
+    monkeypatch.setattr("np_widgets.learning.saddles.ground.rough_origin_ray", lambda *_: (None, None))
     flow = npw.SaddleFlow(None, saddles.teacher(), (2,), scale=0.3, starts=3)
     flow.run_to("escape")
     assert flow.prediction.escape_norm == pytest.approx(0.6)
@@ -254,7 +254,7 @@ def test_steps_too_large_for_the_way_from_the_origin_are_refused(layers, leak):
 
 @pytest.mark.parametrize("step", [1000.0, 0.1])
 def test_descent_that_does_not_follow_the_flow_says_so(monkeypatch, step):
-    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_origin_ray", lambda *_: (None, None))
+    monkeypatch.setattr("np_widgets.learning.saddles.ground.rough_origin_ray", lambda *_: (None, None))
     problem = npw.problems.kumar_haupt(samples=60, seed=0)
     flow = npw.SaddleFlow(None, problem, (2, 2), 1e-2, starts=5, dynamics="descent", step_size=step)
     frame, ended = flow.frame(), flow.run_to("escape")

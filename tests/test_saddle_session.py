@@ -109,7 +109,7 @@ def test_what_it_refuses_comes_to_the_caller_and_changes_nothing(action, given, 
 
 def test_descent_that_diverges_is_shown_and_after_a_reset_it_goes_on(monkeypatch):
     # Should the curvature on the ray not warn of steps that are too long.
-    monkeypatch.setattr("np_widgets.learning.saddles.flow.rough_origin_ray", lambda *_: (None, None))
+    monkeypatch.setattr("np_widgets.learning.saddles.ground.rough_origin_ray", lambda *_: (None, None))
     x = np.random.default_rng(0).standard_normal((30, 2))
     problem = npw.Problem(x, 30 * x[:, 0])
     flow = npw.SaddleFlow(None, problem, (2,), 1e-2, leak=1.0, dynamics="descent", step_size=0.3, starts=5)

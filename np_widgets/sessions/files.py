@@ -19,7 +19,7 @@ from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.learning.saddles.minimum import Ground
+from np_widgets.learning.saddles.ground import Ground
 from np_widgets.problems import Problem
 from np_widgets.sessions.commands import actions
 from np_widgets.sessions.history import Done, History, Kept

@@ -15,7 +15,7 @@ from np_widgets.learning.activation import Activation
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.growth import Finish, PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.learning.saddles.minimum import Ground
+from np_widgets.learning.saddles.ground import Ground
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.problems import Problem

@@ -163,12 +163,3 @@ def awoken(sample: Sample, now: Now, layout: Layout, neurons: Sequence[tuple[int
     return replace(
         now, awakenings=(*now.awakenings, awakening), next_active=active, added=tuple(sorted(added)), phase="comparing"
     )
-
-
-def reached(awakening: Awakening, why: str) -> str:
-    """One sentence; ``why`` is what makes it a saddle."""
-    awake = awakening.awake
-    names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
-    more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
-    who = f"{names}{more} woke up" if awake else "no neuron woke up"
-    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g} ({why}): {who}."

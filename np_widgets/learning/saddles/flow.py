@@ -6,52 +6,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from np_widgets import arguments
 from np_widgets.learning import states
-from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.paths import KKTPoint
-from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, fitting
 from np_widgets.learning.driving import drive
-from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
+from np_widgets.learning.engine import all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.saddles import wording
-from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame, SaddleRecord
-from np_widgets.learning.saddles.minimum import (
-    CURVATURE_TOLERANCE,
-    GRADIENT_TOLERANCE,
-    Ground,
-    Report,
-    Stationarity,
-    at_minimum,
-    reporting,
-)
-from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Goal, Now, require_fit
-from np_widgets.learning.saddles.origin import rough_origin_ray
-from np_widgets.learning.saddles.passage import Passage
-from np_widgets.learning.saddles.recording import Sample
+from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.learning.saddles.ground import Ground, ground_near
+from np_widgets.learning.saddles.journey import Journey
+from np_widgets.learning.saddles.minimum import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE, Report, reporting
+from np_widgets.learning.saddles.now import GOALS, NOTHING_LEFT, Goal
 from np_widgets.learning.saddles.settings import (
-    ESCAPED,
-    HIDDEN_LAYERS,
     Dormant,
     Dynamics,
     SaddleSettings,
-    Start,
-    check_start,
     dormant_counts,
     everywhere,
-    start_near,
+    what_flows,
 )
-from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
-Floats = NDArray[np.float64]
 
-
-class SaddleFlow(Engine):
+class SaddleFlow(Journey):
     """Gradient flow near a saddle with dormant neurons, or near the origin, beside what theory predicts.
 
     Kumar & Haupt (arXiv 2402.09226, 2403.08121, 2502.15952) show that weights that start small near a saddle stay small
@@ -138,8 +115,6 @@ class SaddleFlow(Engine):
     neuron of a ReLU layer: that of ``find_kkt_points(..., unseen=True)``.
     """
 
-    settings: SaddleSettings
-
     def __init__(
         self,
         network: HomogeneousNetwork | None,
@@ -166,22 +141,7 @@ class SaddleFlow(Engine):
             arguments.real("gradient_tolerance", gradient_tolerance, least=0),
             arguments.real("curvature_tolerance", curvature_tolerance, least=0),
         )
-        if network is None:
-            if not isinstance(problem, Problem):
-                raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
-            activation = Activation(1 if power is None else power, 0.0 if leak is None else leak)
-            layers = HIDDEN_LAYERS
-            if hidden_layers is not None:
-                layers = arguments.whole("hidden_layers", hidden_layers, 1, MOST_HIDDEN_LAYERS)
-            require_representable(problem, activation.power, layers)
-        else:
-            if power is not None or leak is not None or hidden_layers is not None:
-                raise TypeError(
-                    "power, leak and hidden_layers belong to the network: they can be given only without one"
-                )
-            problem = fitting(network, problem)
-            activation, layers = network.activation, network.hidden_layers
-        problem = problem.to(dtype=torch.float64)
+        problem, activation, layers = what_flows(network, problem, power, leak, hidden_layers)
         settings = SaddleSettings(
             everywhere(dormant, layers), scale, seed, dynamics, step_size, tolerance, starts, weight_decay
         )
@@ -190,66 +150,10 @@ class SaddleFlow(Engine):
             raise ValueError(f"dormant must be for {layers} hidden layers, as hidden_layers says, got {len(counts)}")
         self.problem, self._activation, self._data = problem, activation, states.fingerprint(problem)
         with reporting(progress) as report:
-            self._given = self._ground_of(network, settings, polish, report)
+            self._given = self._ground_near(network, settings, polish=polish, report=report)
         self._begin(settings, self._given)
 
     # what a user may ask for
-
-    @property
-    def network(self) -> HomogeneousNetwork:
-        """A copy of the current network, dormant neurons included."""
-        return self._passage.network(self._now.point.y)
-
-    @property
-    def stationarity(self) -> Stationarity | None:
-        """How far the active network is from a local minimum, and what was not looked at; None at the origin."""
-        return self._ground.stationarity
-
-    @property
-    def time(self) -> float:
-        """The time reached."""
-        return self._now.point.time
-
-    @property
-    def loss(self) -> float:
-        """The current training loss."""
-        return self._samples[-1].loss
-
-    @property
-    def record(self) -> SaddleRecord:
-        """What was measured over time."""
-        return self._passage.recorder.record(self._samples)
-
-    @property
-    def prediction(self) -> Prediction | None:
-        """What theory says of the escape from the saddle left last; None before that is computed."""
-        return self._now.predictions[-1] if self._now.predictions else None
-
-    @property
-    def predictions(self) -> tuple[Prediction, ...]:
-        """The same for each saddle so far."""
-        return self._now.predictions
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What has happened, in order."""
-        return self._now.events
-
-    @property
-    def awakenings(self) -> tuple[Awakening, ...]:
-        """What came of each escape whose next saddle is reached."""
-        return self._now.awakenings
-
-    @property
-    def landmark(self) -> Landmark | None:
-        """The last event; None before the first."""
-        events = self._now.events
-        return Landmark(len(events), events[-1].message) if events else None
-
-    @property
-    def finished(self) -> str | None:
-        """Why nothing is left to do, as a sentence: mostly, that the goal is reached; else None."""
-        return self._now.finished
 
     def run(
         self,
@@ -363,144 +267,16 @@ class SaddleFlow(Engine):
         if settings.weight_decay != ground.weight_decay:
             ground = self._given
             if settings.weight_decay != ground.weight_decay:
-                ground = self._ground_of(ground.network, settings, polish=True)
+                ground = self._ground_near(ground.network, settings, polish=True)
         self._begin(settings, ground)
-
-    # the engine
-
-    def __repr__(self) -> str:
-        now = self._now
-        reached = f"time={now.point.time:.5g}, loss={self.loss:.4g}"
-        return f"SaddleFlow({self.problem.name!r}: {reached}{'' if now.finished is None else ', finished'})"
-
-    def _advance(self) -> None:
-        """A round of the search, some steps of an integrator, or a batch of gradient descent."""
-        with torch.no_grad():
-            self._now = self._passage.advance(self._now)
-
-    def frame(self) -> SaddleFrame:
-        """Where the flow stands."""
-        now, settings = self._now, self.settings
-        samples = self._samples
-        message = wording.message(now, self._passage.saddle, samples[-1].loss, self.stationarity)
-        warning = wording.warning(settings, samples)
-        return SaddleFrame(
-            phase=wording.phase(now),
-            message=message if "this is no flow" in message else message + warning,
-            progress=wording.progress(now, self._passage.saddle),
-            classes=self.problem.loss.name == "cross_entropy",
-            time=now.point.time,
-            steps=now.point.steps,
-            loss=self._samples[-1].loss,
-            weights=tuple(self._start.layout.matrices(now.point.y)),
-            active=now.place.active,
-            started_active=tuple(int(flags.sum()) for flags in self._start.active),
-            record=self._passage.recorder.record(samples),
-            history=tuple(tuple(self._start.layout.matrices(sample.theta)) for sample in samples),
-            predictions=now.predictions,
-            events=now.events,
-            awakenings=now.awakenings,
-            origin=self._start.is_origin,
-            power=self._activation.power,
-            leak=self._activation.leak,
-            scale=settings.scale,
-            dormant=tuple(int((~flags).sum()) for flags in self._start.active),
-            seed=settings.seed,
-            dynamics=settings.dynamics,
-            step_size=settings.step_size,
-            weight_decay=settings.weight_decay,
-            goal=now.goal,
-            finished=now.finished,
-        )
-
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on from here."""
-        own = {"ground": self._ground, "start": self._start.theta, "settings": self.settings, "now": self._now}
-        return {"problem": self._data, **own}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the state is of other data or another network, or not sound; the message names the entry, and nothing has
-            changed.
-        """
-        kinds = {"problem": states.Fingerprint, "ground": Ground, "start": np.ndarray, "settings": SaddleSettings}
-        states.require("state", state, {**kinds, "now": Now})
-        states.require_fingerprint(state["problem"], self.problem)
-        ground, settings, now = state["ground"], state["settings"], state["now"]
-        if ground.network is not None:
-            fitting(ground.network, self.problem)
-        start, passage = self._start, self._passage
-        if settings is not self.settings or ground is not self._ground:
-            start, passage = self._made(settings, ground)
-        require_fit(now, start, state["start"])
-        with torch.no_grad():
-            if not passage.stands_at(now):
-                passage = Passage(self.problem, start, settings)
-                passage.arrive_at(now)
-            passage.forget()
-        vars(self).update(settings=settings, _ground=ground, _start=start, _passage=passage, _now=now, _kept=None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # What follows from the settings, and working memory, is made anew.
-        own, anew = super().__getstate__(), ("_start", "_passage", "_now", "_ground")
-        own = {name: each for name, each in own.items() if name not in anew}
-        return {**own, "_kept": None, "state": self.settled_state()}
-
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        state = kept.pop("state")
-        vars(self).update(kept)
-        self._begin(state["settings"], state["ground"])
-        self.restore(state)
 
     # inside
 
     _given: Ground
-    _ground: Ground
-    _start: Start
-    _passage: Passage
-    _now: Now
-    _kept: tuple[Now, tuple[Sample, ...]] | None
 
-    def _ground_of(
-        self, network: HomogeneousNetwork | None, settings: SaddleSettings, polish: bool, report: Report | None = None
-    ) -> Ground:
-        """What a flow with these settings starts near, descended to a minimum if that is wanted."""
-        decay = settings.weight_decay
-        if network is None:
-            layers = len(dormant_counts(settings.dormant, None))
-            ray = rough_origin_ray(self.problem, layers, self._activation, settings.seed, decay)
-            return Ground(None, None, *ray, decay)
-        network, found = at_minimum(network, self.problem, polish, self._tolerances, report, decay)
-        return Ground(network, found, ESCAPED * found.weight_norm, found.curvatures.largest, decay)
-
-    def _begin(self, settings: SaddleSettings, ground: Ground) -> None:
-        start, passage = self._made(settings, ground)
-        with torch.no_grad():
-            now = passage.begun()
-        vars(self).update(settings=settings, _ground=ground, _start=start, _passage=passage, _now=now, _kept=None)
-
-    def _made(self, settings: SaddleSettings, ground: Ground) -> tuple[Start, Passage]:
-        start = start_near(ground.network, self.problem, self._activation, settings)
-        check_start(start, settings, ground.curvature, ground.escape_norm)
-        with torch.no_grad():
-            return start, Passage(self.problem, start, settings)
-
-    @property
-    def _samples(self) -> tuple[Sample, ...]:
-        """Those recorded, and one of the present."""
-        now = self._now
-        samples = now.series.samples
-        if samples and samples[-1].time == now.point.time:
-            return samples
-        if self._kept is None or self._kept[0] is not now:
-            with torch.no_grad():
-                sample = self._passage.measure(now, now.point.time, now.point.y)
-            self._kept = (now, (*samples, sample))
-        return self._kept[1]
+    def _ground_near(self, network: HomogeneousNetwork | None, settings: SaddleSettings, **options: Any) -> Ground:
+        own = {"tolerances": self._tolerances, **options}
+        return ground_near(network, self.problem, self._activation, settings, **own)
 
     def _drive(self, goal: Any, progress: bool, callback: Any, torch_threads: int | None) -> str:
         self.require_free("be run")

@@ -73,17 +73,6 @@ class Stationarity:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """What a flow starts near: a network at a minimum, or None for the origin."""
-
-    network: HomogeneousNetwork | None
-    stationarity: Stationarity | None
-    escape_norm: float | None  # of all dormant weights, what counts as escaped
-    curvature: float | None  # the largest there; at the origin on the ray of the best KKT point
-    weight_decay: float  # λ of the loss whose minimum it is
-
-
 def stationarity(objective: Objective, theta: Tensor, report: Report | None = None) -> Stationarity:
     """How far ``theta``, of shape ``(P,)``, is from a local minimum."""
     text = "Checking that this is a minimum"

@@ -15,13 +15,13 @@ from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles import wording
-from np_widgets.learning.saddles.departure import COMPARISON_STEPS, Departure, awoken, reached
+from np_widgets.learning.saddles.departure import COMPARISON_STEPS, Departure, awoken
 from np_widgets.learning.saddles.fields import JointFlow
 from np_widgets.learning.saddles.following import correlation_integrator, flow_integrator, tolerance_of
 from np_widgets.learning.saddles.frames import Event
 from np_widgets.learning.saddles.integration import Integrator, Piece, Point, crossing
-from np_widgets.learning.saddles.now import NOTHING_LEFT, Moment, Now
-from np_widgets.learning.saddles.patience import Patience, at_rest
+from np_widgets.learning.saddles.now import Moment, Now
+from np_widgets.learning.saddles.patience import Patience
 from np_widgets.learning.saddles.prediction import Course
 from np_widgets.learning.saddles.recording import Recorder, Sample, Series
 from np_widgets.learning.saddles.saddle import Place, Saddle
@@ -32,8 +32,7 @@ Floats = NDArray[np.float64]
 
 _ALIGNED = 0.999
 _OPERATIONS_PER_QUANTUM, _MOST_STEPS_PER_QUANTUM = 3e8, 60
-_COMPARISON_BATCH = 100
-_SAMPLES_TO_ESCAPE, _MOST_SAMPLES_IN_A_STEP = 250, 8
+_COMPARISON_BATCH, _SAMPLES_TO_ESCAPE = 100, 250
 
 
 class Passage:
@@ -52,6 +51,8 @@ class Passage:
     def __init__(self, problem: Problem, start: Start, settings: SaddleSettings) -> None:
         self._problem, self._start, self._settings = problem, start, settings
         self.layout = start.layout
+        quantum = _OPERATIONS_PER_QUANTUM / (12 * problem.samples * self.layout.size)
+        self._steps = int(min(max(quantum, 1), _MOST_STEPS_PER_QUANTUM))
         self.objective = Objective(problem, self.network(start.theta), settings.weight_decay)
         self.recorder = Recorder(start.layout, self.objective, start.theta, start.active)
         self._arrive(Place(0.0, start.theta, start.active))
@@ -110,7 +111,8 @@ class Passage:
         """Make everything that belongs to a place."""
         settings, layout = self._settings, self.layout
         self.saddle = Saddle(place, layout, self._start.activation, self.objective, settings.starts, settings.seed)
-        self._patience = Patience(self.saddle, layout)
+        tolerance = tolerance_of(settings, kinked=self._start.activation.has_kink)
+        self._patience = Patience(self.saddle, layout, tolerance, settings.scale)
         self._departure = Departure(self.saddle, layout, self.objective, settings)
         self.forget()
 
@@ -156,22 +158,15 @@ class Passage:
         now, sample = self._marked(now)
         now = replace(now, highest=sample.neuron_norm)
         if self.saddle.is_fitted:
-            before = f"{now.events[-1].message} " if now.events else ""
-            nothing = NOTHING_LEFT[0].upper() + NOTHING_LEFT[1:]
-            return now.at_end(f"{before}{nothing}: the loss is {sample.loss:.2g}.")
+            return now.at_end(wording.fitted(now, sample.loss))
         if now.destinations or self.saddle.has_paths:
             return now
-        nothing = self.saddle.without_destination
-        minimum = " With one hidden layer that is a minimum, not a saddle." if len(self.layout.widths) == 1 else ""
-        return now.at_dead_end(
-            f"{nothing[0].upper()}{nothing[1:]}: nothing makes the dormant weights grow, so this is as far as the flow "
-            f"goes.{minimum}"
-        )
+        return now.at_dead_end(wording.no_way_out(self.saddle))
 
     # the flow
 
     def _flowed(self, now: Now) -> Now:
-        goal, steps = now.goal if isinstance(now.goal, float) else math.inf, self._steps_per_quantum
+        goal, steps = now.goal if isinstance(now.goal, float) else math.inf, self._steps
         if now.trial is not None:
             return self._unless_reached(*self._departure.tried(now, self._following(now), steps))
         # Where nothing moves one step may be longer than anybody waits.
@@ -187,18 +182,11 @@ class Passage:
         # Where no time is worth waiting for, since nothing moves any more, it ends before that time.
         if now.dead_end is None or not isinstance(now.goal, float):
             return now
-        tolerance = tolerance_of(self._settings, kinked=self._start.activation.has_kink)
-        earlier = now.earlier
-        rest = "" if earlier is None else at_rest(now.point, earlier, self.layout, tolerance, self._settings.scale)
+        rest = self._patience.at_rest(now)
         if not rest:
             return now if rest is None else replace(now, earlier=now.point)
         now, _ = self._marked(replace(now, earlier=None))
         return replace(now, finished=rest + self._warning(now.series.samples))
-
-    @property
-    def _steps_per_quantum(self) -> int:
-        operations = 12.0 * self._problem.samples * self.layout.size
-        return int(min(max(_OPERATIONS_PER_QUANTUM / operations, 1), _MOST_STEPS_PER_QUANTUM))
 
     def _following(self, now: Now) -> Integrator:
         if self._integrator is None:
@@ -212,7 +200,7 @@ class Passage:
 
     def _passed(self, now: Now, piece: Piece) -> Now:
         """What one step leads to."""
-        inside, escape, norm = self._times_between(now, piece), math.inf, now.escape_norm
+        inside, escape, norm = now.series.times_in(piece), math.inf, now.escape_norm
         size = self._patience.dormant_norm
         if now.escaped is None and norm is not None and size(piece.end.y) >= norm:
             escape = crossing(piece, lambda y: size(y) - norm)
@@ -229,26 +217,14 @@ class Passage:
             if now.escaped is not None and now.dead_end is None:
                 return self._unless_reached(*self._departure.look(now))
         if self._patience.is_over(now):
-            predicted = now.predictions[-1].escape_time
-            beside = "theory predicts none" if predicted is None else f"theory predicts it at {predicted:.4g}"
-            text = f"No escape by time {now.point.time:.4g} ({beside}): none is expected any more."
             until_now = now.series.with_sample(self.measure(now, now.point.time, now.point.y))
-            return now.at_dead_end(text + self._warning(until_now.samples))
+            return now.at_dead_end(wording.overdue(now) + self._warning(until_now.samples))
         return now
 
     def _marked(self, now: Now) -> tuple[Now, Sample]:
         """With a lasting sample of the present, and that."""
         sample = self.measure(now, now.point.time, now.point.y, lasting=True)
         return replace(now, series=now.series.with_sample(sample)), sample
-
-    def _times_between(self, now: Now, piece: Piece) -> Floats:
-        """When to record inside a long step."""
-        if piece.between is None or not now.series.samples or now.series.interval <= 0:
-            return np.zeros(0)
-        last = now.series.samples[-1].time
-        count = min(int((piece.end.time - last) / now.series.interval), _MOST_SAMPLES_IN_A_STEP)
-        times = np.linspace(last, piece.end.time, count + 1)[1:-1] if count > 1 else np.zeros(0)
-        return np.asarray(times[times > piece.start.time])
 
     def _recorded_inside(self, now: Now, piece: Piece, times: Floats) -> Now:
         for time in times:
@@ -271,12 +247,7 @@ class Passage:
 
     def _at_escape(self, now: Now) -> Now:
         now, sample = self._marked(now)
-        predicted = now.predictions[-1].escape_time
-        beside = "" if predicted is None else f" (predicted: {predicted:.4g})"
-        text = (
-            f"Escaped at time {sample.time:.4g}{beside}: the dormant weights have reached a norm of "
-            f"{now.escape_norm:.3g}.{self._warning(now.series.samples)}"
-        )
+        text = wording.escaped(now, sample.time) + self._warning(now.series.samples)
         events = (*now.events, Event("escaped", sample.time, sample.loss, text))
         return replace(now, events=events, escaped=sample.time, dead_end=None)
 
@@ -289,7 +260,7 @@ class Passage:
         now = replace(now, point=moment.point, series=series, highest=moment.highest, trial=None)
         now, sample = self._marked(now)
         now = awoken(sample, now, self.layout, self.recorder.neurons)
-        text = reached(now.awakenings[-1], why) + self._warning(now.series.samples)
+        text = wording.reached(now.awakenings[-1], why) + self._warning(now.series.samples)
         now = replace(now, events=(*now.events, Event("saddle", sample.time, sample.loss, text)))
         self._comparison = self._departure.comparison(now.added)
         return self._onward(now) if self._comparison is None else now

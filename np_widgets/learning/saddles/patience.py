@@ -7,7 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.learning.saddles.integration import Point
 from np_widgets.learning.saddles.layout import Layout
 from np_widgets.learning.saddles.now import Now
 from np_widgets.learning.saddles.prediction import ray_time
@@ -25,10 +24,10 @@ _STEPS_AT_REST, _MOVES_AT_REST = 2000, 10.0
 
 
 class Patience:
-    """With a flow that has left the place of a saddle, and has not escaped yet."""
+    """With a flow that has left the place of a saddle; ``tolerance`` is that of its integrator."""
 
-    def __init__(self, saddle: Saddle, layout: Layout) -> None:
-        self._saddle, self._layout = saddle, layout
+    def __init__(self, saddle: Saddle, layout: Layout, tolerance: float, scale: float) -> None:
+        self._saddle, self._layout, self._tolerance, self._scale = saddle, layout, tolerance, scale
         self._dormant = ~layout.active_entries(saddle.place.active)
 
     def dormant_norm(self, theta: Floats) -> float:
@@ -67,17 +66,17 @@ class Patience:
         earlier = next((each.theta for each in reversed(now.series.samples) if each.time <= middle), now.place.theta)
         return self.dormant_norm(now.point.y) >= _STILL_GROWING * self.dormant_norm(earlier)
 
-
-def at_rest(point: Point, earlier: Point, layout: Layout, tolerance: float, scale: float) -> str | None:
-    """Whether nothing has moved since some steps, as a sentence; empty if it has, None if they were too few to tell."""
-    if point.steps - earlier.steps < _STEPS_AT_REST:
-        return None
-    share = _MOVES_AT_REST * tolerance
-    before, after = layout.norms(earlier.y), layout.norms(point.y)
-    grows = bool((after > before + share * (before + scale)).any())
-    if grows or np.linalg.norm(point.y - earlier.y) > share * np.linalg.norm(point.y):
-        return ""
-    return (
-        f"At rest at time {point.time:.4g}: in the last {point.time - earlier.time:.3g} units of time the weights "
-        f"have moved by at most {share:.0e} of their norm. What comes after is not followed."
-    )
+    def at_rest(self, now: Now) -> str | None:
+        """Whether nothing has moved since some steps, as a sentence; empty if it has, None if too few to tell."""
+        point, earlier = now.point, now.earlier
+        if earlier is None or point.steps - earlier.steps < _STEPS_AT_REST:
+            return "" if earlier is None else None
+        share = _MOVES_AT_REST * self._tolerance
+        before, after = self._layout.norms(earlier.y), self._layout.norms(point.y)
+        grows = bool((after > before + share * (before + self._scale)).any())
+        if grows or np.linalg.norm(point.y - earlier.y) > share * np.linalg.norm(point.y):
+            return ""
+        return (
+            f"At rest at time {point.time:.4g}: in the last {point.time - earlier.time:.3g} units of time the weights "
+            f"have moved by at most {share:.0e} of their norm. What comes after is not followed."
+        )

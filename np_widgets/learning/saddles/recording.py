@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.saddles.directions import unit
 from np_widgets.learning.saddles.fields import JointFlow
-from np_widgets.learning.saddles.frames import Destination, SaddleRecord
+from np_widgets.learning.saddles.frames import Destination
+from np_widgets.learning.saddles.integration import Piece
 from np_widgets.learning.saddles.layout import Flags, Layout
+from np_widgets.learning.saddles.record import SaddleRecord
 from np_widgets.learning.saddles.saddle import Saddle
 
 Floats = NDArray[np.float64]
 
-_CAPACITY = 400
+_CAPACITY, _MOST_IN_A_STEP = 400, 8
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What is measured at one time; see :class:`~np_widgets.learning.saddles.frames.SaddleRecord`."""
+    """What is measured at one time; see :class:`~np_widgets.learning.saddles.record.SaddleRecord`."""
 
     time: float
     theta: Floats
@@ -58,6 +60,15 @@ class Series:
     def due(self, time: float) -> bool:
         """Whether a sample at ``time`` would be kept."""
         return not self.samples or time - self.samples[-1].time >= self.interval
+
+    def times_in(self, piece: Piece) -> Floats:
+        """When samples are due inside a long step."""
+        if piece.between is None or not self.samples or self.interval <= 0:
+            return np.zeros(0)
+        last = self.samples[-1].time
+        count = min(int((piece.end.time - last) / self.interval), _MOST_IN_A_STEP)
+        times = np.linspace(last, piece.end.time, count + 1)[1:-1] if count > 1 else np.zeros(0)
+        return np.asarray(times[times > piece.start.time])
 
     def with_sample(self, sample: Sample) -> Series:
         """With one more, the newest; the newest before it goes if it was taken at the same time."""

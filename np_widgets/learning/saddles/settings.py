@@ -8,15 +8,17 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.correlation.paths import KKTPoint
-from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
+from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS, fitting
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles.layout import Flags, Layout
+from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -24,8 +26,8 @@ Dormant = tuple[int, ...] | tuple[KKTPoint, ...]
 
 Dynamics = Literal["flow", "descent"]
 MOST_DORMANT = 10_000
-HIDDEN_LAYERS = 2
-"""Of a network at the origin, unless the user says otherwise: as many as NeuronPursuit has."""
+# Of a network at the origin, unless the user says otherwise: as many as NeuronPursuit has.
+_HIDDEN_LAYERS = 2
 _LEAST_DECADE = -250
 ESCAPED = 0.03
 """‖w_z‖ as a share of ‖w_n‖ at which the dormant weights have escaped."""
@@ -58,6 +60,28 @@ class SaddleSettings:
             checked["tolerance"] = arguments.real("tolerance", self.tolerance, least=1e-12, most=0.1)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+
+def what_flows(
+    network: HomogeneousNetwork | None,
+    problem: Problem,
+    power: int | None,
+    leak: float | None,
+    hidden_layers: int | None,
+) -> tuple[Problem, Activation, int]:
+    """The problem in float64, the activation and the number of hidden layers, after checking that these fit."""
+    if network is not None:
+        if power is not None or leak is not None or hidden_layers is not None:
+            raise TypeError("power, leak and hidden_layers belong to the network: they can be given only without one")
+        return fitting(network, problem).to(dtype=torch.float64), network.activation, network.hidden_layers
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
+    activation = Activation(1 if power is None else power, 0.0 if leak is None else leak)
+    layers = _HIDDEN_LAYERS
+    if hidden_layers is not None:
+        layers = arguments.whole("hidden_layers", hidden_layers, 1, MOST_HIDDEN_LAYERS)
+    require_representable(problem, activation.power, layers)
+    return problem.to(dtype=torch.float64), activation, layers
 
 
 @dataclass(frozen=True, eq=False)

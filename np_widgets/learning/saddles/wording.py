@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from np_widgets.learning.saddles.departure import COMPARISON_STEPS
-from np_widgets.learning.saddles.frames import Prediction
+from np_widgets.learning.saddles.frames import Awakening, Prediction
 from np_widgets.learning.saddles.minimum import Stationarity
-from np_widgets.learning.saddles.now import Now
+from np_widgets.learning.saddles.now import NOTHING_LEFT, Now
 from np_widgets.learning.saddles.recording import Sample, drift
 from np_widgets.learning.saddles.saddle import Saddle
 from np_widgets.learning.saddles.settings import SaddleSettings
@@ -31,7 +31,7 @@ def warning(settings: SaddleSettings, samples: Sequence[Sample]) -> str:
 
 
 def phase(now: Now) -> str:
-    """One of :data:`~np_widgets.learning.saddles.frames.PHASES`."""
+    """As frames say it."""
     if now.finished is not None:
         return "finished"
     if now.phase in ("searching", "predicting"):
@@ -71,6 +71,45 @@ def message(now: Now, saddle: Saddle, loss: float, found: Stationarity | None) -
     if path is not None and predicted is not None:
         beside += f", along a path of one neuron in each of the layers {path.layer} to {path.layer + len(path.inner)}"
     return f"Near {where}: time {now.point.time:.4g}, {beside}."
+
+
+def fitted(now: Now, loss: float) -> str:
+    """Where nothing is left to explain."""
+    before = f"{now.events[-1].message} " if now.events else ""
+    return f"{before}{NOTHING_LEFT[0].upper()}{NOTHING_LEFT[1:]}: the loss is {loss:.2g}."
+
+
+def no_way_out(saddle: Saddle) -> str:
+    """Where neither a KKT point nor a path can be a way out."""
+    nothing = saddle.without_destination
+    minimum = " With one hidden layer that is a minimum, not a saddle." if len(saddle.place.active) == 1 else ""
+    return (
+        f"{nothing[0].upper()}{nothing[1:]}: nothing makes the dormant weights grow, so this is as far as the flow "
+        f"goes.{minimum}"
+    )
+
+
+def overdue(now: Now) -> str:
+    """Where the escape has not come."""
+    predicted = now.predictions[-1].escape_time
+    beside = "theory predicts none" if predicted is None else f"theory predicts it at {predicted:.4g}"
+    return f"No escape by time {now.point.time:.4g} ({beside}): none is expected any more."
+
+
+def escaped(now: Now, time: float) -> str:
+    """At the escape."""
+    predicted = now.predictions[-1].escape_time
+    beside = "" if predicted is None else f" (predicted: {predicted:.4g})"
+    return f"Escaped at time {time:.4g}{beside}: the dormant weights have reached a norm of {now.escape_norm:.3g}."
+
+
+def reached(awakening: Awakening, why: str) -> str:
+    """At the next saddle; ``why`` is what makes it one."""
+    awake = awakening.awake
+    names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
+    more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
+    who = f"{names}{more} woke up" if awake else "no neuron woke up"
+    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g} ({why}): {who}."
 
 
 def _rate(prediction: Prediction) -> str:
