@@ -227,4 +227,4 @@ def test_the_state_near_another_network_is_refused():
         network = HomogeneousNetwork([[[weight]], [[1 / weight]]], leak=1.0)
         return lambda: SaddleFlow(network, Problem(x, x[:, 0]), (1,), scale=1e-3, starts=2, polish=True)
 
-    refuse(near(2.0)(), near(1.0)().state(), r"\['start'\]")
+    refuse(near(2.0)(), near(1.0)().state(), r"\['network'\]")

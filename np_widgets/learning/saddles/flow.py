@@ -272,8 +272,6 @@ class SaddleFlow(Journey):
 
     # inside
 
-    _given: Ground
-
     def _ground_near(self, network: HomogeneousNetwork | None, settings: SaddleSettings, **options: Any) -> Ground:
         own = {"tolerances": self._tolerances, **options}
         return ground_near(network, self.problem, self._activation, settings, **own)

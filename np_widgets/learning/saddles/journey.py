@@ -29,6 +29,7 @@ class Journey(Engine):
 
     problem: Problem
     settings: SaddleSettings
+    _given: Ground  # what it started near at first; a reset to another price leads to another one
     _activation: Activation
     _data: states.Fingerprint
     _ground: Ground
@@ -141,7 +142,7 @@ class Journey(Engine):
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
         own = {"ground": self._ground, "start": self._start.theta, "settings": self.settings, "now": self._now}
-        return {"problem": self._data, **own}
+        return {"problem": self._data, "network": self._given.network, **own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken.
@@ -152,9 +153,11 @@ class Journey(Engine):
             If the state is of other data or another network, or not sound; the message names the entry, and nothing has
             changed.
         """
-        kinds = {"problem": states.Fingerprint, "ground": Ground, "start": np.ndarray, "settings": SaddleSettings}
-        states.require("state", state, {**kinds, "now": Now})
+        kinds = {"problem": states.Fingerprint, "network": HomogeneousNetwork | None, "ground": Ground}
+        states.require("state", state, {**kinds, "start": np.ndarray, "settings": SaddleSettings, "now": Now})
         states.require_fingerprint(state["problem"], self.problem)
+        if not _are_alike(state["network"], self._given.network):
+            raise ValueError("state['network'] must be the network that this flow was given, got another one")
         ground, settings, now = state["ground"], state["settings"], state["now"]
         if ground.network is not None:
             fitting(ground.network, self.problem)
@@ -205,3 +208,12 @@ class Journey(Engine):
                 sample = self._passage.measure(now, now.point.time, now.point.y)
             self._kept = (now, (*samples, sample))
         return self._kept[1]
+
+
+def _are_alike(first: HomogeneousNetwork | None, second: HomogeneousNetwork | None) -> bool:
+    if first is second or first is None or second is None:
+        return first is second
+    pairs = zip(first.weights, second.weights, strict=False)
+    return first.widths == second.widths and all(
+        one.shape == other.shape and torch.allclose(one, other.to(one), rtol=1e-9, atol=0) for one, other in pairs
+    )
