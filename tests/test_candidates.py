@@ -51,8 +51,8 @@ def watched(name: str) -> tuple[npw.NeuronPursuit, list[PursuitFrame]]:
     return pursuit, frames
 
 
-PLACES = {(0, 1): "origin", (0, 2): "origin", (0, 3): "origin", (1, 1): "layer 1", (2, 2): "layer 2", (3, 3): "layer 3"}
-PLACES |= {(1, 2): "layers 1–2", (2, 3): "layers 2–3", (1, 3): "layers 1–3"}
+PLACES = {(0, 1): "origin", (0, 2): "origin", (0, 3): "origin", (1, 1): "1", (2, 2): "2", (3, 3): "3"}
+PLACES |= {(1, 2): "1–2", (2, 3): "2–3", (1, 3): "1–3"}
 
 
 @pytest.mark.parametrize("name", PURSUITS)

@@ -12,6 +12,7 @@ import pytest
 import np_widgets as npw
 from np_widgets.learning.course import MOST
 from np_widgets.pictures import comparison
+from np_widgets.pictures.labels import number, typeset
 from np_widgets.pictures.probe import probe
 from np_widgets.problems import curve, kumar_haupt, two_moons
 from np_widgets.sessions.group import Group
@@ -62,7 +63,7 @@ def test_the_table_is_what_the_sessions_are(sessions):
         assert found["ended"] == str(session.engine.finished or session.status)
         written = (f"{found['weights']:,}", f"{found['steps']:,}", found["ended"])
         assert (row[3], row[6], row[8]) == written
-        assert float(row[4].replace("−", "-")) == pytest.approx(found["loss"], rel=5e-3)
+        assert row[4] == number(found["loss"])
     best = min(group.frame.courses, key=lambda course: course.row["loss"])
     assert best.name in group.frame.message
 
@@ -228,7 +229,7 @@ class TestWidget:
             rows = comparison.rows(widget.session.frame.courses)
             for row in rows:
                 assert all(f">{escape(each)}<" in text(widget) for each in row)
-            assert widget.message in text(widget).replace("&lt;", "<").replace("&gt;", ">")
+            assert typeset(widget.message) in text(widget).replace("&lt;", "<").replace("&gt;", ">")
             assert (first.engine.loss, fixed.engine.loss) == tuple(widget.to_frame()["loss"])  # type: ignore[attr-defined]
             assert list(widget.to_frame()["seconds"]) == [first.history.seconds, fixed.history.seconds]
             before = shown(widget)

@@ -7,7 +7,7 @@ import io
 import pytest
 
 import np_widgets as npw
-from np_widgets.pictures.labels import number, widths
+from np_widgets.pictures.labels import number, typeset, widths
 from np_widgets.problems import curve
 
 
@@ -27,7 +27,7 @@ def test_all_pictures_are_on_it_with_what_stands_above_them(widget):
         assert panel.scene.title in titles
     assert "weights" not in widget._panels
     said = figure.get_suptitle().replace("\n", " ")
-    assert str(widget.session.frame.finished).split(". ")[0] in said
+    assert typeset(str(widget.session.frame.finished)).split(". ")[0] in said
     assert f"loss {number(widget.loss)}" in said
     assert figure.get_figwidth() == 12
 

@@ -411,10 +411,16 @@ class TestLoss:
         picture = self.made(growth=growth, **trace, iteration=2, step=4, total_steps=104, test_loss=None)
         np.testing.assert_allclose(picture["learned"].x, [0, 0.5, 1, 1, 1.25, 2, 2])
 
+    def test_a_network_that_begins_lower_than_the_last_one_ended_makes_no_spike(self):
+        trace = {"trace_steps": np.array([0.0, 10, 10, 15, 20]), "trace_losses": np.array([1, 0.5, 0.3, 0.2, 0.1])}
+        picture = self.made(growth=(record(0, 0, 10),), iteration=2, **trace, total_steps=20, loss=0.1)
+        np.testing.assert_allclose(picture["learned"].x, [0, 1, 1, 1, 1.5, 2, 2])
+        np.testing.assert_allclose(picture["learned"].y, [1, 0.5, 0.5, 0.3, 0.2, 0.1, 0.1])
+
     def test_levels_are_written_under_the_stairs_that_are_over(self):
         picture = self.made()
-        assert texts(picture, "aside") == ["0.1", "0.01"]
-        np.testing.assert_allclose(picture["aside"].y, [0.1, 0.01])
+        assert texts(picture, "aside") == ["0.01", "0.1"]
+        np.testing.assert_allclose(picture["aside"].y, [0.01, 0.1])
 
     def test_additions_stand_where_they_were_made_and_test_losses_where_training_ended(self):
         picture = self.made()
@@ -442,11 +448,12 @@ class TestLoss:
     def test_where_the_target_is_met_the_axis_ends_below_the_last_level_that_missed_it(self):
         growth = (record(0, 0, 10, None, 0.9), record(1, 10, 10, None, 0.2), record(1, 20, 10, None, 3e-28))
         values = {"growth": growth, "trace_losses": np.array([1.4, 0.9, 0.5, 0.2, 3e-28]), "test_loss": None}
-        met = self.made(**values, finished=Finish("target", "Met."), loss=3e-28)
+        met = self.made(**values, finished=Finish("target", "Met."), loss=3e-28, target_loss=1e-9)
         assert met.y.low > 1e-4
         assert met["learned"].y.min() == pytest.approx(0.01)
-        assert met.notes == ("The target is met: losses below 0.01 are drawn at the end of the axis",)
-        assert texts(met, "aside") == ["0.9", "0.2", "3×10⁻²⁸"]
+        assert met.notes == ("The target, 10⁻⁹, is met: losses below 0.01 are drawn at the end of the axis",)
+        assert met.y.all_ticks[0] == (pytest.approx(-2), "target")
+        assert texts(met, "aside") == ["3×10⁻²⁸", "0.2", "0.9"]
         going_on = self.made(**values, loss=3e-28)
         assert going_on["learned"].y.min() == SMALLEST
         assert going_on.notes == ()
@@ -454,13 +461,31 @@ class TestLoss:
     def test_labels_that_would_collide_are_left_out_and_the_last_stays(self):
         growth = tuple(record(int(i > 0), 10 * i, 10, None, 2.0**-i) for i in range(60))
         picture = self.made(growth=growth, iteration=60, total_steps=600, test_loss=None)
-        for mark, least in (("aside", 0.1), ("words", 0.035)):
-            places = picture[mark].x / 60
+        for mark, least in (("aside", 0.1), ("words", 0.03)):
+            places = np.sort(picture[mark].x / 60)
             assert len(places) > 5
             assert np.diff(places).min() >= least - 1e-9
-        assert texts(picture, "aside")[-1] == number(2.0**-59)
+        assert texts(picture, "aside")[0] == number(2.0**-59)
         assert sum(len(text) + 1 for _, text in picture.x.ticks) <= 80
         assert picture.x.ticks[-1][0] == 59.5
+
+    def test_a_pointer_reads_network_step_and_loss_along_the_stairs(self):
+        picture = self.made()
+        read = dict(
+            zip(
+                zip(picture["spot"].x.tolist(), picture["spot"].y.tolist(), strict=True),
+                picture["spot"].reads,
+                strict=True,
+            )
+        )
+        for place, value in zip(picture["learned"].x.tolist(), picture["learned"].y.tolist(), strict=True):
+            network = max(int(np.ceil(place)), 1)
+            step = round(10 * place)
+            wanted = f"network {network} {'(4, 2)' if network == 3 else '(1, 1)'}, step {step}: loss {number(value)}"
+            assert read[place, value] == wanted
+        assert read[3.0, 0.1] == "network 3 (4, 2), step 30: test loss 0.1"
+        long = {"trace_steps": np.arange(1000.0), "trace_losses": np.logspace(1, -3, 1000)}
+        assert len(loss(frame(TEACHER, **long, total_steps=999, step=999))["spot"].x) <= 41
 
     def test_zero_and_broken_losses_can_be_drawn_on_a_log_axis(self):
         losses = np.array([1.0, 0.0, np.nan, np.inf, 1e-30])
@@ -497,7 +522,7 @@ class TestCandidates:
         order = np.argsort(x)
         np.testing.assert_array_equal(values[order], [0.4, 0.1, 0.5, 0.2])
         assert np.round(x[order]).tolist() == [0, 0, 1, 1]
-        assert picture.x.ticks == ((0, "layer 1"), (1, "layer 2"))
+        assert picture.x.ticks == ((0, "1"), (1, "2"))
         assert sorted(picture["stem"].y[1::3]) == sorted(values)
 
     def test_what_is_marked_is_what_was_taken(self):
@@ -516,10 +541,10 @@ class TestCandidates:
         picture = self.made(taken=0)
         assert self.drawn(picture) == {"point": [0.4], "direction": [0.1, 0.2], "taken": [0.5]}
         labels = [label for label, _ in picture.legend]
-        assert labels[:2] == ["2 KKT points", "2 candidate directions, residual up to 0.4"]
+        assert labels[:2] == ["2 KKT points", "2 unconverged, residual ≤ 0.4"]
         edge = self.made((Candidate(0, 1.0, 1e-6), Candidate(0, 0.5, 1.01e-6)))
         assert self.drawn(edge) == {"point": [1.0], "direction": [0.5]}
-        assert edge["direction"].reads == ("origin: direction, N = 0.5, residual 1.01×10⁻⁶",)
+        assert edge["direction"].reads == ("origin: unconverged, N = 0.5, residual 1.01×10⁻⁶",)
 
     def test_the_first_network_comes_from_the_origin(self):
         picture = self.made((Candidate(0, 0.3, 0.0), Candidate(0, 0.2, 0.0)), taken=1, iteration=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import bqplot
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 from np_widgets.learning.pursuit.growth import Candidate, Finish, PursuitFrame
 from np_widgets.pictures.alignment import alignment
@@ -22,6 +23,7 @@ from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.choice import choice
 from np_widgets.pictures.function import function
+from np_widgets.pictures.labels import number
 from np_widgets.pictures.looks import COLORS, LOOKS, NEURONS
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.norms import norms
@@ -184,12 +186,16 @@ class TestScenes:
         x, y = boxes([0, 1], [1, 2], 0, 5)
         assert x.shape == y.shape == (2, 5)
 
-    @given(st.lists(st.floats(0, 100), max_size=30).map(sorted), st.floats(0.1, 20))
-    def test_labels_that_are_kept_stand_apart_and_the_last_is_kept(self, places, reach):
-        kept = apart(places, reach)
+    @given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 9)), max_size=30).map(sorted), st.floats(0.1, 4))
+    def test_labels_that_are_kept_do_not_cover_each_other_and_the_last_is_kept(self, found, letter):
+        places, texts = [place for place, _ in found], ["0" * letters for _, letters in found]
+        kept = apart(places, texts, letter)
         assert kept == sorted(kept)
-        chosen = [places[index] for index in kept]
-        assert all(b - a >= reach for a, b in pairwise(chosen))
+        ends = [
+            (places[each] - letter * len(texts[each]) / 2, places[each] + letter * len(texts[each]) / 2)
+            for each in kept
+        ]
+        assert all(one[1] < other[0] for one, other in pairwise(ends))
         assert not places or kept[-1] == len(places) - 1
 
     def test_letters_on_dark_cells_are_light(self):
@@ -291,7 +297,7 @@ class TestWidgets:
     def test_pointers_read_what_marks_mean(self, panel):
         drawn = panel(candidates(GROWN))
         chosen = drawn._marks["taken", "dots"]
-        assert chosen.names.tolist() == ["layer 1: direction, N = 0.2, residual 0.01, look-ahead 0.02"]
+        assert chosen.names.tolist() == ["layer 1: unconverged, N = 0.2, residual 0.01, look-ahead 0.02"]
         assert chosen.tooltip.fields == ["name"]
         assert not chosen.display_names
 
@@ -385,8 +391,8 @@ class TestPlots:
         assert all(word in words for note in scene.notes for word in note.split())
 
     @every_scene
-    @pytest.mark.parametrize("size", [(5.0, 3.5), (3.3, 3.0)])
-    def test_nothing_covers_the_data_or_leaves_the_page(self, make, size):
+    @pytest.mark.parametrize("size", [(5.0, 3.5), (3.3, 2.2)])
+    def test_nothing_covers_anything_or_leaves_the_page(self, make, size):
         axes = axes_of(make(), *size)
         figure = axes[0].get_figure(root=True)
         assert figure is not None
@@ -401,7 +407,48 @@ class TestPlots:
             assert tight.y0 >= figure.bbox.y0 - 1
             assert tight.x1 <= figure.bbox.x1 + 1
             assert tight.y1 <= figure.bbox.y1 + 1
+            # Little of so small a figure is left to its data, but more than nothing.
+            assert each.get_window_extent().height > 0.3 * figure.bbox.height
+        assert covered(figure) == []
 
+    def test_what_matters_is_written_on_small_figures_too(self):
+        stairs = tuple(record(int(i > 0), 10 * i, 10, None, 0.0305 * 10.0**-i) for i in range(6))
+        levels = loss(frame(TEACHER, iteration=6, growth=stairs, step=10, total_steps=60))
+        wide = np.random.default_rng(0).normal(size=(12, 24)), np.ones((1, 12))
+        for scene, wanted in (
+            (levels, [number(each.loss) for each in stairs]),
+            (architecture(frame(wide)), [str(index) for index in range(1, 13)]),
+        ):
+            (axes,) = axes_of(scene, 3.3, 2.2)
+            axes.figure.draw_without_rendering()
+            assert set(wanted) <= {text.get_text() for text in words_of(axes.figure)}
+
+
+def words_of(figure: Any) -> list[Text]:
+    """All texts of a figure that are drawn."""
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    limits = [(axis, sorted(axis.get_view_interval())) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    outside = {
+        tick.label1
+        for axis, (low, high) in limits
+        for tick in axis.get_major_ticks()
+        if not low <= tick.get_loc() <= high
+    }
+    return [text for text in found if getattr(text, "seen", True) and text not in outside and text.figure is not None]
+
+
+def covered(figure: Any) -> list[tuple[str, str]]:
+    """Pairs of texts that cover each other."""
+    words = words_of(figure)
+    boxes = [text.get_window_extent().padded(-1) for text in words]
+    return [
+        (words[i].get_text(), words[j].get_text())
+        for i, j in combinations(range(len(words)), 2)
+        if boxes[i].overlaps(boxes[j])
+    ]
+
+
+class TestSigns:
     def test_signs_have_one_color_in_all_pictures_and_say_so_without_it(self):
         cells = next(c for c in axes_of(weights(GROWN))[0].collections if isinstance(c, QuadMesh))
         for value, role in ((1.0, "positive"), (-1.0, "negative")):

@@ -13,7 +13,7 @@ from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Keys, Mark, Sce
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_limits
 
 MOST_A_PLACE = 30
-LOSS_LABEL = "loss after the look-ahead"
+LOSS_LABEL = "look-ahead loss"
 _HALF_WIDTH = 0.36
 
 
@@ -52,7 +52,7 @@ def candidates(frame: PursuitFrame) -> Scene:
     return Scene(
         "Candidates",
         tuple(_marks(frame, shown, np.array(x), values, losses)),
-        Axis("hidden layers that would get a neuron", -0.5, len(paths) - 0.5, ticks=tuple(enumerate(names))),
+        Axis("layers that would get a neuron", -0.5, len(paths) - 0.5, ticks=tuple(enumerate(map(_tick, paths)))),
         Axis("NCF value", low, high),
         Axis(LOSS_LABEL, *log_limits(losses), log=True) if tried else None,
         notes=tuple(notes),
@@ -81,7 +81,7 @@ def _marks(frame: PursuitFrame, shown: list[int], x: Floats, values: Floats, los
     return [
         Curve("stem", *upright(x, 0.0, values)),
         dots("point", values, kkt & ~is_taken, count(points, "KKT point")),
-        dots("direction", values, ~kkt & ~is_taken, _directions(found, others)),
+        dots("direction", values, ~kkt & ~is_taken, _unconverged(found, others)),
         dots("taken", values, is_taken, "" if taken is None else _taken(taken)),
         dots("look-ahead", losses, tried, LOSS_LABEL, True),
     ]
@@ -97,6 +97,10 @@ def _paths(frame: PursuitFrame) -> list[tuple[int, int]]:
 
 def _name(first: int, last: int) -> str:
     return f"layer{'s' * (first < last)} {span(first, last)}" if first else "origin"
+
+
+def _tick(path: tuple[int, int]) -> str:
+    return span(*path) if path[0] else "origin"
 
 
 def _shown_of(path: tuple[int, int], frame: PursuitFrame) -> list[int]:
@@ -122,21 +126,23 @@ def _spread(count: int) -> Floats:
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(count)
 
 
-def _directions(found: list[Candidate], others: int) -> str:
+def _unconverged(found: list[Candidate], others: int) -> str:
     worst = max((each.residual for each in found if not each.is_kkt_point), default=0.0)
-    named = count(others, "candidate direction")
-    return f"{named}, residual up to {number(worst)}" if math.isfinite(worst) else named
+    return f"{others:,} unconverged" + (f", residual ≤ {number(worst)}" if math.isfinite(worst) else "")
 
 
 def _read(each: Candidate) -> str:
-    kind = "KKT point" if each.is_kkt_point else "direction"
     after = "" if each.loss is None else f", look-ahead {_loss(each)}"
-    return f"{_name(each.layer, each.last)}: {kind}, N = {number(each.value)}, residual {number(each.residual)}{after}"
+    place = _name(each.layer, each.last)
+    return f"{place}: {_kind(each)}, N = {number(each.value)}, residual {number(each.residual)}{after}"
 
 
 def _taken(taken: Candidate) -> str:
-    kind = "KKT point" if taken.is_kkt_point else "direction"
-    return f"taken: {kind} with N = {number(taken.value)}"
+    return f"taken: {_kind(taken)}, N = {number(taken.value)}"
+
+
+def _kind(candidate: Candidate) -> str:
+    return "KKT point" if candidate.is_kkt_point else "unconverged"
 
 
 def _decision(frame: PursuitFrame) -> list[str]:

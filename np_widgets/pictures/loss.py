@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span, widths
 from np_widgets.pictures.neurons import joined_with
-from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, upright
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, spots, upright
 from np_widgets.pictures.stages import spread
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_below
 
-# Labels nearer than this share of the axis would run into each other.
-_LEVELS_APART, _LAYERS_APART, _LETTERS = 0.1, 0.035, 70
+# So many letters fit under, or along, the axis.
+_LETTERS = 60
+# So many places of the training and of the test losses are read by a pointer.
+_MOST_READ = 40
 # Below the last level that missed the target the axis goes on for so much; what has met it is drawn at its end.
 _BELOW_THE_LEVELS = 20.0
 
@@ -50,23 +53,25 @@ def loss(frame: PursuitFrame) -> Scene:
         before = levels[:-1] if len(levels) > 1 else losses[:1]
         floor = round_below(float(np.nanmin(np.maximum(before, SMALLEST))) / _BELOW_THE_LEVELS)
         low = max(low, floor) if floor < high else low
+        met = bool(len(losses)) and low > losses.min()
     inside = np.maximum(losses, low)
     marks: list[Mark] = [Curve("learned", x, inside, "training")]
     marks += [Curve("test", test_x, np.maximum(test_losses, low), "test"), *_best(frame, low)]
-    marks += _additions(frame, stairs, x, inside, low)
-    marks += _levels(stairs, low, met)
-    notes = (
-        [f"The target is met: losses below {number(low)} are drawn at the end of the axis"]
-        if met and low > losses.min()
-        else []
-    )
+    marks += [_levels(stairs, low), *_additions(frame, stairs, x, inside, low)]
+    marks.append(_read(stairs, x, losses, test_x, test_losses, low))
+    # Room for what stands over a marker, and under the lowest level.
+    y = Axis("loss", low / (high / low) ** 0.16, high * (high / low) ** 0.12, log=True)
+    notes = []
+    if met:
+        y = replace(y, ticks=((math.log10(low), "target"), *(tick for tick in y.all_ticks if 10 ** tick[0] > 2 * low)))
+        target = "" if frame.target_loss is None else f", {number(frame.target_loss)},"
+        notes.append(f"The target{target} is met: losses below {number(low)} are drawn at the end of the axis")
     ends = f"from {number(float(losses[0]))} to {number(float(levels[-1]))}" if len(losses) else "not finite"
     return Scene(
         "Loss",
         tuple(marks),
-        Axis("networks by hidden widths, each with its steps", 0.0, float(len(stairs)), ticks=_ticks(stairs)),
-        # Room for what stands over a marker, and under the lowest level.
-        Axis("loss", low / (high / low) ** 0.08, high * (high / low) ** 0.12, log=True),
+        Axis("networks, by hidden widths", 0.0, float(len(stairs)), ticks=_ticks(stairs)),
+        y,
         notes=tuple(notes),
         says=f"Training loss {ends} over {count(len(stairs), 'network')} and {count(frame.total_steps, 'step')}"
         + (f"; lowest test loss {number(float(test_losses.min()))}" if len(test_losses) else ""),
@@ -102,6 +107,9 @@ def _trace(frame: PursuitFrame, stairs: list[_Stair]) -> tuple[Floats, Floats]:
     starts = np.array([stair.first for stair in stairs], dtype=np.float64)
     lengths = np.array([max(stair.steps, 1) for stair in stairs], dtype=np.float64)
     owners = np.searchsorted(starts[1:], steps, side="left")
+    # Where one network ends another begins: of several losses at that step the last is the new one's.
+    last = (np.diff(steps, append=np.inf) > 0) & (np.diff(steps, prepend=-np.inf) == 0)
+    owners[last] = np.searchsorted(starts[1:], steps[last], side="right")
     places = owners + np.clip((steps - starts[owners]) / lengths[owners], 0.0, 1.0)
     ends = np.arange(len(stairs))
     behind = np.searchsorted(owners, ends, side="right")
@@ -136,7 +144,7 @@ def _additions(frame: PursuitFrame, stairs: list[_Stair], x: Floats, losses: Flo
         for number in new
     )
     keys = tuple((*joined_with(frame, number + 1), ("network", number)) for number in new)
-    shown = apart(places.tolist(), _LAYERS_APART * len(stairs))
+    shown = apart(places.tolist(), [stairs[number].joined for number in new], len(stairs) / _LETTERS)
     return [
         Curve("drop", *upright(places, low, heights)),
         Dots("addition", places, heights, "a neuron joined this layer", reads=reads, keys=keys),
@@ -144,18 +152,34 @@ def _additions(frame: PursuitFrame, stairs: list[_Stair], x: Floats, losses: Flo
     ]
 
 
-def _levels(stairs: list[_Stair], low: float, met: bool) -> list[Mark]:
-    """What each training came to, written under its end; what has met the target above the end of the axis."""
-    over = [number for number, stair in enumerate(stairs) if stair.over and np.isfinite(stair.loss)]
-    places = np.array(over, dtype=np.float64) + 0.5
-    shown = apart(places.tolist(), _LEVELS_APART * len(stairs))
-    above = [index for index in shown if met and stairs[over[index]].loss < low]
-    marks: list[Mark] = []
-    for place, indices in (("below", [index for index in shown if index not in above]), ("above", above)):
-        heights = [max(stairs[over[index]].loss, low) for index in indices]
-        texts = tuple(number(stairs[over[index]].loss) for index in indices)
-        marks.append(Texts("aside", places[indices], heights, texts=texts, place=place))
-    return marks
+def _levels(stairs: list[_Stair], low: float) -> Texts:
+    """What each training came to, written under its end, the newest first."""
+    over = [stair for stair in stairs if stair.over and np.isfinite(stair.loss)]
+    places, texts = [stairs.index(stair) + 0.5 for stair in over], [number(stair.loss) for stair in over]
+    shown = apart(places, texts, len(stairs) / _LETTERS)[::-1]
+    heights = [max(over[index].loss, low) for index in shown]
+    return Texts(
+        "aside", [places[each] for each in shown], heights, texts=tuple(texts[each] for each in shown), place="below"
+    )
+
+
+def _read(stairs: list[_Stair], x: Floats, losses: Floats, test_x: Floats, tests: Floats, low: float) -> Dots:
+    """Where a pointer reads step, network and loss."""
+
+    def read(places: Floats, values: Floats, name: str) -> tuple[Floats, Floats, list[str]]:
+        chosen = spread(0, len(places), _MOST_READ)
+        texts = []
+        for place, value in zip(places[chosen].tolist(), values[chosen].tolist(), strict=True):
+            own = min(max(math.ceil(place) - 1, 0), len(stairs) - 1)
+            step = round(stairs[own].first + (place - own) * stairs[own].steps)
+            texts.append(f"network {own + 1} {widths(stairs[own].widths)}, step {step:,}: {name} {_smallest(value)}")
+        return places[chosen], np.maximum(values[chosen], low), texts
+
+    return spots(read(x, losses, "loss"), read(test_x, tests, "test loss"))
+
+
+def _smallest(value: float) -> str:
+    return number(value) if value > SMALLEST else f"at most {number(SMALLEST)}"
 
 
 def _ticks(stairs: list[_Stair]) -> tuple[tuple[float, str], ...]:

@@ -13,7 +13,7 @@ from np_widgets.pictures.stages import NOTHING_YET, cursor, events, point, sprea
 
 # A loss that changes by less than this share of itself is drawn as level, not its rounding errors enlarged.
 _LEAST_SPAN = 0.02
-_LABELS_APART = 0.12
+_LETTERS = 60  # that fit along the axis
 _TITLE = "Loss: plateaus at saddles"
 
 
@@ -87,7 +87,8 @@ def _levels(found: list[_Plateau], low: float, high: float, left: float, right: 
     span = (right - left) or 1.0
     middles = [(each.start + min(each.end, right)) / 2 for each in found]
     places: dict[str, list[int]] = {}
-    for index in apart(middles, _LABELS_APART * span):
+    texts = [number(each.level) for each in found]
+    for index in apart(middles, texts, span / _LETTERS):
         share = (found[index].level - low) / (high - low)
         place = "above" if share < 0.85 else "below"
         if middles[index] < left + 0.05 * span:
@@ -100,7 +101,7 @@ def _levels(found: list[_Plateau], low: float, high: float, left: float, right: 
             "words",
             [middles[index] for index in own],
             [found[index].level for index in own],
-            texts=tuple(number(found[index].level) for index in own),
+            texts=tuple(texts[index] for index in own),
             place=place,
         )
         for place, own in places.items()

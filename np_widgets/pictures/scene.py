@@ -250,10 +250,16 @@ def boxes(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike) ->
     return np.stack([left, right, right, left, left], axis=1), np.stack([low, low, high, high, low], axis=1)
 
 
-def apart(places: Sequence[float], reach: float) -> list[int]:
-    """Which labels to write so that none comes nearer than ``reach`` to another: the last, and others before it."""
-    kept: list[int] = []
+def spots(*read: tuple[ArrayLike, ArrayLike, Sequence[str]], keys: tuple[Keys, ...] = ()) -> Dots:
+    """Places ``(x, y, what is read there)`` along lines, for a pointer: markers that are not seen."""
+    x, y = (np.concatenate([np.asarray(each[way], dtype=np.float64) for each in read]) for way in (0, 1))
+    return Dots("spot", x, y, reads=tuple(text for _, _, texts in read for text in texts), keys=keys)
+
+
+def apart(places: Sequence[float], texts: Sequence[str], letter: float) -> list[int]:
+    """Which labels to write so that none covers another, a ``letter`` that wide: the last, and others before it."""
+    halves, kept = [letter * (len(text) + 1) / 2 for text in texts], list[int]()
     for index in reversed(range(len(places))):
-        if all(abs(places[index] - places[other]) >= reach for other in kept):
+        if all(abs(places[index] - places[other]) >= halves[index] + halves[other] for other in kept):
             kept.insert(0, index)
     return kept

@@ -76,7 +76,7 @@ def _write(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], shar
         [list(row) for row in rows], colLabels=list(heads), colWidths=list(shares), cellLoc="left", loc="upper left"
     )
     whole.auto_set_font_size(False)
-    whole.set_fontsize(style.size(style.SMALL))
+    whole.set_fontsize(style.size(style.SMALL, axes))
     lines = [max(text.count("\n") + 1.6 for text in row) for row in (heads, *rows)]
     for (row, _), cell in whole.get_celld().items():
         cell.set_height(lines[row] / sum(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import BboxBase
 
@@ -30,6 +32,7 @@ _PLACES = {
     "middle": ((0, 0), "center", "center_baseline"),
 }
 _ORDER = {role: 2 + place / 100 for place, role in enumerate(LOOKS)}
+_WORDS = 3.5
 _MANY_NAMES = 14
 _MARGIN = 12  # pixels
 
@@ -41,7 +44,7 @@ def draw(axes: Axes, scene: Scene) -> None:
         axes.set_axis_off()
         say = "\n".join(style.wrapped(axes, scene.empty, style.NORMAL))
         look: dict[str, Any] = {"ha": "center", "va": "center", "color": style.color("muted", axes)}
-        axes.text(0.5, 0.5, say, transform=axes.transAxes, fontsize=style.size(style.NORMAL), **look)
+        axes.text(0.5, 0.5, say, transform=axes.transAxes, fontsize=style.size(style.NORMAL, axes), **look)
         return
     right: Axes | None = None
     if scene.right is not None:
@@ -71,10 +74,14 @@ def _show_axis(axes: Axes, way: str, axis: Axis, *notes: str) -> None:
     own.set_major_locator(_Ticks(list(places), axis.log))
     own.set_minor_locator(NullLocator())
     own.set_major_formatter(FuncFormatter(lambda place, _: places.get(place, number(place))))
-    own.set_tick_params(labelsize=style.size(style.SMALL))
-    texts = [*([axis.label] if axis.label else []), *notes]
-    lines = [line for text in texts for line in (style.wrapped(axes, text, style.NORMAL) if way == "x" else [text])]
-    getattr(axes, f"set_{way}label")("\n".join(lines), fontsize=style.size(style.NORMAL))
+    own.set_tick_params(labelsize=style.size(style.SMALL, axes))
+    lines: list[str] = []
+    for text in filter(None, (axis.label, *notes)):
+        more = style.wrapped(axes, text, style.NORMAL, upright=way == "y")
+        # What a small figure has no room for is in its description.
+        if len(lines) < 2 or len(lines + more) <= style.most_lines(axes):
+            lines += more
+    getattr(axes, f"set_{way}label")("\n".join(lines), fontsize=style.size(style.NORMAL, axes))
 
 
 class _Ticks(FixedLocator):
@@ -104,6 +111,22 @@ class _Around(BboxBase):
         return self._inside.padded(_MARGIN).get_points()
 
 
+class _Word(Annotation):
+    """A text that is left out where it would cover one that was added to its axes before."""
+
+    seen = True
+
+    def draw(self, renderer: Any) -> None:
+        assert self.axes is not None
+        before = takewhile(lambda other: other is not self, self.axes.texts)
+        boxes = [other.get_window_extent(renderer) for other in before if getattr(other, "seen", False)]
+        # Letters do not fill their boxes.
+        own = self.get_window_extent(renderer).expanded(1.0, 0.8)
+        self.seen = not any(own.overlaps(box) for box in boxes)
+        if self.seen:
+            super().draw(renderer)
+
+
 def _draw_mark(axes: Axes, mark: Mark) -> None:
     look, order = mark.look, _ORDER[mark.role]
     if not look.opacity:
@@ -113,7 +136,7 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
         single = np.isfinite(mark.y).sum() == 1
         options = _line(look, axes) | _marker(look, axes) | ({"marker": "o", "ms": 4} if single else {})
         drawn = axes.plot(mark.x, mark.y, zorder=order, **options)
-        if mark.role in ("main", "edge of a frame"):
+        if look.marker or mark.role in ("main", "edge of a frame"):
             drawn[0].set_clip_box(_Around(axes))
     elif isinstance(mark, Area):
         polygons = list(np.stack([mark.x, mark.y], axis=-1))
@@ -124,20 +147,24 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
         if mark.values is not None and mark.shades is not None:
             colors: dict[str, Any] = {"c": mark.values, "cmap": _colormap(mark.shades), "norm": _norm(mark.shades)}
             rim = style.color(look.rim, axes)
-            axes.scatter(mark.x, mark.y, s=(style.POINTS * look.size) ** 2, ec=rim, lw=0.6, zorder=order, **colors)
+            axes.scatter(
+                mark.x, mark.y, s=(style.points(axes) * look.size) ** 2, ec=rim, lw=0.6, zorder=order, **colors
+            )
         elif len(mark.tints) > 1:
             tints = [style.color(tint, axes) for tint in mark.tints]
-            size, shape = (style.POINTS * look.size) ** 2, _MARKERS[look.marker]
+            size, shape = (style.points(axes) * look.size) ** 2, _MARKERS[look.marker]
             axes.scatter(mark.x, mark.y, s=size, c=tints, marker=shape, lw=0, zorder=order).set_clip_box(_Around(axes))
         else:
             axes.plot(mark.x, mark.y, ls="", zorder=order, **_marker(look, axes))[0].set_clip_box(_Around(axes))
     elif isinstance(mark, Texts):
-        small = style.size(style.SMALL) * (0.85 if len(mark.texts) > _MANY_NAMES else 1.0)
+        small = style.size(style.SMALL, axes) * (0.85 if len(mark.texts) > _MANY_NAMES else 1.0)
+        offset, ha, va = _PLACES[mark.place]
         for x, y, text in zip(mark.x, mark.y, mark.texts, strict=True):
-            offset, ha, va = _PLACES[mark.place]
-            axes.annotate(
-                text, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=small, color=color,
-                zorder=order, annotation_clip=True,
+            axes.add_artist(
+                _Word(
+                    text, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=small, color=color,
+                    zorder=_WORDS, annotation_clip=True, clip_on=False,
+                )
             )  # fmt: skip
     elif isinstance(mark, Cells):
         _draw_cells(axes, mark, order)
@@ -150,7 +177,7 @@ def _draw_edges(axes: Axes, mark: Edges, color: str) -> None:
             list(np.stack([mark.x, mark.y], axis=-1)),
             colors=color,
             alpha=np.clip((0.6 if new else 0.25) + (0.4 if new else 0.75) * mark.strengths, 0, 1).tolist(),
-            linewidths=(0.6 + 2.2 * mark.strengths).tolist(),
+            linewidths=(style.scale(axes) * (0.6 + 2.2 * mark.strengths)).tolist(),
             linestyles=[_DASHES[mark.look.dash]],
             zorder=_ORDER[mark.role],
         )
@@ -177,7 +204,7 @@ def _draw_cells(axes: Axes, mark: Cells, order: float) -> None:
                     text,
                     ha="center",
                     va="center",
-                    fontsize=style.size(style.SMALL),
+                    fontsize=style.size(style.SMALL, axes),
                     color=ink,
                     zorder=4,
                 )
@@ -185,9 +212,9 @@ def _draw_cells(axes: Axes, mark: Cells, order: float) -> None:
         figure = axes.get_figure(root=True)
         assert figure is not None
         bar = figure.colorbar(cells, ax=axes, shrink=0.9, aspect=25, pad=0.02)
-        bar.set_label(mark.shades.label, fontsize=style.size(style.NORMAL))
+        bar.set_label(mark.shades.label, fontsize=style.size(style.NORMAL, axes))
         bar.set_ticks([mark.shades.low, mark.shades.high], labels=list(mark.shades.ends))
-        bar.ax.tick_params(labelsize=style.size(style.SMALL))
+        bar.ax.tick_params(labelsize=style.size(style.SMALL, axes))
 
 
 def _borders(middles: Floats) -> Floats:
@@ -206,7 +233,7 @@ def _norm(shades: Shades) -> Normalize:
 
 
 def _line(look: Look, axes: Axes) -> dict[str, Any]:
-    options = {"color": style.color(look.color, axes), "lw": style.POINTS * look.width, "alpha": look.opacity}
+    options = {"color": style.color(look.color, axes), "lw": style.points(axes) * look.width, "alpha": look.opacity}
     return options | {"ls": _DASHES[look.dash], "solid_capstyle": "butt"}
 
 
@@ -217,7 +244,13 @@ def _marker(look: Look, axes: Axes) -> dict[str, Any]:
     rim = style.color(look.rim, axes) if look.rim else color
     width = 2.0 if look.rim == "pink" else 1.3 if not look.filled else 0.8 if look.rim else 0.0
     face = color if look.filled else "none"
-    options = {"marker": _MARKERS[look.marker], "ms": style.POINTS * look.size, "mfc": face, "mec": rim, "mew": width}
+    options = {
+        "marker": _MARKERS[look.marker],
+        "ms": style.points(axes) * look.size,
+        "mfc": face,
+        "mec": rim,
+        "mew": width,
+    }
     return options | {"color": color, "alpha": look.opacity}
 
 
@@ -225,12 +258,12 @@ def _head(axes: Axes, scene: Scene) -> None:
     """A title with the legend between it and the picture, where it covers no data."""
     lined = {mark.label for mark in scene.marks if isinstance(mark, (Curve, Edges))}
     entries = [(_key(look, label in lined, axes), label) for label, look in scene.legend]
-    labels = [label for _, label in entries]
-    columns = _columns(labels, 66 * style.inches(axes) / style.size(style.SMALL))
+    labels, small = [label for _, label in entries], style.size(style.SMALL, axes)
+    columns = _columns([style.wide(label, 1.0) for label in labels], 72 * style.inches(axes) / small)
     rows = -(-len(entries) // columns)
-    pad = 6 + 1.73 * style.size(style.SMALL) * rows
+    pad = 3 + 1.5 * small * rows
     title = "\n".join(style.wrapped(axes, scene.title, 1.2 * style.TITLE))  # bold letters are broad
-    axes.set_title(title, loc="left", fontsize=style.size(style.TITLE), fontweight="bold", pad=pad)
+    axes.set_title(title, loc="left", fontsize=style.size(style.TITLE, axes), fontweight="bold", pad=pad)
     if entries:
         axes.legend(
             [artist for artist, _ in entries],
@@ -239,11 +272,12 @@ def _head(axes: Axes, scene: Scene) -> None:
             bbox_to_anchor=(0, 1),
             ncols=columns,
             frameon=False,
-            fontsize=style.size(style.SMALL),
+            fontsize=small,
             borderaxespad=0.2,
             borderpad=0.1,
-            handlelength=2.2,
-            columnspacing=1.4,
+            handlelength=2.0,
+            handletextpad=0.6,
+            columnspacing=1.2,
             labelspacing=0.3,
         )
 
@@ -258,11 +292,11 @@ def _key(look: Look, line: bool, axes: Axes) -> Artist:
     return Line2D([], [], **(options | marker))
 
 
-def _columns(labels: Sequence[str], ems: float) -> int:
-    """How many columns of a legend fit into a width in units of its letters' size; legends fill column after column."""
+def _columns(labels: Sequence[float], room: float) -> int:
+    """How many columns of a legend fit, widths in units of its letters' size; legends fill column after column."""
     for columns in range(len(labels), 1, -1):
-        rows = -(-len(labels) // columns)
-        widest = [max(map(len, labels[start : start + rows])) for start in range(0, len(labels), rows)]
-        if sum(4.4 + 1.12 * style.LETTER * letters for letters in widest) <= ems:
+        # As matplotlib does: the first columns have one more where they are not even.
+        ends = np.cumsum([0, *(len(part) for part in np.array_split(np.arange(len(labels)), columns))])
+        if sum(3.8 + max(labels[start:end]) for start, end in pairwise(ends)) <= room:
             return columns
     return 1

@@ -19,11 +19,13 @@ from np_widgets.pictures.looks import COLORS
 
 SMALL, NORMAL, TITLE = 0.75, 0.85, 1.0
 """Shares of ``rcParams["font.size"]``."""
-POINTS = 0.75
-"""Of a pixel, as looks measure."""
+_POINTS = 0.75  # of a pixel, as looks measure
 _DISPLAY_SCALE = 1.5
+# Axes with less room than so many ems each way are drawn smaller, but not by more than that.
+_ROOM = (21.0, 16.5)
+_SMALLEST = 0.8
 # How wide a letter is, as a share of the size of its font.
-LETTER = 0.52
+_LETTER = 0.52
 
 
 class Plot(Figure):
@@ -53,9 +55,23 @@ def figure(width: float, height: float) -> Plot:
     return Plot(figsize=(width, height), layout="constrained")
 
 
-def size(share: float) -> float:
+def size(share: float, axes: Axes) -> float:
     """A font size in points."""
-    return share * float(mpl.rcParams["font.size"])
+    return share * scale(axes) * float(mpl.rcParams["font.size"])
+
+
+def points(axes: Axes) -> float:
+    """How many points a pixel of a look has."""
+    return _POINTS * scale(axes)
+
+
+def scale(axes: Axes) -> float:
+    """How large letters and marks are beside those of large axes: 1, or less where there is little room."""
+    whole, place = axes.get_figure(root=True), axes.get_position()
+    assert whole is not None
+    em = float(mpl.rcParams["font.size"]) / 72
+    rooms = place.width * whole.get_figwidth() / em, place.height * whole.get_figheight() / em
+    return max(_SMALLEST, min(1.0, *(room / wanted for room, wanted in zip(rooms, _ROOM, strict=True))))
 
 
 def color(name: str, axes: Axes) -> str:
@@ -72,29 +88,42 @@ def is_dark(axes: Axes) -> bool:
     return sum(to_rgb(axes.get_facecolor())) < 1.5
 
 
-def inches(axes: Axes) -> float:
-    """About how wide the axes will be."""
-    whole = axes.get_figure(root=True)
+def inches(axes: Axes, upright: bool = False) -> float:
+    """About how wide, or how high, the axes will be."""
+    whole, place = axes.get_figure(root=True), axes.get_position()
     assert whole is not None
+    if upright:  # the legend and notes take their share
+        return 0.8 * float(place.height * whole.get_figheight())
     # A layout that makes room for labels alone leaves more of it than the plain one that is there at first.
-    return 1.1 * float(axes.get_position().width * whole.get_figwidth())
+    return 1.1 * float(place.width * whole.get_figwidth())
 
 
-def wrapped(axes: Axes, note: str, share: float) -> list[str]:
-    """A note in lines that fit under the axes."""
-    room, font = 0.9 * 72 * inches(axes), FontProperties(size=size(share))
+def wrapped(axes: Axes, note: str, share: float, upright: bool = False) -> list[str]:
+    """A note in lines that fit under, or beside, the axes."""
+    room, font = 0.9 * 72 * inches(axes, upright), size(share, axes)
     lines = [""]
     for word in note.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_to_path.get_text_width_height_descent(longer, font, False)[0] > room:
+        if lines[-1] and wide(longer, font) > room:
             lines.append(word)
         else:
             lines[-1] = longer
     return [line for line in lines if line]
 
 
+def most_lines(axes: Axes) -> int:
+    """How many lines may stand under axes, so that most of the room is left to the picture."""
+    return int(0.4 * 72 * inches(axes, upright=True) / (1.2 * size(NORMAL, axes)))
+
+
+def wide(text: str, font: float) -> float:
+    """How many points a text takes in a font of that size."""
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=font), False)[0])
+
+
 def caption(figure: Figure, lines: str) -> None:
     """What the whole figure shows, above it; dollar signs in it mean dollars."""
-    width = max(int(72 * figure.get_figwidth() / (LETTER * size(TITLE))), 20)
+    font = TITLE * float(mpl.rcParams["font.size"])
+    width = max(int(72 * figure.get_figwidth() / (_LETTER * font)), 20)
     text = "\n".join(textwrap.fill(line, width) for line in lines.splitlines())
-    figure.suptitle(text, fontsize=size(TITLE), x=0.01, ha="left", linespacing=1.5, parse_math=False)
+    figure.suptitle(text, fontsize=font, x=0.01, ha="left", linespacing=1.5, parse_math=False)

@@ -245,6 +245,7 @@ class FixedNetwork(Predicts, Engine):
             classes=self.problem.loss.name == "cross_entropy",
             seed=settings.seed,
             method="fixed",
+            target_loss=self.target_loss,
             minimizer=settings.minimizer,
         )
 

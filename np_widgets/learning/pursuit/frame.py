@@ -45,6 +45,7 @@ def frame_of(loop: Loop) -> PursuitFrame:
         classes=loop.problem.loss.name == "cross_entropy",
         seed=settings.seed,
         method=settings.method,
+        target_loss=loop.target_loss,
         minimizer=f"auto: {minimizer.name}" if settings.minimizer == "auto" and minimizer else settings.minimizer,
     )
 

@@ -257,6 +257,8 @@ class PursuitFrame:
         The settings in force; ``minimizer`` names what ``"auto"`` currently uses, too.
     classes
         Whether the outputs are logits of classes.
+    target_loss
+        The training loss at which it stops.
     """
 
     phase: str
@@ -283,6 +285,7 @@ class PursuitFrame:
     classes: bool = False
     taken: int | None = None
     objective: float | None = None
+    target_loss: float | None = None
 
     __repr__ = one_line
 
