@@ -452,7 +452,8 @@ class TestLoss:
         assert met.y.low > 1e-4
         assert met["learned"].y.min() == pytest.approx(0.01)
         assert met.notes == ("The target, 10⁻⁹, is met: losses below 0.01 are drawn at the end of the axis",)
-        assert met.y.all_ticks[0] == (pytest.approx(-2), "target")
+        assert met.y.all_ticks[0][0] == pytest.approx(-2)
+        assert met.y.all_ticks[0][1] == "target"
         assert texts(met, "aside") == ["3×10⁻²⁸", "0.2", "0.9"]
         going_on = self.made(**values, loss=3e-28)
         assert going_on["learned"].y.min() == SMALLEST

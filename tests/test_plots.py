@@ -97,7 +97,7 @@ def test_it_has_the_size_that_was_asked_for_and_says_what_its_arguments_are(draw
     for name in plots.__all__:
         function = getattr(plots, name)
         for argument in inspect.signature(function).parameters:
-            assert re.search(rf"\n\*?{argument}\n    ", inspect.getdoc(function))
+            assert re.search(rf"\n(\*|\w+, )?{argument}(, \w+)?\n    ", inspect.getdoc(function))
         assert "Raises" in function.__doc__
 
 

@@ -420,8 +420,10 @@ class TestPlots:
             (architecture(frame(wide)), [str(index) for index in range(1, 13)]),
         ):
             (axes,) = axes_of(scene, 3.3, 2.2)
-            axes.figure.draw_without_rendering()
-            assert set(wanted) <= {text.get_text() for text in words_of(axes.figure)}
+            figure = axes.get_figure(root=True)
+            assert figure is not None
+            figure.draw_without_rendering()
+            assert set(wanted) <= {text.get_text() for text in words_of(figure)}
 
 
 def words_of(figure: Any) -> list[Text]:
