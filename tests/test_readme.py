@@ -9,6 +9,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
+import yaml
 
 import np_widgets as npw
 
@@ -16,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
 LOCAL_LINKS = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT) if not link.startswith(("https://", "#"))]
-SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Source"]
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+SOURCE, PAPER = URLS["Source"], URLS["Paper"]
 
 
 def test_the_first_example_is_short():
@@ -44,6 +46,17 @@ def test_the_examples_run_as_they_stand(tmp_path, monkeypatch):
 @pytest.mark.parametrize("link", LOCAL_LINKS)
 def test_local_links_lead_somewhere(link):
     assert (ROOT / link.partition("#")[0]).exists()
+
+
+def test_what_others_are_told_exists():
+    told = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rooms = {path.parent.name for path in (ROOT / "np_widgets").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/`", told, flags=re.MULTILINE)) == rooms
+    for path in re.findall(r"`(\w+/[\w/]+\.py|\w+/\w+/)`", told):
+        assert (ROOT / path).exists() or (ROOT / "np_widgets" / path).exists(), path
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert cited["repository-code"] == SOURCE
+    assert cited["preferred-citation"]["url"] == PAPER
 
 
 def test_the_screenshot_is_a_picture():
