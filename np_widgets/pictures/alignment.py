@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.scene import Axis, Curve, Floats, Mark, Scene, joined, upright
-from np_widgets.pictures.stages import NOTHING_YET, cursor, events, point, spread, stages, time_axis
+from np_widgets.pictures.scene import Axis, Curve, Floats, Mark, Scene, joined, spots, upright
+from np_widgets.pictures.stages import NOTHING_YET, along, cursor, events, point, spread, stages, time_axis
 
 MOST_NEURONS = 40
 ALIGNED = 0.999
@@ -48,6 +50,8 @@ def alignment(frame: SaddleFrame, index: int | None = None) -> Scene:
         known = record.neuron_cosine[: here + 1, rows[leader]]
         known = known[np.isfinite(known)]
         says += f"; the largest, {name}, at a cosine of {number(float(known[-1]))}" if len(known) else ""
+    # The largest one, or some: more places would be slow to draw.
+    read = [(lines[place], rows[place]) for place in (range(min(len(rows), 3)) if leader is None else [leader])]
     others = "each other neuron" if leader is not None else "each neuron"
     starts = [stage.start for stage in parts[1:]]
     marks += [
@@ -56,6 +60,7 @@ def alignment(frame: SaddleFrame, index: int | None = None) -> Scene:
         *cursor(frame, index, _LOW, _HIGH),
         *events((event.kind, event.time, ALIGNED, event.message) for event in frame.events if event.kind == "aligned"),
     ]
+    marks.append(spots(*(along(time, line, partial(_read, record.neurons[row], time, line)) for line, row in read)))
     hidden = len(going) - len(rows)
     ticks = tuple((place, f"{place:g}".replace("-", "−")) for place in (-1.0, -0.5, 0.0, 0.5, 1.0))
     return Scene(
@@ -66,6 +71,10 @@ def alignment(frame: SaddleFrame, index: int | None = None) -> Scene:
         notes=(f"Not shown: {count(hidden, 'smaller neuron')}" if hidden else "",),
         says=says,
     )
+
+
+def _read(neuron: tuple[int, int], time: Floats, cosines: Floats, index: int) -> str:
+    return f"time {number(time[index])}: neuron {neuron[1] + 1} of layer {neuron[0]}, cosine {number(cosines[index])}"
 
 
 def _leader(size: Floats, cosines: Floats, here: int) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import contourpy
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number
 from np_widgets.pictures.looks import VALUES, class_colors, class_role
 from np_widgets.pictures.probe import Probe
-from np_widgets.pictures.scene import Axis, Cells, Curve, Dots, Floats, Mark, Scene, Shades, joined
+from np_widgets.pictures.scene import Axis, Cells, Curve, Dots, Floats, Keys, Mark, Scene, Shades, joined, spots
+from np_widgets.pictures.stages import along
 from np_widgets.pictures.ticks import round_limits, round_limits_of, round_ticks, snapped
 
 MOST_CLASSES = 20
@@ -64,9 +67,17 @@ def _lines(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: in
         marks.append(Curve("learned" if curve else "thin", x, snapped(mine, low, high), "learned"))
     if truth is not None:
         marks.append(Curve("truth", x, truth, "true"))
-    marks.append(Dots("data", *data, "training data"))
     where = probe.axis_labels[0] if curve else "vertices from (1, …, 1) to (−1, …, −1)"
     name = probe.output_name(output)
+    marks.append(_data(probe, *data, "data", "training data", targets=data[1]))
+    if mine is not None:
+        shown, known = mine, np.full(len(x), np.nan) if truth is None else truth
+
+        def says(at: int) -> str:
+            true = "" if np.isnan(known[at]) else f", true {number(known[at])}"
+            return f"{probe.point_names[at]}: learned {number(shown[at])}{true}"
+
+        marks.append(spots(along(x, snapped(mine, low, high), says)))
     return Scene(
         "Function: learned and true" if truth is not None else "Function: learned, and the data",
         tuple(marks),
@@ -76,6 +87,28 @@ def _lines(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: in
         notes=(note,),
         says=f"{name[0].upper()}{name[1:]} over {where}" + ("" if mine is not None else ", not learned yet"),
     )
+
+
+def _data(
+    probe: Probe,
+    x: Floats,
+    y: Floats,
+    role: str,
+    label: str,
+    chosen: NDArray[np.bool_] | None = None,
+    targets: Floats | None = None,
+) -> Dots:
+    """Samples; what is read of one does not change while a network learns, so it is sent once."""
+    own = np.arange(len(x)) if chosen is None else np.flatnonzero(chosen)
+    reads, keys = [], list[Keys]()
+    for index in own.tolist():
+        sample, is_test = int(probe.data_samples[index]), bool(probe.data_is_test[index])
+        at = probe.data_inputs[index].tolist() if probe.axes else ()
+        parts = [f"{name} = {number(value)}" for name, value in zip(probe.axis_labels, at, strict=True)]
+        parts.append(label if targets is None else f"target {number(targets[index])}")
+        reads.append(f"{'test ' * is_test}sample {sample + 1}: {', '.join(parts)}")
+        keys.append(() if is_test else (("sample", sample),))
+    return Dots(role, x[own], y[own], label, reads=tuple(reads), keys=tuple(keys))
 
 
 def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: int) -> Scene:
@@ -109,9 +142,10 @@ def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: 
         labels = probe.data_values.argmax(axis=1)
         for group in range(probe.outputs):
             chosen = labels == group
-            marks.append(Dots(class_role(group), data[0][chosen], data[1][chosen], f"class {group}"))
+            marks.append(_data(probe, *data, class_role(group), probe.names.outputs[group], chosen))
     else:
-        marks.append(Dots("valued", *data, "data", values=targets, shades=shades))
+        dots = _data(probe, *data, "valued", "data", targets=targets)
+        marks.append(replace(dots, values=targets, shades=shades))
     return Scene(
         "Function: learned, and the data",
         tuple(marks),
@@ -156,7 +190,7 @@ def _scatter(probe: Probe, learned: Floats | None, output: int) -> Scene:
     if predictions is not None:
         shown = snapped(predictions, low, high)
         for role, chosen, label in (("training", ~is_test, "training"), ("testing", is_test, "test")):
-            marks.append(Dots(role, targets[chosen], shown[chosen], label))
+            marks.append(_data(probe, targets, shown, role, label, chosen, targets))
         note = _explained(targets, predictions, is_test)
     name = probe.output_name(output)
     return Scene(
@@ -203,7 +237,7 @@ def _confusion(probe: Probe, learned: Floats | None) -> Scene:
         notes.append(f"{right:.1%} right on {count(len(labels), f'{data} sample')}")
         if len(classes) < probe.outputs:
             notes.append(f"the {len(classes)} most frequent of {probe.outputs:,} classes are shown")
-    ticks = tuple(zip(places.tolist(), map(str, classes.tolist()), strict=True))
+    ticks = tuple(zip(places.tolist(), (probe.names.short[label] for label in classes.tolist()), strict=True))
     ends = (-0.5, len(classes) - 0.5)
     return Scene(
         "Function: predicted and true classes",

@@ -65,7 +65,7 @@ def number(value: float) -> str:
     digits = f"{value:.3g}"
     if 1e3 <= abs(value) < 1e6:
         digits = f"{float(digits):,.0f}"
-    return typeset(digits)
+    return typeset(digits) if "e" in digits else digits.replace("-", "−")
 
 
 def typeset(text: str) -> str:

@@ -11,13 +11,11 @@ from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span, widths
 from np_widgets.pictures.neurons import joined_with
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, spots, upright
-from np_widgets.pictures.stages import spread
+from np_widgets.pictures.stages import along, spread
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_below
 
 # So many letters fit under, or along, the axis.
 _LETTERS = 60
-# So many places of the training and of the test losses are read by a pointer.
-_MOST_READ = 40
 # Below the last level that missed the target the axis goes on for so much; what has met it is drawn at its end.
 _BELOW_THE_LEVELS = 20.0
 
@@ -166,16 +164,17 @@ def _levels(stairs: list[_Stair], low: float) -> Texts:
 def _read(stairs: list[_Stair], x: Floats, losses: Floats, test_x: Floats, tests: Floats, low: float) -> Dots:
     """Where a pointer reads step, network and loss."""
 
-    def read(places: Floats, values: Floats, name: str) -> tuple[Floats, Floats, list[str]]:
-        chosen = spread(0, len(places), _MOST_READ)
-        texts = []
-        for place, value in zip(places[chosen].tolist(), values[chosen].tolist(), strict=True):
-            own = min(max(math.ceil(place) - 1, 0), len(stairs) - 1)
-            step = round(stairs[own].first + (place - own) * stairs[own].steps)
-            texts.append(f"network {own + 1} {widths(stairs[own].widths)}, step {step:,}: {name} {_smallest(value)}")
-        return places[chosen], np.maximum(values[chosen], low), texts
+    def at(place: float) -> str:
+        own = min(max(math.ceil(place) - 1, 0), len(stairs) - 1)
+        step = round(stairs[own].first + (place - own) * stairs[own].steps)
+        return f"network {own + 1} {widths(stairs[own].widths)}, step {step:,}"
 
-    return spots(read(x, losses, "loss"), read(test_x, tests, "test loss"))
+    return spots(
+        along(x, np.maximum(losses, low), lambda index: f"{at(x[index])}: loss {_smallest(losses[index])}"),
+        along(
+            test_x, np.maximum(tests, low), lambda index: f"{at(test_x[index])}: test loss {_smallest(tests[index])}"
+        ),
+    )
 
 
 def _smallest(value: float) -> str:

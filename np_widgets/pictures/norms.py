@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, joined, upright
-from np_widgets.pictures.stages import NOTHING_YET, Stage, cursor, events, point, spread, stages, time_axis
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, joined, spots, upright
+from np_widgets.pictures.stages import NOTHING_YET, Stage, along, cursor, events, point, spread, stages, time_axis
 from np_widgets.pictures.ticks import SMALLEST, round_above, round_below
 
 MOST_NEURONS = 40
@@ -68,6 +69,14 @@ def norms(frame: SaddleFrame, index: int | None = None) -> Scene:
         Curve("shift", time[moved], _inside(shift[moved], low, high), "how far active weights moved"),
         *cursor(frame, index, low, high),
         *events(_events(frame, growths)),
+        spots(
+            *(along(each.time, each.norm, partial(_read, each.time, each.norm, "dormant weights")) for each in growths),
+            along(
+                time[moved],
+                _inside(shift[moved], low, high),
+                partial(_read, time[moved], shift[moved], "active weights moved by"),
+            ),
+        ),
     ]
     return Scene(
         "Norms: dormant weights grow",
@@ -82,6 +91,10 @@ def norms(frame: SaddleFrame, index: int | None = None) -> Scene:
         says=f"The norm of the dormant weights, {number(float(record.dormant_norm[here]))} at time "
         f"{number(float(record.time[here]))}",
     )
+
+
+def _read(time: Floats, values: Floats, name: str, index: int) -> str:
+    return f"time {number(time[index])}: {name} {number(values[index])}"
 
 
 def _predictions(growths: tuple[_Growth, ...], low: float, high: float, right: float) -> list[Mark]:

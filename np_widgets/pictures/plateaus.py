@@ -8,8 +8,8 @@ import numpy as np
 
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.scene import Area, Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, boxes
-from np_widgets.pictures.stages import NOTHING_YET, cursor, events, point, spread, stages, time_axis
+from np_widgets.pictures.scene import Area, Axis, Curve, Dots, Floats, Mark, Scene, Texts, apart, boxes, spots
+from np_widgets.pictures.stages import NOTHING_YET, along, cursor, events, point, spread, stages, time_axis
 
 # A loss that changes by less than this share of itself is drawn as level, not its rounding errors enlarged.
 _LEAST_SPAN = 0.02
@@ -55,6 +55,13 @@ def plateaus(frame: SaddleFrame, index: int | None = None) -> Scene:
         *_levels(found, low, high, left, right),
         *cursor(frame, index, low, high),
         *events(happened),
+        spots(
+            along(
+                record.time[chosen],
+                record.loss[chosen],
+                lambda place: f"time {number(record.time[chosen][place])}: loss {number(record.loss[chosen][place])}",
+            )
+        ),
     ]
     back = index is not None and np.isfinite(record.loss[here])
     at = f"At the time shown: loss {number(float(record.loss[here]))}" if back else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.subset import some_samples
-from np_widgets.pictures.labels import Names
+from np_widgets.pictures.labels import Names, number
 from np_widgets.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,11 @@ GRID = 40
 
 @dataclass(frozen=True)
 class Probe:
-    """The points at which pictures evaluate networks that learn a problem, and what it calls inputs and outputs."""
+    """The points at which pictures evaluate networks that learn a problem, and what it calls inputs and outputs.
+
+    ``data_*`` are the training samples that are drawn, in a scatter those of the test set, too; ``data_samples`` says
+    which they are.
+    """
 
     problem: Problem
     kind: str
@@ -39,6 +43,7 @@ class Probe:
     data_inputs: Floats
     data_values: Floats
     data_is_test: NDArray[np.bool_]
+    data_samples: NDArray[np.int64]
     outputs: int
     classes: bool
 
@@ -70,6 +75,13 @@ class Probe:
     def places(self) -> Floats:
         """Where the samples of :attr:`seen` stand on the axes, ``(n, axes)``."""
         return self.seen.inputs[:, list(self.problem.display.columns)].numpy()
+
+    @cached_property
+    def point_names(self) -> list[str]:
+        """What a pointer on a line reads of each point: the value of its input, or the signs of a vertex."""
+        if self.kind == "curve":
+            return [f"{self.axis_labels[0]} = {number(value)}" for value in self.axes[0].tolist()]
+        return [f"vertex ({''.join('+' if x > 0 else '−' for x in point)})" for point in self.points.tolist()]
 
     @cached_property
     def samples(self) -> Tensor:
@@ -172,27 +184,17 @@ def _regions(problem: Problem) -> Probe:
 
 
 def _scatter(problem: Problem) -> Probe:
-    chosen = _spread(problem.samples, MOST_DATA)
-    inputs, targets = _cpu(problem.inputs[chosen]), _target_values(problem, problem.targets[chosen])
-    is_test = np.zeros(len(inputs), dtype=bool)
+    sets = [(problem.inputs, problem.targets)]
     if problem.test_inputs is not None and problem.test_targets is not None:
-        chosen = _spread(len(problem.test_inputs), MOST_DATA)
-        inputs = torch.cat([inputs, _cpu(problem.test_inputs[chosen])])
-        targets = np.concatenate([targets, _target_values(problem, problem.test_targets[chosen])])
-        is_test = np.append(is_test, np.ones(len(chosen), dtype=bool))
-    return Probe(
-        problem=problem,
-        kind="confusion" if problem.loss.name == "cross_entropy" else "scatter",
-        points=inputs,
-        axes=(),
-        axis_labels=(),
-        truth=targets,
-        data_points=inputs[:0],
-        data_inputs=np.zeros((0, 0)),
-        data_values=np.zeros((0, problem.output_size)),
-        data_is_test=is_test,
-        outputs=problem.output_size,
-        classes=problem.loss.name == "cross_entropy",
+        sets.append((problem.test_inputs, problem.test_targets))
+    chosen = [_spread(len(inputs), MOST_DATA) for inputs, _ in sets]
+    inputs = torch.cat([_cpu(inputs[own]) for (inputs, _), own in zip(sets, chosen, strict=True)])
+    truth = [_target_values(problem, targets[own]) for (_, targets), own in zip(sets, chosen, strict=True)]
+    kind = "confusion" if problem.loss.name == "cross_entropy" else "scatter"
+    return replace(
+        _probe(problem, kind, inputs, (), (), np.concatenate(truth)),
+        data_is_test=np.repeat(np.arange(len(sets)) > 0, [len(own) for own in chosen]),
+        data_samples=np.concatenate(chosen),
     )
 
 
@@ -217,6 +219,7 @@ def _probe(
         data_inputs=data[:, columns].numpy(),
         data_values=_target_values(problem, problem.targets[chosen]),
         data_is_test=np.zeros(len(chosen), dtype=bool),
+        data_samples=chosen,
         outputs=problem.output_size,
         classes=problem.loss.name == "cross_entropy",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning.saddles.frames import Prediction, SaddleFrame
 from np_widgets.pictures.labels import typeset
-from np_widgets.pictures.scene import Axis, Curve, Dots, Mark, upright
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, upright
 from np_widgets.pictures.ticks import round_limits
 
 MOST_POINTS = 400
+MOST_READ = 25
+"""Places of a line that a pointer reads: more would cover each other."""
 NOTHING_YET = "Nothing computed yet"
 
 
@@ -75,6 +77,13 @@ def cursor(frame: SaddleFrame, index: int | None, low: float, high: float) -> li
     if index is None or not len(frame.record.time):
         return []
     return [Curve("cursor", *upright([frame.record.time[point(frame, index)]], low, high))]
+
+
+def along(x: Floats, y: Floats, says: Callable[[int], str]) -> tuple[Floats, Floats, list[str]]:
+    """Some places of a line, for :func:`~np_widgets.pictures.scene.spots`, and what ``says`` of the points there."""
+    chosen = spread(0, len(x), MOST_READ)
+    chosen = chosen[np.isfinite(y[chosen])]
+    return x[chosen], y[chosen], [says(index) for index in chosen.tolist()]
 
 
 def events(found: Iterable[tuple[str, float, float, str]]) -> list[Mark]:

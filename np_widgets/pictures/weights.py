@@ -14,7 +14,7 @@ from np_widgets.pictures.labels import Names, number, shortened, shown, subscrip
 from np_widgets.pictures.looks import SIGNS
 from np_widgets.pictures.neurons import neurons
 from np_widgets.pictures.probe import Probe, names_of
-from np_widgets.pictures.scene import Axis, Cells, Curve, Floats, Keys, Mark, Scene, Shades, boxes, joined
+from np_widgets.pictures.scene import Axis, Cells, Curve, Dots, Floats, Keys, Mark, Scene, Shades, boxes, joined, spots
 from np_widgets.pictures.stages import point, stage_at
 from np_widgets.pictures.ticks import snapped
 
@@ -27,6 +27,7 @@ _LARGEST_PRINTED = 6
 # Signs are written into the cells of matrices that have room for them, where the color is strong enough to matter.
 _MOST_SIGNS = 240
 _SIGN_FROM = 0.15
+_MOST_READ = 40  # of the cells, the largest
 
 
 def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> Scene:
@@ -55,11 +56,13 @@ def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> 
     across = () if layer == 1 else tuple(keys[layer - 2][column] for column in columns.tolist())
     marks = _cells(matrix[np.ix_(rows, columns)] / (largest or 1.0), largest, down, across)
     marks += _frames("new", "added by this iteration", frames, shape)
+    names = names_of(frame.weights, frame.classes, probe)
+    marks.append(_read(frame.weights, layer, matrix, rows, columns, names, down))
     strongest = np.unravel_index(int(sizes.argmax()), sizes.shape)
     return Scene(
         f"Weights {subscript('W', layer)}",
         tuple(marks),
-        *_axes(frame.weights, layer, rows, columns, names_of(frame.weights, frame.classes, probe), frame.classes),
+        *_axes(frame.weights, layer, rows, columns, names, frame.classes),
         notes=(*_printed_besides(frame.weights, layer), _left_out(matrix, rows, columns)),
         says=f"The {len(matrix):,} × {matrix.shape[1]:,} weights of {'the output' if last else f'layer {layer}'}; the "
         f"largest is {number(float(matrix[strongest]))}",
@@ -100,6 +103,7 @@ def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1,
     marks = _cells(shades[np.ix_(rows, columns)], None)
     marks += _frames("active", "active", [(0, middle, 0, down)], shape)
     marks += _frames("dormant", "dormant", dormant, shape)
+    marks.append(_read(frame.weights, layer, matrix, rows, columns, names))
     return Scene(
         f"Weights {subscript('W', layer)}",
         tuple(marks),
@@ -132,6 +136,27 @@ def _cells(shades: Floats, largest: float | None, down: Sequence[Keys] = (), acr
     x, y = np.arange(columns) + 0.5, np.arange(rows) + 0.5
     marks = Cells("cells", x, y, values=values, shades=colors, texts=texts, keys=tuple(down), across=tuple(across))
     return [marks]
+
+
+def _read(
+    matrices: tuple[Floats, ...],
+    layer: int,
+    matrix: Floats,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    names: Names,
+    keys: tuple[Keys, ...] = (),
+) -> Dots:
+    """Where a pointer reads the largest weights."""
+    shown = np.nan_to_num(matrix[np.ix_(rows, columns)])
+    largest = np.argsort(-np.abs(shown), axis=None, kind="stable")[:_MOST_READ]
+    i, j = np.unravel_index(largest[shown.ravel()[largest] != 0], shown.shape)
+    ends = (
+        [names.inputs[column] if layer == 1 else f"neuron {column + 1} of layer {layer - 1}" for column in columns[j]],
+        [names.outputs[row] if layer == len(matrices) else f"neuron {row + 1} of layer {layer}" for row in rows[i]],
+    )
+    texts = [f"weight {number(value)}, from {fro} to {to}" for value, fro, to in zip(shown[i, j], *ends, strict=True)]
+    return spots((j + 0.5, i + 0.5, texts), keys=tuple(keys[row] for row in i) if keys else ())
 
 
 def _frames(role: str, label: str, places: Sequence[tuple[int, int, int, int]], shape: tuple[int, int]) -> list[Mark]:

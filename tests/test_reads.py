@@ -1,0 +1,117 @@
+"""What a pointer reads: of every kind of mark, and nothing but what is there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from np_widgets.pictures.alignment import alignment
+from np_widgets.pictures.function import function
+from np_widgets.pictures.labels import number
+from np_widgets.pictures.norms import norms
+from np_widgets.pictures.plateaus import plateaus
+from np_widgets.pictures.probe import probe
+from np_widgets.pictures.scene import Dots, Scene
+from np_widgets.pictures.weights import saddle_weights, weights
+from np_widgets.problems import Problem, sparse_parity
+from tests.saddle_frames import between_saddles
+from tests.test_pictures import frame
+from tests.test_scenes import GROWN, SCENES, one_layer
+
+# Parts of something that is read beside them.
+SILENT = {"minus"}
+
+
+def read(scene: Scene, role: str) -> dict[str, tuple[float, float]]:
+    mark = scene[role]
+    return dict(zip(mark.reads, zip(mark.x.tolist(), mark.y.tolist(), strict=True), strict=True))
+
+
+@pytest.mark.parametrize("make", SCENES.values(), ids=SCENES)
+def test_every_marker_can_be_read_and_every_picture_has_some(make):
+    scene = make()
+    dots = [mark for mark in scene.marks if isinstance(mark, Dots) and mark.role not in SILENT]
+    assert all(len(mark.reads) == len(mark.x) and all(mark.reads) for mark in dots)
+    assert dots or not scene.marks or scene.title.startswith("Function: predicted and true")
+
+
+def test_samples_are_read_with_their_numbers_and_targets():
+    x, names = np.random.default_rng(0).normal(size=(7, 2)), ("width", "height")
+    values = Problem(x, np.arange(7.0), input_names=names, output_names=["yield"])
+    scene = function(one_layer([[1.0, 0], [-1, 0]], [[1.0, 1]]), probe(values))
+    for index, (text, place) in enumerate(read(scene, "valued").items()):
+        width, height = x[index]
+        assert text == (
+            f"sample {index + 1}: width = {number(width)}, height = {number(height)}, target {number(index)}"
+        )
+        assert place == pytest.approx((width, height))
+    assert scene["valued"].keys == tuple(((("sample", index),)) for index in range(7))
+    labels = Problem(x, np.arange(7) % 2, "cross_entropy", output_names=["cat", "dog"])
+    scene = function(one_layer(np.eye(2), np.eye(2)), probe(labels))
+    assert all(text.endswith(", dog") for text in scene["class 1"].reads)
+    assert [label for label, _ in scene.legend][-2:] == ["cat", "dog"]
+    four = Problem(np.eye(4), [0, 1, 2, 3], "cross_entropy", output_names=["a", "b", "c", "other things"])
+    confused = function(one_layer(np.eye(4), np.eye(4)), probe(four))
+    assert [text for _, text in confused.x.ticks] == ["a", "b", "c", "other …"]
+
+
+def test_test_samples_say_so():
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    problem = Problem(x[:5], x[:5, 0], test=(x[5:], x[5:, 0]))
+    scene = function(one_layer([[1.0, 0, 0]], [[1.0]]), probe(problem))
+    assert list(read(scene, "training")) == [f"sample {i + 1}: target {number(x[i, 0])}" for i in range(5)]
+    assert list(read(scene, "testing")) == [f"test sample {i + 1}: target {number(x[5 + i, 0])}" for i in range(4)]
+    assert set(scene["testing"].keys) == {()}
+
+
+def test_lines_are_read_where_they_are():
+    line = Problem(np.linspace(-1, 1, 9)[:, None], np.linspace(-1, 1, 9), truth=lambda x: x)
+    scene = function(one_layer([[1.0], [-1.0]], [[2.0, -2.0]]), probe(line))
+    found = read(scene, "spot")
+    assert 20 <= len(found) <= 25
+    for text, (x, y) in found.items():
+        assert text == f"input 1 = {number(x)}: learned {number(2 * x)}, true {number(x)}"
+        assert y == pytest.approx(2 * x, abs=1e-2)
+    parity = sparse_parity(4, 2, samples=20)
+    seen = read(function(GROWN, probe(parity)), "spot")
+    for text in seen:
+        signs, truth = re.fullmatch(r"vertex \(([+−]{4})\): learned .*, true (.*)", text).groups()
+        assert truth.replace("−", "-") == str(np.prod([1 if sign == "+" else -1 for sign in signs[:2]]))
+
+
+def test_weights_are_read_in_their_cells():
+    matrix = np.random.default_rng(0).normal(size=(3, 30))
+    scene = weights(frame((matrix, np.ones((1, 3)))))
+    found = read(scene, "spot")
+    assert len(found) == 40
+    for text, (x, y) in found.items():
+        row, column = int(y), int(x)
+        name = "x" + str(column + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        assert text == f"weight {number(matrix[row, column])}, from {name} to neuron {row + 1} of layer 1"
+    assert {keys[0][2] for keys in scene["spot"].keys} == {0, 1, 2}
+    flow = between_saddles()
+    last = flow.history[-1][1]
+    for text, (x, y) in read(saddle_weights(flow, layer=2), "spot").items():
+        assert number(last.ravel()[np.argmin([abs(number(v) != text.split(",")[0][7:]) for v in last.ravel()])]) in text
+        assert 0 < x < last.shape[1]
+        assert 0 < y < last.shape[0]
+
+
+def test_courses_of_a_flow_are_read_along_them():
+    flow: Any = between_saddles()
+    record = flow.record
+    times = {number(time): index for index, time in enumerate(record.time.tolist())}
+    for scene, name, values in (
+        (plateaus(flow), "loss", record.loss),
+        (norms(flow), "active weights moved by", record.active_shift),
+    ):
+        own = [text for text in scene["spot"].reads if f": {name} " in text]
+        assert len(own) > 5
+        for text in own:
+            time, value = text.removeprefix("time ").split(f": {name} ")
+            assert value == number(float(values[times[time]]))
+    largest = alignment(flow)["spot"].reads
+    assert all(re.fullmatch(r"time .*: neuron \d of layer \d, cosine .*", text) for text in largest)
