@@ -27,6 +27,7 @@ from np_widgets.pictures.labels import number
 from np_widgets.pictures.looks import COLORS, LOOKS, NEURONS
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.norms import norms
+from np_widgets.pictures.own import own
 from np_widgets.pictures.plane import plane
 from np_widgets.pictures.plateaus import plateaus
 from np_widgets.pictures.probe import probe
@@ -46,6 +47,7 @@ from np_widgets.pictures.scene import (
     upright,
 )
 from np_widgets.pictures.selection import highlighted, with_share
+from np_widgets.pictures.trial import Draft
 from np_widgets.pictures.weights import saddle_weights, weights
 from np_widgets.plots import style
 from np_widgets.plots.render import draw
@@ -98,6 +100,9 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "one loss": lambda: loss(frame(TEACHER, trace_steps=np.zeros(1), trace_losses=np.ones(1))),
     "candidates": lambda: candidates(GROWN),
     "choice": lambda: judged(CLUSTERS, np.eye(4), np.eye(4)),
+    "a neuron of one's own": lambda: own(
+        GROWN, probe(sparse_parity(4, 2, samples=20)), Draft(1, (1.0, -0.5, 0.0, 0.2))
+    ),
     "choice over one input": lambda: judged(LINE, [[1.0]], [[1.0]]),
     "choice over two inputs": lambda: judged(VALUES, [[1, 0], [-1, 0]], [[1, 1]]),
     "vertices": lambda: function(GROWN, probe(sparse_parity(4, 2, samples=20))),

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import one_sided_terms, response
-from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.growth import Candidate, PursuitFrame
 from np_widgets.pictures.labels import count, number, span
 from np_widgets.pictures.looks import SIGNS
 from np_widgets.pictures.neurons import neurons
+from np_widgets.pictures.own import own
 from np_widgets.pictures.probe import Probe
 from np_widgets.pictures.scene import Axis, Cells, Curve, Dots, Floats, Key, Mark, Scene, Shades, joined
 from np_widgets.pictures.ticks import round_limits
+from np_widgets.pictures.trial import Draft, outcome, trained, trial
 
 MOST_DRAWN = 400
 """Samples that are drawn; the numbers are of all that are looked at."""
@@ -35,46 +35,54 @@ class _Looked:
     signals: Floats
     answers: Floats
     at_points: Floats
+    says: str
 
     @property
     def products(self) -> Floats:
         return self.signals * self.answers
 
 
-def choice(frame: PursuitFrame, probe: Probe, selected: Key | None = None) -> Scene:
+def choice(frame: PursuitFrame, probe: Probe, selected: Key | None = None, draft: Draft | None = None) -> Scene:
     """Why this candidate: ``("candidate", index)``, or the one that ``("neuron", layer, index)`` came from.
 
     By default the one taken, or while none is, the first. Each sample has two numbers, the error signal ``aᵀs`` that
     comes back to the place of the new neuron, and ``σ(bᵀh)``, what the neuron would answer: the neural correlation
-    function is the mean of their products. Of problems with one or two varying inputs both are drawn over these.
+    function is the mean of their products. Of problems with one or two varying inputs both are drawn over these. Of a
+    ``draft`` the weights are shown.
     """
+    if draft is not None:
+        return own(frame, probe, draft)
     found = _found(frame, selected)
     if found is None:
         return Scene("Choice", empty=_nothing(frame, selected))
-    name, candidate = found
+    name, candidate, result = found
     if not candidate.factors:
         return Scene("Choice", empty=f"The weights of {name} were not kept: there were too many candidates.")
     looked = _looked(frame, probe, candidate, name)
+    looked = replace(looked, says=", ".join(filter(None, (looked.says, result))))
     if probe.kind == "curve":
         return _over_one(looked, probe)
     return _over_two(looked, probe) if probe.kind == "regions" else _against(looked)
 
 
-def _found(frame: PursuitFrame, selected: Key | None) -> tuple[str, Candidate] | None:
+def _found(frame: PursuitFrame, selected: Key | None) -> tuple[str, Candidate, str] | None:
+    """What to call a candidate, the candidate, and what came of it."""
     if selected is not None and selected[0] == "neuron":
-        own = [each for layer in neurons(frame) for each in layer if each.key == selected]
-        if not own or not own[0].network:
+        found = [each for layer in neurons(frame) for each in layer if each.key == selected]
+        if not found or not found[0].network:
             return None
-        record = None if own[0].network > len(frame.growth) else frame.growth[own[0].network - 1]
+        record = None if found[0].network > len(frame.growth) else frame.growth[found[0].network - 1]
         taken, all_of_it = (frame.taken, frame.candidates) if record is None else (record.taken, record.candidates)
-        return None if taken is None or not all_of_it else (own[0].name, all_of_it[taken])
+        if taken is None or not all_of_it:
+            return None
+        return found[0].name, all_of_it[taken], outcome(frame, taken) if record is None else trained(record)
     if not frame.candidates:
         return None
     index = frame.taken or 0 if selected is None else arguments.whole("selected", selected[1], 0)
     if index >= len(frame.candidates):
         return None
     place = "the candidate taken" if index == frame.taken else f"candidate {index + 1}"
-    return place, frame.candidates[index]
+    return place, frame.candidates[index], outcome(frame, index)
 
 
 def _nothing(frame: PursuitFrame, selected: Key | None) -> str:
@@ -86,25 +94,19 @@ def _nothing(frame: PursuitFrame, selected: Key | None) -> str:
 
 def _looked(frame: PursuitFrame, probe: Probe, candidate: Candidate, name: str) -> _Looked:
     """Evaluate a candidate at the network that was searched."""
-    problem = probe.seen
-    activation = Activation(frame.power, frame.leak)
-    if candidate.layer:
-        network = HomogeneousNetwork(candidate.network, power=frame.power, leak=frame.leak)
-    else:
-        network = HomogeneousNetwork.empty(problem, frame.hidden_layers, activation)
-    incoming, *inner, outgoing = (torch.as_tensor(factor, device="cpu").flatten() for factor in candidate.factors)
-    links, layer = [float(weight) for weight in inner], max(candidate.layer, 1)
+    found, problem = trial(frame, probe, candidate), probe.seen
+    network, point = found.network, found.point
     with torch.no_grad():
         passed = network.forward(problem.inputs)
         residual = problem.loss.residual(passed.output, problem.targets)
-        answers = response(network, passed, layer, incoming, links)
-        signals = network.signals(passed, residual)[layer + len(inner)] @ outgoing
+        answers = response(network, passed, point.layer, point.incoming, point.inner)
+        signals = network.signals(passed, residual)[point.last] @ point.outgoing
         if candidate.unseen:
             # At kinks above, the signal depends on where the neuron pushes: it is what is left beside its answer.
-            terms = one_sided_terms(network, passed, residual, layer, incoming, links, outgoing)
+            terms = one_sided_terms(network, passed, residual, point.layer, point.incoming, point.inner, point.outgoing)
             signals = torch.where(answers == 0, signals, terms / torch.where(answers == 0, 1.0, answers))
-        at_points = response(network, network.forward(probe.points), layer, incoming, links)
-    return _Looked(candidate, name, *(_array(each) for each in (signals, answers, at_points)))
+        at_points = response(network, network.forward(probe.points), point.layer, point.incoming, point.inner)
+    return _Looked(candidate, name, _array(signals), _array(answers), _array(at_points), found.says)
 
 
 def _array(values: Tensor) -> Floats:
@@ -160,16 +162,16 @@ def _samples(looked: _Looked, x: Floats, y: Floats) -> list[Mark]:
         ("opposing", "against it", products < 0),
         ("agreeing", "for it", products > 0),
     )
-    for role, what, own in kinds:
-        some = np.flatnonzero(own & drawn)
+    for role, what, chosen in kinds:
+        some = np.flatnonzero(chosen & drawn)
         reads = tuple(
             f"sample {index + 1}: signal {number(looked.signals[index])} × answer {number(looked.answers[index])} = "
             f"{number(products[index])}"
             for index in some.tolist()
         )
-        label = f"{count(int(own.sum()), 'sample')} {what}"
+        label = f"{count(int(chosen.sum()), 'sample')} {what}"
         if role != "silent":
-            label += f": {number(float(products[own].sum() / len(products)))}"
+            label += f": {number(float(products[chosen].sum() / len(products)))}"
         keys = tuple((("sample", index),) for index in some.tolist())
         marks.append(Dots(role, x[some], y[some], label, reads=reads, keys=keys))
     return marks
@@ -177,7 +179,7 @@ def _samples(looked: _Looked, x: Floats, y: Floats) -> list[Mark]:
 
 def _scene(looked: _Looked, marks: list[Mark], x: Axis, y: Axis, right: Axis | None = None) -> Scene:
     value, searched, samples = float(looked.products.mean()), looked.candidate.value, len(looked.products)
-    notes = [f"N = {number(value)}, the mean of signal × answer over {count(samples, 'sample')}"]
+    notes = [f"N = {number(value)}, the mean of signal × answer over {count(samples, 'sample')}", looked.says]
     if abs(value - searched) > _ROUGHLY * abs(searched):
         notes.append(f"the search, on other samples, found {number(searched)}")
     if samples > MOST_DRAWN:

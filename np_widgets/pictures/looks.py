@@ -169,6 +169,7 @@ LOOKS = {
     "aligned": Look("green", marker="circle", size=9.0, rim="surface"),
     "escaped": Look("pink", marker="triangle-up", size=9.5, rim="surface"),
     "next saddle": Look("text", marker="diamond", size=9.5, rim="surface"),
+    "handle": Look("pink", marker="square", size=8.0, rim="text"),
     "selected": Look("sky", marker="circle", size=23.0, filled=False),
     "selected frame": Look("sky", 3.0),
     "share": Look("sky", 2.4, "dash_dotted"),

@@ -79,9 +79,13 @@ class Area(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Dots(Mark):
-    """Markers; ``reads`` says of each what a pointer on it reads, ``values`` gives each a color of ``shades``."""
+    """Markers; ``reads`` says of each what a pointer on it reads, ``values`` gives each a color of ``shades``.
+
+    Those that have ``moves`` can be dragged in a widget: ``"up"`` and down, or ``"freely"``.
+    """
 
     reads: tuple[str, ...] = ()
+    moves: str = ""
     values: Floats | None = None
     shades: Shades | None = None
 

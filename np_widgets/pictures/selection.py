@@ -22,30 +22,34 @@ _NOT_RINGED = ("spot", "minus")
 _MATTERS = 1e-3
 
 
-def checked(selected: Any, frame: PursuitFrame) -> Key | None:
-    """The key of a neuron or a candidate of the frame; None for nothing."""
+def checked(selected: Any, frame: PursuitFrame, own: bool = False) -> Key | None:
+    """The key of a neuron or a candidate of the frame, or of one that is made; None for nothing."""
     if selected is None:
         return None
-    wanted = 'selected must be ("neuron", layer, index), ("candidate", index) or None'
+    made = ', ("own", layer)' if own else ""
+    wanted = f'selected must be ("neuron", layer, index), ("candidate", index){made} or None'
     found = tuple(selected) if isinstance(selected, (tuple, list)) else ()
     if not found or not isinstance(found[0], str):
         raise TypeError(f"{wanted}, got {arguments.shown(selected)}")
-    if found not in (known := selectable(frame)):
-        what = f"there are {len(known) - len(frame.candidates)} neurons and {len(frame.candidates)} candidates"
+    if found not in selectable(frame, own):
+        what = f"there are {sum(frame.widths)} neurons and {len(frame.candidates)} candidates"
         raise ValueError(f"{wanted} (layers count from 1, indices from 0; {what}), got {arguments.shown(selected)}")
     return found
 
 
-def selectable(frame: PursuitFrame) -> list[Key]:
-    """All that can be selected in a frame: its neurons by layers, then its candidates."""
+def selectable(frame: PursuitFrame, own: bool = False) -> list[Key]:
+    """What can be selected in a frame: its neurons by layers, neurons of one's ``own`` to be made, its candidates."""
     neurons = [("neuron", layer, index) for layer, width in enumerate(frame.widths, 1) for index in range(width)]
-    return [*neurons, *(("candidate", index) for index in range(len(frame.candidates)))]
+    made = [("own", layer) for layer in range(1, len(frame.widths) + 1) if own]
+    return [*neurons, *made, *(("candidate", index) for index in range(len(frame.candidates)))]
 
 
 def named(key: Key) -> str:
     """What is selected, in words."""
     if key[0] == "neuron":
         return f"neuron {int(key[2]) + 1} of layer {key[1]}"
+    if key[0] == "own":
+        return f"your own neuron of layer {key[1]}"
     return f"{key[0]} {int(key[1]) + 1}"
 
 

@@ -42,7 +42,8 @@ def parts(mark: Mark, scene: Scene) -> Iterator[Part]:
             values["color"] = mark.values
         if mark.tints:
             values["colors"] = [css(tint) for tint in mark.tints]
-        yield "dots", _maker(mark, bqplot.Scatter), values
+        moves = {"enable_move": True, "restrict_y": mark.moves == "up"} if mark.moves else {}
+        yield "dots", _maker(mark, bqplot.Scatter, **moves), values
     elif isinstance(mark, Texts):
         yield mark.place, _words(mark.role, mark.place), _label(x, y, mark.texts)
     elif isinstance(mark, Cells):

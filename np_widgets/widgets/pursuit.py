@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -17,8 +18,9 @@ from np_widgets.pictures.labels import number
 from np_widgets.pictures.labels import widths as written
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.probe import probe
-from np_widgets.pictures.scene import Key
-from np_widgets.pictures.selection import with_share
+from np_widgets.pictures.scene import Dots, Key, Scene
+from np_widgets.pictures.selection import named, with_share
+from np_widgets.pictures.trial import as_if
 from np_widgets.pictures.weights import weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
@@ -52,10 +54,10 @@ class PursuitWidget(LiveWidget):
         :class:`~np_widgets.sessions.session.Session` of one.
     hide
         Names of controls (``"play"``, ``"step"``, ``"add_neuron"``, ``"undo"``, ``"speed"``, ``"minimizer"``,
-        ``"select"``, ``"inspect"``, ``"time"``, ``"branch"``, ``"copy"``, ``"reset"``, ``"method"``, ``"seed"``,
-        ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``, ``"weights"``, ``"function"``,
-        ``"loss"``, ``"candidates"``, ``"choice"``) to leave out. Without ``"reset"`` the settings that it would apply
-        go, too.
+        ``"select"``, ``"add_this"``, ``"inspect"``, ``"time"``, ``"branch"``, ``"copy"``, ``"reset"``, ``"method"``,
+        ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``, ``"weights"``,
+        ``"function"``, ``"loss"``, ``"candidates"``, ``"choice"``) to leave out. Without ``"reset"`` the settings that
+        it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     **options
@@ -182,7 +184,8 @@ class PursuitWidget(LiveWidget):
 
     def _looked_at(self, frame: PursuitFrame, point: Point | None) -> PursuitView:
         then = frame if point is None else point.kept.frame
-        return PursuitView(then, self._controls.selection.value(then))
+        selected = self._controls.selection.value(then)
+        return PursuitView(then, selected, self._controls.drafts.of(selected, then))
 
     @property
     def _on_show(self) -> PursuitFrame:
@@ -216,14 +219,18 @@ class PursuitWidget(LiveWidget):
     def _pictures(self) -> Mapping[str, Picture]:
         points = probe(self._problem)
         outputs = [(name, output) for output, name in enumerate(points.choices)]
+
+        def tried(view: PursuitView) -> PursuitFrame:
+            return as_if(view.frame, points, view.selected, view.draft)
+
         return {
             "architecture": Picture(
-                lambda view, _: architecture(view.frame, points),
+                lambda view, _: _named(architecture(frame := tried(view), points), frame, view),
                 "Lines are weights, from the inputs on the left to the output: blue positive, orange with a dot "
                 "negative, the broader the larger. What this iteration added is dashed, its neuron ringed.",
             ),
             "weights": Picture(
-                lambda view, layer: weights(view.frame, layer or 1, points),
+                lambda view, layer: _named(weights(frame := tried(view), layer or 1, points), frame, view),
                 "One row a neuron, one column for each input or neuron below. Blue is positive, orange with a minus "
                 "negative; a dashed frame marks the new neuron.",
                 choice=Choice(
@@ -253,15 +260,19 @@ class PursuitWidget(LiveWidget):
                 of=lambda view: _of_candidates(view.frame),
             ),
             "choice": Picture(
-                lambda view, _: choice(view.frame, points, view.selected),
+                lambda view, _: choice(view.frame, points, view.selected, view.draft),
                 "Why this candidate: the error that comes back from each sample beside what the new neuron would "
                 "answer. Where both agree in sign a sample speaks for it; the mean of the products is its NCF value.",
-                of=lambda view: (*_of_candidates(view.frame), len(view.frame.growth), view.selected),
+                of=lambda view: (*_of_candidates(view.frame), len(view.frame.growth), *_of_trial(view)),
             ),
         }
 
     def _clicked(self, key: Key) -> None:
         self._controls.selection.click(key, self._on_show)
+
+    def _dragged(self, key: Key, mark: Dots, x: float, y: float) -> None:
+        heights = [float(height) for height, (each,) in zip(mark.y, mark.keys, strict=True) if each[0] == key[0]]
+        self._controls.drafts.drag(key, y, self._on_show, tuple(heights))
 
     def _traits_of(self, frame: PursuitFrame) -> Mapping[str, Any]:
         return {"iteration": frame.iteration, "widths": frame.widths, "loss": frame.loss}
@@ -281,6 +292,18 @@ class PursuitWidget(LiveWidget):
         from np_widgets.plots import overview  # noqa: PLC0415 (matplotlib is heavy, and needed only for a display)
 
         return overview(self.session.frame, self._problem)
+
+
+def _named(scene: Scene, tried: PursuitFrame, view: PursuitView) -> Scene:
+    """A picture that says so if it shows what is not there yet."""
+    if tried is view.frame or view.selected is None:
+        return scene
+    return replace(scene, title=f"{scene.title} with {named(view.selected)}")
+
+
+def _of_trial(view: PursuitView) -> tuple[Any, ...]:
+    """The same of what is selected; what came of it, and a neuron of one's own, change with every step."""
+    return view.selected, view.draft, view.draft and view.frame.total_steps
 
 
 def _of_candidates(frame: PursuitFrame) -> tuple[Any, ...]:

@@ -9,8 +9,11 @@ import ipywidgets
 
 from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.learning.pursuit.growth import PursuitFrame
+from np_widgets.pictures.scene import Key
+from np_widgets.pictures.trial import Draft
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.controls import PAST, Controls, Owner
+from np_widgets.widgets.drafts import Drafts
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, group, real, whole
 from np_widgets.widgets.inputs import Input
 from np_widgets.widgets.selection import PursuitView, Selection
@@ -25,6 +28,7 @@ CONTROLS = (
     "speed",
     "minimizer",
     "select",
+    "add_this",
     "inspect",
     *PAST,
     "reset",
@@ -53,6 +57,9 @@ class PursuitControls(Controls):
         self._minimizer = Input(_minimizer_input, _minimizer(session.frame), self._set_minimizer)
         self._under_way: set[object] = set()
         self.selection = Selection(on_change)
+        self.drafts = Drafts(on_change)
+        self._add_this = button("Add this one", "plus", "Add the selected candidate, or your own neuron", self._add_it)
+        self._selected: tuple[Key | None, Draft | None] = (None, None)
         self._inspect = button(
             "Inspect this saddle",
             "search",
@@ -67,6 +74,7 @@ class PursuitControls(Controls):
             "speed": self._pace.box,
             "minimizer": self._minimizer.box,
             "select": self.selection.box,
+            "add_this": self._add_this,
             "inspect": self._inspect,
         }
         self._arrange(hidden, row)
@@ -75,6 +83,11 @@ class PursuitControls(Controls):
         super().show(frame, status, look, words)
         update(self._inspect, disabled=status == "closed")
         self.selection.show(look.frame)
+        # What is seen is what is added; a moment that is looked back to has had its turn.
+        key, self._selected = look.selected, (look.selected, look.draft)
+        other = key is not None and key[0] == "candidate" and key[1] != frame.taken
+        here = look.frame is frame and (other or look.draft is not None)
+        update(self._add_this, disabled=status == "closed" or not here)
         closed = status == "closed"
         self._pace.show((self._session.speed, self._session.pauses), disabled=closed)
         if not self._under_way:
@@ -87,6 +100,13 @@ class PursuitControls(Controls):
 
     def _add_neuron(self) -> None:
         self._do("add_neuron", layer=self._layer.value or None)
+
+    def _add_it(self) -> None:
+        selected, draft = self._selected
+        if draft is not None:
+            self._do("add_neuron", **draft._asdict())
+        elif selected is not None:
+            self._do("add_neuron", candidate=int(selected[1]))
 
     def _set_pace(self, pace: _Pace) -> None:
         try:

@@ -60,6 +60,8 @@ class Panel:
         Called when the user has chosen something else to be drawn.
     on_click
         Called with what was clicked.
+    on_drag
+        Called with what was dragged, the mark that it belongs to, and where it was left.
     """
 
     def __init__(
@@ -67,13 +69,15 @@ class Panel:
         picture: Picture,
         on_choice: Callable[[], None] = lambda: None,
         on_click: Callable[[Key], None] = lambda _: None,
+        on_drag: Callable[[Key, Dots, float, float], None] = lambda *_: None,
     ) -> None:
         self._picture = picture
         self.scene = Scene("")  # what is shown
-        self._on_click = on_click
+        self._on_click, self._on_drag = on_click, on_drag
         self._clickable: dict[tuple[str, str], Mark] = {}
         self._marks: dict[tuple[str, str], bqplot.Mark] = {}
         self._held: dict[tuple[str, str], dict[str, Any]] = {}  # what those that are seen were given
+        self._moved: set[tuple[str, str]] = set()
         self._axes_shown: tuple[Any, ...] = ()
         self._told: tuple[Any, ...] = ()
         self._of: Any = None
@@ -112,7 +116,9 @@ class Panel:
             self._chooser.offer(self._picture.choice.options(shown))
             value = self._chooser.value
         of = None if self._picture.of is None else (self._picture.of(shown), value, selected)
-        if of is not None and of == self._of:
+        # What the browser has moved is drawn anew, wherever it belongs now.
+        moved, self._moved = self._moved, set()
+        if of is not None and of == self._of and not moved:
             return
         self._of = None  # until it is drawn
         self.scene = scene = highlighted(self._picture.scene(shown, value), selected)
@@ -122,6 +128,7 @@ class Panel:
             for part, make, values in parts(mark, scene):
                 key = mark.role, part + (" right" if mark.right else "")
                 before, self._held[key] = held.pop(key, {}), values
+                before = {} if key in moved else before
                 self._clickable[key] = mark
                 drawn = self._mark(key, make, mark)
                 # Asking a widget what it holds takes longer than remembering what it was given.
@@ -155,6 +162,8 @@ class Panel:
                 self._marks[key].tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
             if isinstance(mark, (Dots, Cells)):
                 self._marks[key].on_element_click(lambda _, content: self._clicked(key, content))
+            if isinstance(mark, Dots) and mark.moves:
+                self._marks[key].on_drag_end(lambda _, content: self._dragged(key, content))
             order = sorted(self._marks, key=lambda each: _ORDER[each[0]])
             self.figure.marks = [self._marks[each] for each in order]
         elif getattr(mark, "shades", None) is not None:
@@ -167,6 +176,12 @@ class Panel:
         member = data.get("rowNum", data.get("index"))
         if isinstance(member, int) and member < max(len(mark.keys), 1) and (keys := mark.keys_of(member)):
             self._on_click(keys[0])
+
+    def _dragged(self, place: tuple[str, str], content: Any) -> None:
+        mark, point, member = self._clickable[place], content.get("point") or {}, content.get("index")
+        if isinstance(mark, Dots) and isinstance(member, int) and member < len(mark.keys) and len(point) == 2:
+            self._moved.add(place)
+            self._on_drag(mark.keys[member][0], mark, float(point["x"]), float(point["y"]))
 
     def _show_axes(self, scene: Scene) -> None:
         axes = scene.x, scene.y, scene.right, bool(scene.marks)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.scene import Key
 from np_widgets.pictures.selection import checked, named, selectable
+from np_widgets.pictures.trial import Draft
 from np_widgets.widgets.elements import dropdown
 from np_widgets.widgets.inputs import Slot
 
@@ -17,10 +18,11 @@ _MOST_OFFERED = 60
 
 
 class PursuitView(NamedTuple):
-    """What the pictures show: a frame, and what is selected in it."""
+    """What the pictures show: a frame, what is selected in it, and the neuron of the user's own if that is selected."""
 
     frame: PursuitFrame
     selected: Key | None = None
+    draft: Draft | None = None
 
 
 class Selection:
@@ -36,7 +38,7 @@ class Selection:
 
     def select(self, selected: Any, frame: PursuitFrame) -> None:
         """Select a neuron or a candidate of the frame, or nothing."""
-        value = checked(selected, frame)
+        value = checked(selected, frame, own=True)
         self._value, self._identity = value, _identity(value, frame)
         self._on_change()
 
@@ -48,15 +50,15 @@ class Selection:
     def value(self, frame: PursuitFrame) -> Key | None:
         """What is selected in a frame: a candidate wherever it stands now, and nothing that is not there."""
         value, identity = self._value, self._identity
-        if value is None or value[0] == "neuron":
-            return value if value in selectable(frame) else None
+        if value is None or value[0] != "candidate":
+            return value if value in selectable(frame, own=True) else None
         places = [("candidate", index) for index in range(len(frame.candidates))]
         same = [key for key in places if _identity(key, frame) == identity]
         return value if value in same else same[0] if same else None
 
     def show(self, frame: PursuitFrame) -> None:
         """Offer what there is, and say what is selected; on the publisher's thread."""
-        value, known = self.value(frame), selectable(frame)
+        value, known = self.value(frame), selectable(frame, own=True)
         offered = known[:_MOST_OFFERED]
         if value is not None and value not in offered:
             offered.append(value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ipywidgets
 
 from np_widgets import arguments
-from np_widgets.pictures.scene import Key
+from np_widgets.pictures.scene import Dots, Key
 from np_widgets.widgets.audience import Audience
 from np_widgets.widgets.delivery import Delivery
 from np_widgets.widgets.live import LiveUnicode
@@ -52,7 +52,9 @@ class View(ipywidgets.VBox):
         rests: bool = False,
     ) -> None:
         """Show rows of controls, the pictures, and more within or below the body; the session may rest unseen."""
-        self._panels = {name: Panel(each, self._refresh, self._clicked) for name, each in pictures.items()}
+        self._panels = {
+            name: Panel(each, self._refresh, self._clicked, self._dragged) for name, each in pictures.items()
+        }
         grid = ipywidgets.Box([panel.box for panel in self._panels.values()])
         grid.add_class("npw-grid")
         pacer = Pacer()
@@ -121,6 +123,9 @@ class View(ipywidgets.VBox):
 
     def _clicked(self, key: Key) -> None:
         """What a mark that was clicked stands for."""
+
+    def _dragged(self, key: Key, mark: Dots, x: float, y: float) -> None:
+        """A dot that can be moved was left there."""
 
     def _show_panel(self, panel: Panel, moment: Moment) -> None:
         panel.show(self._look, getattr(self._look, "selected", None))

@@ -41,7 +41,9 @@ class Own(NamedTuple):
         return KKTPoint(self.layer, value, incoming, outgoing, math.inf, unseen, power=power)
 
 
-def own_neuron(network: HomogeneousNetwork, problem: Problem, layer: Any, incoming: Any, outgoing: Any) -> Own:
+def own_neuron(
+    network: HomogeneousNetwork, problem: Problem, layer: Any, incoming: Any, outgoing: Any, *, unseen: bool = False
+) -> Own:
     """A user's neuron for a network, by default with the outgoing weights that are best for the incoming ones."""
     layer = arguments.whole("layer", layer, 1, network.hidden_layers)
     like = {"dtype": network.dtype, "device": network.device}
@@ -54,6 +56,9 @@ def own_neuron(network: HomogeneousNetwork, problem: Problem, layer: Any, incomi
             raise ValueError(
                 "outgoing must be given: with these incoming weights no outgoing ones lower the loss to leading order"
             )
+        # Beside kinks the other side may be the better one.
+        pair = Own(layer, incoming, outgoing), Own(layer, incoming, -outgoing)
+        return max(pair, key=lambda own: own.at(network, problem, unseen=unseen).value)
     return Own(layer, incoming, _direction("outgoing", outgoing, network.weights[layer].shape[0], like))
 
 

@@ -333,7 +333,8 @@ class NeuronPursuit(Predicts, Engine):
             if incoming is not None:
                 if self._loop.now.requests:
                     raise RuntimeError("a neuron of your own fits the network as it stands: first those asked for")
-                own = own_neuron(self._loop.training.network, self.problem, layer, incoming, outgoing)
+                unseen = self.settings.method != "paper"
+                own = own_neuron(self._loop.training.network, self.problem, layer, incoming, outgoing, unseen=unseen)
             self._loop.ask_for(paths, own)
 
     @all_or_nothing
