@@ -295,8 +295,8 @@ class TestControls:
     def test_without_reset_its_settings_are_gone(self, problem):
         widget = PursuitWidget(problem, hide=["reset"])
         past = {"Undo", "Time", "Live", "in", "Branch here"}
-        present = {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Selected", "Inspect this saddle"}
-        assert names(widget) == past | present
+        present = {"Play", "Step", "Add neuron", "Layer", "Speed", "Minimizer", "Inspect this saddle"}
+        assert names(widget) == past | present | {"Selected", "Add this one"}
         widget.close()
 
     def test_everything_can_be_hidden(self, problem):
