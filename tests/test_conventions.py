@@ -10,9 +10,8 @@ import pytest
 import torch
 
 import np_widgets as npw
-from np_widgets.learning.minimizers.choice import MINIMIZERS
+from np_widgets.learning.minimizers.choice import MINIMIZERS, MinimizerName
 from np_widgets.learning.one_line import one_line
-from np_widgets.learning.pursuit.settings import MinimizerName
 from np_widgets.problems.losses import LOSSES, LossName
 from tests import saddles
 

@@ -13,13 +13,12 @@ import torch
 from hypothesis import assume, given, settings
 
 import np_widgets as npw
-from np_widgets.learning.minimizers.choice import MINIMIZERS, STEP_BUDGETS, automatic, make_minimizer
+from np_widgets.learning.minimizers.choice import MINIMIZERS, MinimizerName, automatic, make_minimizer
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.ray import lowest_on_ray
-from np_widgets.learning.pursuit.settings import MinimizerName
 from np_widgets.learning.trace import Trace
 
 # --------------------------------------------------------------------------------------------------- along a ray
@@ -188,7 +187,7 @@ def test_hybrid_takes_lbfgs_where_levenberg_marquardt_is_too_large():
 
 def test_every_minimizer_has_a_name_a_title_and_a_budget():
     assert set(get_args(MinimizerName)) == {"auto", *MINIMIZERS}
-    assert set(STEP_BUDGETS) == set(MINIMIZERS)
+    assert all(kind.usual_steps > 0 for kind in MINIMIZERS.values())
     assert all(kind.title for kind in MINIMIZERS.values())
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import np_widgets as npw
+from np_widgets.learning.minimizers.choice import MinimizerName
 from np_widgets.learning.minimizers.first_order import GradientDescent
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit import rules
 from np_widgets.learning.pursuit.growth import GrowthRecord
-from np_widgets.learning.pursuit.settings import MinimizerName
 from np_widgets.learning.pursuit.side_by_side import STEPS
 
 GENERATOR = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import np_widgets as npw
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
-from np_widgets.learning.minimizers.choice import STAGES, make_minimizer
+from np_widgets.learning.minimizers.choice import make_minimizer, stages
 from np_widgets.learning.minimizers.sizes import SizesObjective, fitted_sizes
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit import rules
@@ -70,7 +70,7 @@ def test_the_objective_and_its_derivatives_have_the_price(loss):
     assert clarke_gradient_norm(priced, theta) == pytest.approx(float(gradient.norm()), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(STAGES))
+@pytest.mark.parametrize("name", sorted(stages()))
 def test_every_minimizer_lowers_what_has_a_price(name, example):
     network, problem, decay = example
     objective = Objective(problem, network, decay)

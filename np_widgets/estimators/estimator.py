@@ -17,9 +17,9 @@ from np_widgets.estimators.expression import Expression
 from np_widgets.estimators.fit import Fit, pursue
 from np_widgets.estimators.rows import Floats, Rows
 from np_widgets.learning.driving import own_torch_threads
+from np_widgets.learning.minimizers.choice import MinimizerName
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
-from np_widgets.learning.pursuit.settings import MinimizerName
 
 MOST_DENSE = 5 * 10**7
 """Entries of a sparse matrix, zeros counted, up to which it is made dense: 400 MB."""

@@ -1,7 +1,8 @@
 """The positively homogeneous activation σ(z) = max(z, αz)^p: all that is known of it stands here.
 
 Others take its values, its derivatives and its slopes at the kink from this file, in torch and, where vectors of a few
-entries are at stake, in NumPy.
+entries are at stake, in NumPy. All of these follow from the power and from :attr:`Activation.negative`: whoever would
+like to see another homogeneous activation changes that one line.
 """
 
 from __future__ import annotations
@@ -44,19 +45,24 @@ class Activation:
         object.__setattr__(self, "leak", arguments.real("leak", self.leak, least=-1, most=1))
 
     @property
+    def negative(self) -> float:
+        """σ(−1). As σ is homogeneous and σ(1) = 1, this and the power say all."""
+        return (-self.leak) ** self.power
+
+    @property
     def has_kink(self) -> bool:
         """Whether σ has a kink at zero (p = 1 and α ≠ 1); otherwise it is continuously differentiable."""
-        return self.power == 1 and self.leak != 1
+        return self.power == 1 and self.negative != -1
 
     @property
     def is_relu(self) -> bool:
         """Whether σ(z) = max(z, 0)."""
-        return self.power == 1 and self.leak == 0
+        return self.power == 1 and self.negative == 0
 
     @property
     def kink_slopes(self) -> tuple[float, float]:
         """The least and the largest slope that Clarke's derivative has at the kink."""
-        return self.leak, 1.0
+        return -self.negative, 1.0
 
     @property
     def name(self) -> str:
@@ -74,18 +80,14 @@ class Activation:
 
     def __call__(self, z: Tensor) -> Tensor:
         """σ(z), elementwise."""
-        if self.is_relu:
-            return torch.relu(z)
-        rectified = torch.where(z > 0, z, self.leak * z)
-        return rectified if self.power == 1 else rectified**self.power
+        if self.power == 1:
+            return torch.nn.functional.leaky_relu(z, -self.negative) if self.negative else torch.relu(z)
+        return self._sides(z, self.negative) * z.abs() ** self.power
 
     def derivative(self, z: Tensor, *, upper: bool = False) -> Tensor:
         """σ'(z), elementwise; at a kink the slope of the negative side, or of the positive one if ``upper``."""
-        positive = z >= 0 if upper else z > 0
-        slope = torch.where(positive, z.new_tensor(1.0), z.new_tensor(self.leak))
-        if self.power == 1:
-            return slope
-        return self.power * slope * (slope * z) ** (self.power - 1)
+        slope = self._sides(z, -self.negative, upper=upper)
+        return slope if self.power == 1 else self.power * slope * z.abs() ** (self.power - 1)
 
     def change(self, z: Tensor, direction: Tensor) -> Tensor:
         """The one-sided derivative of σ at ``z`` along ``direction``, elementwise: at a kink on that side."""
@@ -96,28 +98,35 @@ class Activation:
         """σ''(z), elementwise; zero at zero for p ≤ 2."""
         if self.power == 1:
             return torch.zeros_like(z)
-        slope = torch.where(z > 0, z.new_tensor(1.0), z.new_tensor(self.leak))
-        return self.power * (self.power - 1) * slope**2 * (slope * z) ** (self.power - 2) * (z != 0)
+        factor = self.power * (self.power - 1)
+        return factor * self._sides(z, self.negative) * z.abs() ** (self.power - 2) * (z != 0)
 
     def pull_back(self, signal: Tensor, z: Tensor) -> Tensor:
         """``signal · σ'(z)``, elementwise; at a kink with the slope of the negative side."""
-        sloped = torch.ops.aten.leaky_relu_backward(signal, z, self.leak, False)
+        sloped = torch.ops.aten.leaky_relu_backward(signal, z, -self.negative, False)
+        return sloped if self.power == 1 else sloped * z.abs().pow_(self.power - 1).mul_(self.power)
+
+    def write(self, z: Tensor, slope: Tensor, value: Tensor) -> None:
+        """Write σ(z), and for p > 1 σ'(z) / p."""
         if self.power == 1:
-            return sloped
-        return sloped * torch.nn.functional.leaky_relu(z, self.leak).pow(self.power - 1).mul_(self.power)
+            _rectify(z, -self.negative, out=value)
+            return
+        torch.abs(z, out=value)
+        torch.pow(value, self.power - 1, out=slope)
+        _rectify_backward(slope, z, -self.negative, False, grad_input=slope)
+        torch.mul(slope, z, out=value)
 
-    def write(self, z: Tensor, rectified: Tensor, value: Tensor) -> None:
-        """Write max(z, αz) and σ(z) to places that are one and the same for p = 1."""
-        _rectify(z, self.leak, out=rectified)
-        if self.power > 1:
-            torch.pow(rectified, self.power, out=value)
+    def pull_back_(self, signal: Tensor, z: Tensor, slope: Tensor) -> None:
+        """:meth:`pull_back` in place, after :meth:`write`."""
+        if self.power == 1:
+            _rectify_backward(signal, z, -self.negative, False, grad_input=signal)
+        else:
+            signal.mul_(slope).mul_(self.power)
 
-    def pull_back_(self, signal: Tensor, z: Tensor, rectified: Tensor, spare: Tensor) -> None:
-        """:meth:`pull_back` in place, given max(z, αz) and, for p > 1, a place to write to."""
-        if self.power > 1:
-            factor = torch.pow(rectified, self.power - 1, out=spare)
-            signal.mul_(factor).mul_(self.power)
-        _rectify_backward(signal, z, self.leak, False, grad_input=signal)
+    @staticmethod
+    def _sides(z: Tensor, negative: float, *, upper: bool = False) -> Tensor:
+        """One where z is positive (or zero, if ``upper``), and this number elsewhere."""
+        return torch.where(z >= 0 if upper else z > 0, z.new_tensor(1.0), z.new_tensor(negative))
 
 
 class RectifiedPower(nn.Module):
@@ -147,7 +156,7 @@ class Profile:
     @classmethod
     def of(cls, activation: Activation) -> Profile:
         """The profile that equals σ."""
-        return cls(activation.power, 1.0, (-activation.leak) ** activation.power)
+        return cls(activation.power, 1.0, activation.negative)
 
     @property
     def has_kink(self) -> bool:

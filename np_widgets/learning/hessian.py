@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from np_widgets.learning import columns
+from np_widgets.learning import propagation
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.objective import Objective
 
@@ -71,7 +71,7 @@ class Hessian:
             self._slopes.append(slope)
         self._output = (self._weights[-1] @ self._hidden[-1]).T
         signal = -problem.loss.residual(self._output, problem.targets).T / problem.samples
-        self._signals, self._uppers = columns.backward(self._weights, self._slopes, signal)
+        self._signals, self._uppers = propagation.backward(self._weights, self._slopes, signal)
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from np_widgets import arguments
-from np_widgets.learning import columns
+from np_widgets.learning import propagation
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.balance import balanced
 from np_widgets.learning.modules import module_of, weights_of
@@ -122,7 +122,7 @@ class HomogeneousNetwork:
 
     def forward(self, inputs: Tensor) -> ForwardPass:
         """Evaluate at a tensor of shape ``(n, d)`` and keep what each layer computed."""
-        passed = columns.forward(self.weights, inputs.T, self.activation)
+        passed = propagation.forward(self.weights, inputs.T, self.activation)
         hidden, pre_activations = (tuple(layer.T for layer in layers) for layers in passed)
         return ForwardPass(hidden, pre_activations)
 
@@ -142,7 +142,7 @@ class HomogeneousNetwork:
         """
         if slopes is None:
             slopes = [self.activation.derivative(z, upper=upper) for z in forward.pre_activations[:-1]]
-        found, _ = columns.backward(self.weights, [slope.T for slope in slopes], residual.T)
+        found, _ = propagation.backward(self.weights, [slope.T for slope in slopes], residual.T)
         return tuple(signal.T for signal in found)
 
     def with_neuron(self, layer: int, incoming: Any, outgoing: Any) -> HomogeneousNetwork:

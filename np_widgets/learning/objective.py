@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from np_widgets.learning import columns
+from np_widgets.learning import propagation
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.blocks import Block, block_size, blocks_of
 from np_widgets.learning.network import HomogeneousNetwork
@@ -160,7 +160,7 @@ class Objective:
         loss, gradient = self.penalty(theta), self.weight_decay * theta
         matrix = torch.diag(torch.full_like(theta, self.weight_decay))
         for some, wanted in zip(problem.inputs.split(chunk), problem.targets.split(chunk), strict=True):
-            passed = columns.forward(weights, some.T.contiguous(), self.activation)
+            passed = propagation.forward(weights, some.T.contiguous(), self.activation)
             loss += float(problem.loss.value(passed.output, wanted)) * (len(some) / problem.samples)
             jacobian = _jacobian(weights, passed, self.activation)
             residual = problem.loss.residual(passed.output, wanted).T.reshape(-1)
@@ -171,7 +171,7 @@ class Objective:
         return GaussNewton(loss, gradient, matrix)
 
 
-def _jacobian(weights: Sequence[Tensor], passed: columns.Forward, activation: Activation) -> Tensor:
+def _jacobian(weights: Sequence[Tensor], passed: propagation.Forward, activation: Activation) -> Tensor:
     """``∂H_c(x_i)/∂θ``, of shape ``(P, m, n)``."""
     outputs, samples = passed.pre_activations[-1].shape
     sizes = [weight.numel() for weight in weights]

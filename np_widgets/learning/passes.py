@@ -77,8 +77,8 @@ class Passes:
         self.gradient = torch.zeros_like(self.theta)
         weights, gradients = self._parts(self.theta), self._parts(self.gradient)
         *self._z, output = places(more=1)
-        self._rectified = places()
-        self._powers = self._rectified if activation.power == 1 else places()
+        self._hidden = places()
+        self._slopes = self._hidden if activation.power == 1 else places()
         *self._signals, self._residual = places(more=1)
         own = networks // len(groups)
         # Everything below is a view that is made once: in the passes it would cost more than small products do.
@@ -100,7 +100,7 @@ class Passes:
         first = [[part[:own].flatten(0, 1) for part in each] for each in (weights[0], gradients[0])]
         self._first = list(zip(first[0], [each.mT for each in groups], rows(self._z[0]), strict=True))
         above = [single(z) for z in [*self._z[1:], output]]
-        hidden = [single(h) for h in self._powers]
+        hidden = [single(h) for h in self._hidden]
         self._upwards = list(zip([all_of(w) for w in weights[1:]], hidden, above, strict=True))
         self._outer = [(h.mT, all_of(g)) for h, g in zip(hidden, gradients[1:], strict=True)]
         self._downwards = [(all_of(w).mT, single(s)) for w, s in zip(weights[1:], self._signals, strict=True)]
@@ -139,7 +139,7 @@ class Passes:
         for weight, inputs, z in self._first:
             torch.mm(weight, inputs, out=z)
         for layer, (weight, hidden, z) in enumerate(self._upwards):
-            self._activation.write(self._z[layer], self._rectified[layer], self._powers[layer])
+            self._activation.write(self._z[layer], self._slopes[layer], self._hidden[layer])
             self._product(weight, hidden, out=z)
         return self.output
 
@@ -158,8 +158,7 @@ class Passes:
             self._product(signal, hidden_transposed, out=gradient)
             weight_transposed, below = self._downwards[layer]
             self._product(weight_transposed, signal, out=below)
-            places = self._signals[layer], self._z[layer], self._rectified[layer], self._powers[layer]
-            self._activation.pull_back_(*places)
+            self._activation.pull_back_(self._signals[layer], self._z[layer], self._slopes[layer])
             signal = below
         for first, inputs, gradient in self._last:
             torch.mm(first, inputs, out=gradient)

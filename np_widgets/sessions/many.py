@@ -17,12 +17,13 @@ from tqdm import tqdm
 
 from np_widgets import arguments
 from np_widgets.learning import states
+from np_widgets.learning.minimizers.choice import MinimizerName
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble, PursuitResult, pursue_together
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.rules import interrupted
-from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, given
+from np_widgets.learning.pursuit.settings import Method, PursuitSettings, given
 from np_widgets.learning.pursuit.validation import Score
 from np_widgets.problems import Problem
 from np_widgets.sessions.batches import Batches, Client, checked_executor, parts, without_truth

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from np_widgets import arguments
-from np_widgets.learning import columns
+from np_widgets.learning import propagation
 from np_widgets.learning.arrays import to_array
 from np_widgets.learning.blocks import block_size
 from np_widgets.learning.correlation.shortest import shortest
@@ -106,7 +106,9 @@ def _checked(objective: Objective, theta: Tensor, kink_tolerance: float) -> tupl
     return theta.detach(), tolerance
 
 
-def _at_kinks(network: HomogeneousNetwork, passed: columns.Forward, tolerance: float) -> list[tuple[Tensor, Tensor]]:
+def _at_kinks(
+    network: HomogeneousNetwork, passed: propagation.Forward, tolerance: float
+) -> list[tuple[Tensor, Tensor]]:
     """Which neurons of each hidden layer are at a kink for which samples, and which are on as soon as those below are.
 
     Of shape ``(k_l, n)``. Where nothing arrives from below, z stays zero whatever the weights: that is no kink of the
@@ -134,7 +136,7 @@ def _samples_at_kinks(objective: Objective, theta: Tensor, tolerance: float, siz
     if not network.activation.has_kink:
         return found[0]
     for first in range(0, len(inputs), size):
-        passed = columns.forward(network.weights, inputs[first : first + size].T, network.activation)
+        passed = propagation.forward(network.weights, inputs[first : first + size].T, network.activation)
         kinked = torch.stack([layer.any(dim=0) for layer, _ in _at_kinks(network, passed, tolerance)]).any(dim=0)
         found.append(first + torch.nonzero(kinked).flatten())
         if sum(map(len, found)) > _MOST_KINKS:
@@ -155,7 +157,7 @@ class _Kinks:
         self, objective: Objective, theta: Tensor, tolerance: float, samples: Tensor | slice = slice(None)
     ) -> None:
         network, problem = objective.network(theta), objective.problem
-        passed = columns.forward(network.weights, problem.inputs[samples].T, network.activation)
+        passed = propagation.forward(network.weights, problem.inputs[samples].T, network.activation)
         self.low, self.high = network.activation.kink_slopes
         self._weights = network.weights
         self._hidden = passed.hidden
@@ -198,7 +200,7 @@ class _Kinks:
 
     def _backward(self, slopes: Floats) -> tuple[list[Tensor], list[Tensor]]:
         self._set(slopes)
-        return columns.backward(self._weights, self._slopes, self._output_signal)
+        return propagation.backward(self._weights, self._slopes, self._output_signal)
 
     def _pre_activation_gradients(self, layer: int, neurons: Tensor, samples: Tensor) -> Tensor:
         """``∂z/∂θ`` of the given pre-activations of one layer, of shape ``(kinks, P)``."""

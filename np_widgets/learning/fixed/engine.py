@@ -15,7 +15,7 @@ from np_widgets.learning.blocks import mean_loss
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.fixed.settings import FixedSettings, random_network, shapes
-from np_widgets.learning.minimizers.choice import make_minimizer, require_fit, step_budget
+from np_widgets.learning.minimizers.choice import make_minimizer, require_fit
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
@@ -176,8 +176,7 @@ class FixedNetwork(Predicts, Engine):
         batch_size = self.settings.batch_size if minimizer == MinibatchAdam.name else None
         settings = replace(self.settings, minimizer=minimizer, batch_size=batch_size)
         require_fit(settings.minimizer, self._minimizer.objective.size)
-        if isinstance(self._minimizer, MinibatchAdam):
-            self._minimizer.measure()
+        self._minimizer.measure()
         self._minimizer = self._made(settings, self._minimizer.objective, self._minimizer.theta)
         self.settings, self._finished, self._budget_from = settings, None, self._steps
 
@@ -312,4 +311,4 @@ class FixedNetwork(Predicts, Engine):
     def _budget(self) -> int:
         """At how many steps the training ends."""
         own = self.settings.max_steps
-        return self._budget_from + (step_budget(self._minimizer) if own is None else own)
+        return self._budget_from + (self._minimizer.budget if own is None else own)

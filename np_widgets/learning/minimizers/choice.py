@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -11,38 +11,25 @@ from np_widgets.learning.minimizers.first_order import Adam, GradientDescent
 from np_widgets.learning.minimizers.hybrid import Hybrid
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
-from np_widgets.learning.minimizers.minibatch_adam import LEAST_STEPS, MinibatchAdam
+from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 
-_BUDGETS: dict[type[Minimizer], int] = {
-    Hybrid: 6000,
-    GradientDescent: 30_000,
-    Adam: 20_000,
-    LBFGS: 6000,
-    LevenbergMarquardt: 1000,
-    MinibatchAdam: LEAST_STEPS,
-}
-MINIMIZERS: dict[str, type[Minimizer]] = {kind.name: kind for kind in _BUDGETS}
+MinimizerName = Literal["auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam"]
+_KINDS: tuple[type[Minimizer], ...] = (Hybrid, GradientDescent, Adam, LBFGS, LevenbergMarquardt, MinibatchAdam)
+MINIMIZERS: dict[str, type[Minimizer]] = {kind.name: kind for kind in _KINDS}
 """Those that a user may choose, by name."""
-STEP_BUDGETS = {kind.name: budget for kind, budget in _BUDGETS.items()}
-"""How many steps one network gets unless the user says otherwise; see :func:`step_budget`."""
-STAGES: dict[str, type[Minimizer]] = {**MINIMIZERS, Sliding.name: Sliding}
-"""The minimizers with those that only come after others."""
 
-_MOST_SLIDES = 30
 MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
 """Samples, and samples times weights, above both of which ``"auto"`` minimizes by mini-batches: they come as low as
 full batches of L-BFGS in a fraction of the time."""
 
 
-def step_budget(minimizer: Minimizer) -> int:
-    """How many steps a minimizer gets for one network; on mini-batches it has so many epochs to go."""
-    if isinstance(minimizer, MinibatchAdam):
-        return minimizer.duration
-    return _MOST_SLIDES if isinstance(minimizer, Sliding) else STEP_BUDGETS[minimizer.name]
+def stages() -> dict[str, type[Minimizer]]:
+    """The minimizers with those that only come after others."""
+    return {**MINIMIZERS, Sliding.name: Sliding}
 
 
 def automatic(method: str, objective: Objective, batch_size: int | None = None) -> tuple[str, ...]:
@@ -72,10 +59,11 @@ def automatic(method: str, objective: Objective, batch_size: int | None = None) 
 def brief_rule(name: str, activation: Activation) -> StoppingRule | None:
     """When the minimizers that ``"auto"`` stands for end after a look-ahead, which has come close already.
 
-    None for others. Where kinks hold up Levenberg–Marquardt it is left soon, for L-BFGS.
+    None for others. Where kinks hold up Levenberg–Marquardt it is left soon, for L-BFGS: near a minimum that it can
+    reach the loss falls by orders of magnitude, and steps that crawl are dear.
     """
     if name == LevenbergMarquardt.name:
-        patience, least = (5, 1e-2) if activation.has_kink else (20, 1e-5)
+        patience, least = (5, 0.5) if activation.has_kink else (20, 1e-5)
         return StoppingRule(gradient_tolerance=1e-12, patience=patience, least_decrease=least)
     if name == LBFGS.name:
         return StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4)
@@ -112,6 +100,6 @@ def make_minimizer(
         "duration": duration,
         "seed": seed,
     }
-    kind = STAGES[name]
+    kind = stages()[name]
     given: dict[str, Any] = {key: options[key] for key in kind.takes if options[key] is not None}
     return kind(objective, theta, **given)

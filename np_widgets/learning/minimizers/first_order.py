@@ -215,6 +215,7 @@ class GradientDescent(FirstOrderMinimizer):
 
     name: ClassVar[str] = "gradient_descent"
     title: ClassVar[str] = "gradient descent"
+    usual_steps: ClassVar[int] = 30_000
 
     def __init__(
         self,
@@ -242,6 +243,7 @@ class Adam(FirstOrderMinimizer):
 
     name: ClassVar[str] = "adam"
     title: ClassVar[str] = "Adam"
+    usual_steps: ClassVar[int] = 20_000
 
     def __init__(
         self,

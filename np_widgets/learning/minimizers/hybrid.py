@@ -36,6 +36,7 @@ class Hybrid(Minimizer):
 
     name: ClassVar[str] = "hybrid"
     title: ClassVar[str] = "hybrid"
+    usual_steps: ClassVar[int] = 6000
     takes: ClassVar[tuple[str, ...]] = ("learning_rate",)
 
     def __init__(

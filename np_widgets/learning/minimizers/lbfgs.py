@@ -33,6 +33,7 @@ class LBFGS(Minimizer):
 
     name: ClassVar[str] = "lbfgs"
     title: ClassVar[str] = "L-BFGS"
+    usual_steps: ClassVar[int] = 6000
 
     def __init__(
         self,

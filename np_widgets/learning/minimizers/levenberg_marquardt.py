@@ -52,6 +52,7 @@ class LevenbergMarquardt(Minimizer):
 
     name: ClassVar[str] = "levenberg_marquardt"
     title: ClassVar[str] = "Levenberg–Marquardt"
+    usual_steps: ClassVar[int] = 1000
 
     def __init__(
         self,

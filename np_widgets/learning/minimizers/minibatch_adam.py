@@ -12,14 +12,14 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.correlation.field import root_mean_square
-from np_widgets.learning.minimizers.first_order import Moments, cosine
-from np_widgets.learning.minimizers.minimizer import LARGEST_RATE, Minimizer
+from np_widgets.learning.minimizers.first_order import Adam
+from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.minimizers.stopping import StoppingRule
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.passes import Passes
 
 BATCH_SIZE = 1024
-LEAST_STEPS, _EPOCHS = 3000, 10
+_EPOCHS = 10
 _LEARNING_RATE = 0.02
 _STEPS_BETWEEN = 100
 
@@ -27,13 +27,13 @@ _STEPS_BETWEEN = 100
 _RULE = StoppingRule(patience=2**62, least_decrease=0.0)
 
 
-class MinibatchAdam(Minimizer):
+class MinibatchAdam(Adam):
     """Adam (Kingma & Ba, arXiv 1412.6980) on batches of samples, with a step size that falls to zero along a cosine.
 
     An epoch goes once through all samples, in an order that is drawn anew, in batches that differ by one sample at
     most. Where it walks only a batch is seen. So the loss of all samples is measured once an epoch, yet not more often
-    than every hundred steps (after every step if one batch holds all samples), and :attr:`theta`, :attr:`loss` and
-    :attr:`lowest_theta` are of the points that were measured.
+    than every hundred steps, and :attr:`theta`, :attr:`loss` and :attr:`lowest_theta` are of the points that were
+    measured. If one batch holds all samples these are the steps of Adam.
 
     ``duration`` is after how many steps the step size is zero: ten epochs, yet at least 3,000 steps, if it is None. The
     first ``learning_rate`` is ``0.02 (rms(y) / rms(x)^(p^(L−1)))^(1/D) / √k`` if it is None, in proportion to the
@@ -42,7 +42,9 @@ class MinibatchAdam(Minimizer):
 
     name: ClassVar[str] = "minibatch_adam"
     title: ClassVar[str] = "mini-batch Adam"
+    usual_steps: ClassVar[int] = 3000
     takes: ClassVar[tuple[str, ...]] = ("learning_rate", "batch_size", "duration", "seed")
+    _check_every: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -55,30 +57,41 @@ class MinibatchAdam(Minimizer):
         seed: int = 0,
     ) -> None:
         samples = objective.problem.samples
-        self._batch_size = min(arguments.whole("batch_size", batch_size, 1), samples)
-        self._epoch = math.ceil(samples / self._batch_size)  # in steps
-        self.duration = max(LEAST_STEPS, _EPOCHS * self._epoch)
-        if duration is not None:
-            self.duration = arguments.whole("duration", duration, 1)
-        if learning_rate is not None:
-            learning_rate = arguments.real("learning_rate", learning_rate, above=0, most=LARGEST_RATE)
-        self._learning_rate = _fitting_rate(objective) if learning_rate is None else learning_rate
-        self._seed = arguments.seed(seed)
-        super().__init__(objective, theta, stopping=_RULE)
-        self._gradient_is_of: Tensor | None = self.theta
-        self._walker = self.theta.clone()
-        self._measured = 0  # the step after which it was
-        self._moments = Moments(self._walker)
-        self._batch = None if self._epoch == 1 else _Batch(objective, self._batch_size)
+        self._go_through(objective, min(arguments.whole("batch_size", batch_size, 1), samples), arguments.seed(seed))
+        if duration is None:
+            duration = max(self.usual_steps, _EPOCHS * self._epoch)
+        rate = _fitting_rate(objective) if learning_rate is None else learning_rate
+        super().__init__(
+            objective,
+            theta,
+            learning_rate=rate,
+            duration=arguments.whole("duration", duration, 1),
+            stopping=_RULE,
+        )
+        self._walker, self._measured = self._theta.clone(), 0  # the step after which it was
+
+    def _go_through(self, objective: Objective, batch_size: int, seed: int) -> None:
+        self._batch_size, self._seed = batch_size, seed
+        self._epoch = math.ceil(objective.problem.samples / batch_size)  # in steps
+        self._batch = None if self._epoch == 1 else _Batch(objective, batch_size)
         self._order: tuple[int, Tensor] | None = None  # of which epoch, and the samples
 
     @property
+    def duration(self) -> int:
+        """After how many steps the step size is zero."""
+        assert self._duration is not None
+        return self._duration
+
+    @property
+    def budget(self) -> int:
+        return self.duration
+
+    @property
     def gradient(self) -> Tensor:
-        """That of the whole training set: when it is asked for, and not before, the data are gone through for it."""
-        if self._gradient_is_of is not self.theta:
-            self._gradient = self.objective.loss_and_gradient(self.theta)[1]
-            self._gradient_is_of = self.theta
-        return self._gradient
+        """That of the whole training set: when it is asked for the data are gone through for it."""
+        if self._batch is None or self.steps == 0:
+            return super().gradient
+        return self.objective.loss_and_gradient(self._theta)[1]
 
     @property
     def gradient_norm(self) -> float:
@@ -95,49 +108,36 @@ class MinibatchAdam(Minimizer):
         return 6.0 * self._batch_size * self.objective.size
 
     def measure(self) -> None:
-        """Let ``theta`` and ``loss`` be of where it is now."""
-        if self._measured != self.steps:
+        if self._batch is not None and self._measured != self.steps:
             self._measure(self.steps)
 
     def settle(self) -> None:
         self.measure()
         super().settle()
-        self._gradient_is_of = self.theta
-        self._walker.copy_(self.theta)
+        self._walker = self._theta.clone()
 
     def state(self) -> dict[str, Any]:
         # Where in the epoch it is follows from the number of steps, and the order from the seed.
         own = {"walker": self._walker.clone(), "measured": self._measured, "seed": self._seed}
         schedule = {"batch_size": self._batch_size, "duration": self.duration, "learning_rate": self._learning_rate}
-        is_current = self._gradient_is_of is self.theta
-        return {**super().state(), **self._moments.state(), **own, **schedule, "gradient_is_current": is_current}
+        return {**super().state(), "gradient": self._gradient.clone(), **own, **schedule}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self._gradient_is_of = self.theta if state["gradient_is_current"] else None
-        self._moments.restore(state)
-        self._walker.copy_(state["walker"])
-        self._measured, self._seed = state["measured"], state["seed"]
-        self._batch_size, self.duration = state["batch_size"], state["duration"]
-        self._learning_rate = state["learning_rate"]
-        self._epoch = math.ceil(self.objective.problem.samples / self._batch_size)
-        self._batch = None if self._epoch == 1 else _Batch(self.objective, self._batch_size)
-        self._order = None
+        self._walker, self._measured = state["walker"].to(self._theta, copy=True), state["measured"]
+        self._duration, self._learning_rate = state["duration"], state["learning_rate"]
+        self._go_through(self.objective, state["batch_size"], state["seed"])
 
     @property
     def _entries(self) -> dict[str, Any]:
-        weights = states.like(self.objective.initial)
         return {
             **super()._entries,
-            "mean": weights,
-            "mean_square": weights,
-            "walker": weights,
+            "walker": states.like(self.objective.initial),
             "measured": states.whole,
             "seed": states.whole,
             "batch_size": states.within(1, self.objective.problem.samples),
             "duration": states.within(1),
             "learning_rate": states.finite_number,
-            "gradient_is_current": bool,
         }
 
     def _look_for_end(self) -> None:
@@ -147,20 +147,17 @@ class MinibatchAdam(Minimizer):
             self.finished = f"the step size has fallen to zero in {self.duration:,} steps"
 
     def _step(self) -> None:
-        gradient = self.gradient if self._batch is None else self._batch.gradient(self._walker, self._samples())
-        rate, number = self._learning_rate * cosine(self.steps, self.duration), self.steps + 1
-        self._moments.step(self._walker, gradient, number, rate, out=self._walker)
-        if number % self._steps_between == 0 or number == self.duration:
+        if self._batch is None:
+            super()._step()
+            return
+        gradient, number = self._batch.gradient(self._walker, self._samples()), self.steps + 1
+        self._moments.step(self._walker, gradient, number, self._rate, out=self._walker)
+        if number % max(self._epoch, _STEPS_BETWEEN) == 0 or number == self.duration:
             self._measure(number)
-
-    @property
-    def _steps_between(self) -> int:
-        return 1 if self._epoch == 1 else max(self._epoch, _STEPS_BETWEEN)
 
     def _measure(self, number: int) -> None:
         """Go through all samples after the step of that number."""
-        self._measured = number
-        loss = self.objective.loss(self._walker)
+        self._measured, loss = number, self.objective.loss(self._walker)
         if math.isfinite(loss):
             self._move(self._walker.clone(), loss, self._gradient)
         else:
@@ -172,7 +169,7 @@ class MinibatchAdam(Minimizer):
         samples = self.objective.problem.samples
         if self._order is None or self._order[0] != epoch:
             order = np.random.default_rng((self._seed, epoch)).permutation(samples)
-            self._order = epoch, torch.from_numpy(order).to(self.theta.device)
+            self._order = epoch, torch.from_numpy(order).to(self._theta.device)
         first, end = (samples * each // self._epoch for each in (index, index + 1))
         return self._order[1][first:end]
 

@@ -30,6 +30,7 @@ class Minimizer(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]  # the name as it stands in a sentence
+    usual_steps: ClassVar[int]  # what one network gets unless the user says otherwise
     takes: ClassVar[tuple[str, ...]] = ("stopping",)  # which of the options of a pursuit's minimizers
     _check_every: ClassVar[int] = 1  # steps between two looks at the stopping rule
 
@@ -55,6 +56,11 @@ class Minimizer(ABC):
     def learning_rate(self) -> float | None:
         """The step size of those that have a fixed one."""
         return None
+
+    @property
+    def budget(self) -> int:
+        """How many steps it gets for one network unless the user says otherwise."""
+        return self.usual_steps
 
     @property
     def activity(self) -> str:
@@ -87,6 +93,9 @@ class Minimizer(ABC):
     def _stop_at_target(self) -> None:
         if self.finished is None and self.loss <= self.target_loss:
             self.finished = TARGET_MET
+
+    def measure(self) -> None:  # noqa: B027 (most have nothing to do)
+        """Let ``theta`` and ``loss`` be of where it is now, if it does not look after each step."""
 
     def settle(self) -> None:
         """Go to the lowest point seen so far, in balanced weights."""

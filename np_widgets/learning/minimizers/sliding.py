@@ -38,6 +38,7 @@ class Sliding(Minimizer):
 
     name: ClassVar[str] = "sliding"
     title: ClassVar[str] = "sliding directions"
+    usual_steps: ClassVar[int] = 30
 
     def __init__(self, objective: Objective, theta: Tensor, *, stopping: StoppingRule = _RULE) -> None:
         super().__init__(objective, theta, stopping=stopping)

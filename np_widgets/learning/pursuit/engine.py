@@ -13,6 +13,7 @@ from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
+from np_widgets.learning.minimizers.choice import MinimizerName
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.predicting import Predicts
@@ -23,7 +24,7 @@ from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.loop import Loop
 from np_widgets.learning.pursuit.next_network import checked, fits
 from np_widgets.learning.pursuit.per_network import scalars
-from np_widgets.learning.pursuit.settings import Method, MinimizerName, PursuitSettings, documented, given
+from np_widgets.learning.pursuit.settings import Method, PursuitSettings, documented, given
 from np_widgets.learning.pursuit.validation import Score, with_validation
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem

@@ -11,13 +11,13 @@ from typing import Any, Literal, TypeVar, get_args
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
+from np_widgets.learning.minimizers.choice import MINIMIZERS
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.pursuit.validation import Score, checked_score
 
 Kind = TypeVar("Kind")
 
 Method = Literal["fast", "paper"]
-MinimizerName = Literal["auto", "hybrid", "gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam"]
 _DECADES = 125  # what a first network may compute on either side of one; its square is to be represented, too
 
 
@@ -133,7 +133,7 @@ class PursuitSettings:
             "leak": Activation(self.power, self.leak).leak,
             "seed": arguments.seed(self.seed),
             "method": arguments.choice("method", self.method, get_args(Method)),
-            "minimizer": arguments.choice("minimizer", self.minimizer, get_args(MinimizerName)),
+            "minimizer": arguments.choice("minimizer", self.minimizer, ("auto", *MINIMIZERS)),
             "scale": arguments.real("scale", self.scale, above=0),
             "starts": arguments.whole("starts", self.starts, 1, MOST_STARTS),
             "max_additions": arguments.whole("max_additions", self.max_additions, 0),

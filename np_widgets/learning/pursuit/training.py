@@ -13,8 +13,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.blocks import mean_loss
-from np_widgets.learning.minimizers.choice import STAGES, automatic, make_minimizer, require_fit, step_budget
-from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
+from np_widgets.learning.minimizers.choice import automatic, make_minimizer, require_fit, stages
 from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
@@ -191,7 +190,7 @@ class Training:
         if self._look_ahead is not None:
             return STEPS
         assert self.minimizer is not None
-        return self._budget_from + step_budget(self.minimizer)
+        return self._budget_from + self.minimizer.budget
 
     def advance(self) -> None:
         """A batch of steps; sets :attr:`stopped` when there is a reason to."""
@@ -289,7 +288,7 @@ class Training:
     def _change_to(self, name: str) -> None:
         old = self.minimizer
         assert old is not None
-        _measure(old)
+        old.measure()
         theta = old.theta if self.settings.method == "paper" else old.lowest_theta
         self.minimizer = self._minimizer(name, old.objective, theta)
         self._budget_from = self.steps
@@ -300,7 +299,7 @@ class Training:
             self._end_look_ahead()
         assert self.minimizer is not None
         self.stopped = reason
-        _measure(self.minimizer)
+        self.minimizer.measure()
         if self.settings.method != "paper" and self.minimizer.lowest_loss < self.minimizer.loss:
             self.minimizer.settle()
         self._remove_vanished()
@@ -354,7 +353,7 @@ class Training:
         if state["look_ahead"] is None:
             # Not always the one that the settings name: they may have changed since this training stopped.
             saved = state["minimizer"]
-            arguments.choice("state['training']['minimizer']['name']", saved.get("name"), STAGES)
+            arguments.choice("state['training']['minimizer']['name']", saved.get("name"), stages())
             objective = Objective(self._problem, self.start.network, self._decay)
             self.minimizer = self._minimizer(saved["name"], objective, objective.initial)
             self.minimizer.restore(saved)
@@ -437,12 +436,6 @@ def _silent_layer(network: HomogeneousNetwork, problem: Problem) -> int | None:
         if not bool(hidden.any()):
             return layer
     return None
-
-
-def _measure(minimizer: Minimizer) -> None:
-    """On mini-batches a minimizer knows less of where it is than is needed to leave it."""
-    if isinstance(minimizer, MinibatchAdam):
-        minimizer.measure()
 
 
 def _look_ahead_steps(settings: PursuitSettings) -> int:
