@@ -140,7 +140,9 @@ def test_a_state_with_other_weights_is_refused_before_memory_is_taken():
     fixed = npw.FixedNetwork(PROBLEM, 3)
     state = fixed.state()
     with pytest.raises(ValueError, match="63 weights"):
-        npw.FixedNetwork(PROBLEM, 2).restore({**state, "minimizer": {**state["minimizer"], "theta": torch.zeros(62)}})
+        npw.FixedNetwork(PROBLEM, 2).restore(
+            {**state, "descent": {**state["descent"], "minimizer": {"theta": torch.zeros(62)}}}
+        )
     state["settings"]["widths"] = (10_000,) * 8
     before = bits(fixed.state())
     with pytest.raises(ValueError, match="700,210,000 weights"):

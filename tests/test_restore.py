@@ -87,13 +87,18 @@ def nan(value: torch.Tensor) -> torch.Tensor:
         (TRAINING, ("trace", "points"), lambda points: points["value"], r"\['points'\]"),
         (TRAINING, ("settings",), lambda given: {**given, "starts": 0}, "starts must be"),
         (TRAINING, ("settings", "power"), KeyError, "'power'"),
-        (TRAINING, ("training", "minimizer", "theta"), nan, r"\['theta'\] must be finite"),
-        (TRAINING, ("training", "minimizer", "theta"), torch.Tensor.float, r"\['theta'\] must have shape"),
-        (TRAINING, ("training", "minimizer", "lowest_theta"), lambda theta: theta[:-1], r"\['lowest_theta'\]"),
-        (TRAINING, ("training", "minimizer", "loss"), lambda _: math.nan, r"\['loss'\] must be a finite"),
-        (TRAINING, ("training", "minimizer", "steps"), lambda _: 1.5, r"\['steps'\] must be an integer"),
-        (TRAINING, ("training", "minimizer", "name"), lambda _: "sgd", r"\['name'\]"),
-        (TRAINING, ("training", "minimizer"), lambda _: None, "'look_ahead' or 'minimizer'"),
+        (TRAINING, ("training", "descent", "minimizer", "theta"), nan, r"\['theta'\] must be finite"),
+        (TRAINING, ("training", "descent", "minimizer", "theta"), torch.Tensor.float, r"\['theta'\] must have shape"),
+        (
+            TRAINING,
+            ("training", "descent", "minimizer", "lowest_theta"),
+            lambda theta: theta[:-1],
+            r"\['lowest_theta'\]",
+        ),
+        (TRAINING, ("training", "descent", "minimizer", "loss"), lambda _: math.nan, r"\['loss'\] must be a finite"),
+        (TRAINING, ("training", "descent", "minimizer", "steps"), lambda _: 1.5, r"\['steps'\] must be an integer"),
+        (TRAINING, ("training", "descent", "minimizer", "name"), lambda _: "sgd", r"\['name'\]"),
+        (TRAINING, ("training", "descent"), lambda _: None, "'look_ahead' or 'descent'"),
         (TRAINING, ("training", "candidates"), lambda _: [], "candidates"),
         (TRAINING, ("training", "ceiling"), lambda _: math.nan, r"\['ceiling'\]"),
         (TRAINING, ("searching",), lambda _: (1, ((1, 1),), False, False), r"\['searching'\]"),
@@ -208,15 +213,15 @@ MINIMIZERS = ["hybrid", "adam", "lbfgs", "levenberg_marquardt", "minibatch_adam"
 def test_a_state_of_every_minimizer_is_taken_whole_or_not_at_all(minimizer):
     engine = pursuit(minimizer=minimizer, max_steps=600)
     for _ in range(300):
-        if (training := engine.state()["trainings"][0]) is not None and training["minimizer"] is not None:
+        if (training := engine.state()["trainings"][0]) is not None and training["descent"] is not None:
             break
         engine.advance()
     engine.advance()
     state = engine.state()
     twin = pursuit(minimizer=minimizer, max_steps=600)
-    for name in state["trainings"][0]["minimizer"]:
-        refuse(twin, changed(state, "training", "minimizer", name, to=KeyError), name)
-        refuse(twin, changed(state, "training", "minimizer", name, to=lambda _: object()), name)
+    for name in state["trainings"][0]["descent"]["minimizer"]:
+        refuse(twin, changed(state, "training", "descent", "minimizer", name, to=KeyError), name)
+        refuse(twin, changed(state, "training", "descent", "minimizer", name, to=lambda _: object()), name)
     twin.restore(state)
     assert bits(twin.state()) == bits(state)
 

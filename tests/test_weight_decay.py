@@ -20,7 +20,7 @@ from np_widgets.learning.minimizers.sizes import SizesObjective, fitted_sizes
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit import rules
 from np_widgets.learning.pursuit.duality import relative_gap
-from np_widgets.learning.pursuit.training import _renumbered
+from np_widgets.learning.pursuit.next_network import NextNetwork
 from tests.test_paths import linear_problem
 
 pytestmark = pytest.mark.rounding
@@ -281,8 +281,12 @@ def test_neurons_that_vanish_are_removed_and_the_record_says_so():
 
 
 def test_neurons_that_stay_are_counted_anew_when_others_go():
-    removed = ((1, 2), (1, 7), (2, 0))
-    assert [_renumbered(neuron, removed) for neuron in ((1, 1), (1, 5), (2, 3))] == [(1, 1), (1, 4), (2, 2)]
+    network = npw.HomogeneousNetwork([torch.randn(8, 2), torch.randn(4, 8), torch.randn(1, 4)])
+    grown = NextNetwork(network, ((1, 1), (1, 5), (1, 7), (2, 3)), 1, 2, 0.0)
+    smaller = grown.without(((1, 2), (1, 7), (2, 0)), network)
+    assert smaller.added == ((1, 1), (1, 4), (2, 2))
+    for old, new in zip(((1, 1), (1, 5), (2, 3)), smaller.added, strict=True):
+        assert smaller.network.weights[new[0]][-1, new[1]] == network.weights[old[0]][-1, old[1]]
 
 
 def test_the_objective_never_rises_and_two_layers_have_a_price_too():

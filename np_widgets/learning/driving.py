@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from np_widgets import arguments
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.interruption import deferred_interrupt
 
@@ -21,7 +22,15 @@ def drive(
     callback: Callable[[Any], object] | None = None,
     torch_threads: int | None = 1,
 ) -> bool:
-    """Advance ``engine`` until it has finished or ``until()`` holds; True if Ctrl-C or the callback ends it before."""
+    """Advance ``engine`` until it has finished or ``until()`` holds; True if Ctrl-C or the callback ends it before.
+
+    ``progress`` shows a text progress bar, ``callback`` is called with a frame after every quantum, and torch uses
+    ``torch_threads`` inside one operation (None: its own setting).
+    """
+    arguments.flag("progress", progress)
+    arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+    if torch_threads is not None:
+        arguments.whole("torch_threads", torch_threads, 1)
     with own_torch_threads(torch_threads), deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():

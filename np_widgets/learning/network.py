@@ -116,6 +116,11 @@ class HomogeneousNetwork:
         """The number of weights."""
         return sum(weight.numel() for weight in self.weights)
 
+    @property
+    def squared_norm(self) -> float:
+        """``‖W‖²``, the sum of all squared weights."""
+        return sum(float(weight.square().sum()) for weight in self.weights)
+
     def __call__(self, inputs: Any) -> Tensor:
         """The outputs, of shape ``(n, m)``, for inputs of shape ``(n, d)``."""
         return self.forward(self._checked_inputs(inputs)).output

@@ -11,19 +11,18 @@ import torch
 
 from np_widgets import arguments
 from np_widgets.learning import states
+from np_widgets.learning.arrays import copies
 from np_widgets.learning.blocks import mean_loss
 from np_widgets.learning.driving import drive
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.fixed.settings import FixedSettings, random_network, shapes
-from np_widgets.learning.minimizers.choice import make_minimizer, require_fit
+from np_widgets.learning.minimizers.descent import DIVERGED, Descent, Means
 from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
-from np_widgets.learning.minimizers.minimizer import TARGET_MET, Minimizer
+from np_widgets.learning.minimizers.minimizer import TARGET_MET
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.objective import Objective
 from np_widgets.learning.predicting import Predicts
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
-from np_widgets.learning.pursuit.rules import DIVERGED, target_in_force
-from np_widgets.learning.pursuit.training import steps_of_a_quantum
+from np_widgets.learning.pursuit.rules import target_in_force
 from np_widgets.learning.trace import Trace
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
@@ -32,10 +31,8 @@ _ENTRIES = {
     "problem": states.Fingerprint,
     "settings": dict[str, Any],
     "finished": Finish | None,
-    "steps": states.whole,
-    "budget_from": states.whole,
     "trace": dict[str, Any],
-    "minimizer": dict[str, Any],
+    "descent": dict[str, Any],
 }
 
 
@@ -85,10 +82,8 @@ class FixedNetwork(Predicts, Engine):
     settings: FixedSettings
     target_loss: float
     _finished: Finish | None
-    _steps: int
-    _budget_from: int  # steps when the minimizer was last changed
     _trace: Trace
-    _minimizer: Minimizer
+    _descent: Descent
 
     def __init__(
         self,
@@ -122,17 +117,17 @@ class FixedNetwork(Predicts, Engine):
     @property
     def network(self) -> HomogeneousNetwork:
         """A copy of the network as it stands."""
-        return self._minimizer.objective.network(self._minimizer.theta.clone())
+        return self._descent.network.copy()
 
     @property
     def objective(self) -> float:
         """The training loss and the price of the weights, ``𝓛 + ½λ‖W‖²``."""
-        return self._minimizer.loss
+        return self._descent.minimizer.loss
 
     @property
     def loss(self) -> float:
         """The training loss."""
-        return self._minimizer.loss - self._minimizer.objective.penalty(self._minimizer.theta)
+        return self._descent.loss
 
     @property
     def test_loss(self) -> float | None:
@@ -163,10 +158,6 @@ class FixedNetwork(Predicts, Engine):
         ``torch_threads`` inside one operation (None: its own setting). A ``RuntimeError`` if a session drives it.
         """
         self.require_free("be run")
-        arguments.flag("progress", progress)
-        arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
-        if torch_threads is not None:
-            arguments.whole("torch_threads", torch_threads, 1)
         drive(self, progress=progress, callback=callback, torch_threads=torch_threads)
         return self._finished
 
@@ -175,10 +166,9 @@ class FixedNetwork(Predicts, Engine):
         """Go on from here with a minimizer, another or the same anew, and with its whole budget of steps."""
         batch_size = self.settings.batch_size if minimizer == MinibatchAdam.name else None
         settings = replace(self.settings, minimizer=minimizer, batch_size=batch_size)
-        require_fit(settings.minimizer, self._minimizer.objective.size)
-        self._minimizer.measure()
-        self._minimizer = self._made(settings, self._minimizer.objective, self._minimizer.theta)
-        self.settings, self._finished, self._budget_from = settings, None, self._steps
+        with torch.no_grad():
+            self._descent.change(self._means(settings))
+        self.settings, self._finished = settings, None
 
     @all_or_nothing
     def reset(self, **changes: Any) -> None:
@@ -191,50 +181,51 @@ class FixedNetwork(Predicts, Engine):
 
     def _advance(self) -> None:
         with torch.no_grad():
-            minimizer, budget = self._minimizer, self._budget
-            before = minimizer.steps
-            minimizer.advance(max(min(steps_of_a_quantum(minimizer), budget - self._steps), 0))
-            self._steps += minimizer.steps - before
-            if minimizer.finished or self._steps >= budget or self.loss <= self.target_loss:
-                self._finished = self._ending()
-            self._trace.add(self._steps, self.loss, lasting=self._finished is not None)
+            descent = self._descent
+            descent.advance()
+            if descent.stopped is None and self.loss <= self.target_loss:  # which is one of the loss without its price
+                descent.end(TARGET_MET)
+            if descent.stopped is not None:
+                self._finished = self._ending(descent.stopped)
+            self._trace.add(descent.steps, self.loss, lasting=self._finished is not None)
 
-    def _ending(self) -> Finish:
+    def _ending(self, reason: str) -> Finish:
         """Why the training ends here."""
-        reason, loss, norm = self._minimizer.finished, self.loss, self._minimizer.gradient_norm
+        minimizer, loss = self._descent.minimizer, self.loss
+        norm = minimizer.gradient_norm
         if reason == TARGET_MET or loss <= self.target_loss:
             message = f"Training loss {loss:.3g} is at or below the target of {self.target_loss:.3g}."
             return Finish("target", message, "A smaller target_loss goes further.", None, norm)
-        if reason is None:
-            message = f"The budget of {self._budget - self._budget_from:,} steps is used up at a loss of {loss:.3g}."
+        if minimizer.finished is None:
+            message = f"The budget of {self._descent.own_budget:,} steps is used up at a loss of {loss:.3g}."
             return Finish("steps", message, "A larger max_steps goes further, and so does set_minimizer.", None, norm)
-        message = f"{self._minimizer.title[0].upper()}{self._minimizer.title[1:]}: {reason}."
+        message = f"{minimizer.title[0].upper()}{minimizer.title[1:]}: {reason}."
         if reason.startswith(DIVERGED):
             return Finish("diverged", message, "Try a smaller learning_rate.", None, norm)
         return Finish("minimum", message, "Another minimizer, or wider layers, may go further.", None, norm)
 
     def frame(self) -> PursuitFrame:
         """Where the training stands: the frame of a pursuit of one network."""
-        settings, finished = self.settings, self._finished
+        settings, finished, descent = self.settings, self._finished, self._descent
         steps, losses = self._trace.arrays()
         loss, test_loss = self.loss, self.test_loss
-        now = f"{self._minimizer.activity}, loss {losses[0]:.3g} → {loss:.3g} at step {self._steps:,}."
-        message = now if self._steps else "Ready: nothing has been computed yet."
-        record = GrowthRecord(settings.widths, 0, 0.0, (), loss, test_loss, 0, self._steps, str(finished))
+        now = f"{descent.minimizer.activity}, loss {losses[0]:.3g} → {loss:.3g} at step {descent.steps:,}."
+        message = now if descent.steps else "Ready: nothing has been computed yet."
+        record = GrowthRecord(settings.widths, 0, 0.0, (), loss, test_loss, 0, descent.steps, str(finished))
         return PursuitFrame(
-            phase="finished" if finished else "minimizing" if self._steps else "ready",
+            phase="finished" if finished else "minimizing" if descent.steps else "ready",
             iteration=1,
             message=str(finished) if finished else message,
-            progress=1.0 if finished else (self._steps - self._budget_from) / (self._budget - self._budget_from),
-            weights=tuple(weight.detach().cpu().double().numpy().copy() for weight in self.network.weights),
+            progress=1.0 if finished else (descent.steps - descent.budget_from) / descent.own_budget,
+            weights=copies(descent.network.weights),
             power=settings.power,
             leak=settings.leak,
             added=(),
             loss=loss,
             objective=self.objective,
             test_loss=test_loss,
-            step=self._steps,
-            total_steps=self._steps,
+            step=descent.steps,
+            total_steps=descent.steps,
             trace_steps=steps,
             trace_losses=losses,
             growth=(record,) if finished else (),
@@ -243,7 +234,7 @@ class FixedNetwork(Predicts, Engine):
             hidden_layers=len(settings.widths),
             classes=self.problem.loss.name == "cross_entropy",
             seed=settings.seed,
-            method="fixed",
+            method=settings.method,
             target_loss=self.target_loss,
             minimizer=settings.minimizer,
         )
@@ -254,10 +245,8 @@ class FixedNetwork(Predicts, Engine):
             "problem": self._data,
             "settings": dict(vars(self.settings)),
             "finished": self._finished,
-            "steps": self._steps,
-            "budget_from": self._budget_from,
             "trace": self._trace.state(),
-            "minimizer": self._minimizer.state(),
+            "descent": self._descent.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -266,19 +255,19 @@ class FixedNetwork(Predicts, Engine):
         states.require_fingerprint(state["problem"], self.problem)
         states.require("state['settings']", state["settings"], {each.name: Any for each in fields(FixedSettings)})
         settings, trace = FixedSettings(**state["settings"]), Trace()
-        arguments.whole("state['budget_from']", state["budget_from"], 0, state["steps"])
-        theta, wanted = state["minimizer"].get("theta"), sum(map(math.prod, shapes(self.problem, settings)))
+        saved, wanted = state["descent"].get("minimizer"), sum(map(math.prod, shapes(self.problem, settings)))
+        theta = saved.get("theta") if isinstance(saved, dict) else None
         if not isinstance(theta, torch.Tensor) or theta.numel() != wanted:  # before so much memory is taken
-            raise ValueError(f"state['minimizer']['theta'] must hold {wanted:,} weights for widths {settings.widths}")
+            raise ValueError(f"state['descent'] must hold {wanted:,} weights for widths {settings.widths}")
         trace.restore(state["trace"])
         own = self._beginning(settings)
-        own["_minimizer"].restore(state["minimizer"])
-        saved = {f"_{name}": state[name] for name in ("finished", "steps", "budget_from")}
-        vars(self).update({**own, **saved, "_trace": trace})
+        with torch.no_grad():
+            own["_descent"].restore("state['descent']", state["descent"])
+        vars(self).update({**own, "_finished": state["finished"], "_trace": trace})
 
     def __getstate__(self) -> dict[str, Any]:
         # Working memory is made anew.
-        return {**super().__getstate__(), "_minimizer": None, "state": self.settled_state()}
+        return {**super().__getstate__(), "_descent": None, "state": self.settled_state()}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         state = kept.pop("state")
@@ -290,25 +279,13 @@ class FixedNetwork(Predicts, Engine):
     def _beginning(self, settings: FixedSettings) -> dict[str, Any]:
         """What an engine of these settings has before its first step, beside the problem."""
         require_representable(self.problem, settings.power, len(settings.widths))
-        target = target_in_force(self.problem, settings.target_loss)
-        objective = Objective(self.problem, random_network(self.problem, settings), settings.weight_decay)
-        require_fit(settings.minimizer, objective.size)
-        minimizer, trace = self._made(settings, objective, objective.initial), Trace()
-        trace.add(0, minimizer.loss - objective.penalty(minimizer.theta), lasting=True)
-        own = {"_finished": None, "_steps": 0, "_budget_from": 0, "_trace": trace, "_minimizer": minimizer}
-        return {"settings": settings, "target_loss": target, **own}
-
-    def _made(self, settings: FixedSettings, objective: Objective, theta: torch.Tensor) -> Minimizer:
-        name, rate, seed = settings.minimizer, settings.learning_rate, settings.seed
-        batch_size, duration = settings.batch_size, settings.max_steps
+        means = self._means(settings)
         with torch.no_grad():
-            made = make_minimizer(name, objective, theta, rate, batch_size=batch_size, duration=duration, seed=seed)
-        if settings.weight_decay == 0:  # else what it minimizes is another number
-            made.target_loss = target_in_force(self.problem, settings.target_loss)
-        return made
+            descent, trace = Descent(self.problem, random_network(self.problem, settings), means), Trace()
+        trace.add(0, descent.loss, lasting=True)
+        own = {"_finished": None, "_trace": trace, "_descent": descent}
+        return {"settings": settings, "target_loss": means.target_loss, **own}
 
-    @property
-    def _budget(self) -> int:
-        """At how many steps the training ends."""
-        own = self.settings.max_steps
-        return self._budget_from + (self._minimizer.budget if own is None else own)
+    def _means(self, settings: FixedSettings) -> Means:
+        target = target_in_force(self.problem, settings.target_loss)
+        return Means.of(settings, target, settings.seed)._replace(renewed=True)

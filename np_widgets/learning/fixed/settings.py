@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 
@@ -23,6 +24,8 @@ _WIDEST = 10_000
 @dataclass(frozen=True)
 class FixedSettings:
     """What a :class:`~np_widgets.learning.fixed.engine.FixedNetwork` does; it describes each field."""
+
+    method: ClassVar[str] = "fixed"
 
     widths: tuple[int, ...]
     initialization: str = "standard"

@@ -27,6 +27,9 @@ MANY_SAMPLES, MUCH_WORK = 10**5, 10**8
 full batches of L-BFGS in a fraction of the time."""
 
 
+_MOST_TRIALS = 60
+
+
 def stages() -> dict[str, type[Minimizer]]:
     """The minimizers with those that only come after others."""
     return {**MINIMIZERS, Sliding.name: Sliding}
@@ -59,12 +62,13 @@ def automatic(method: str, objective: Objective, batch_size: int | None = None) 
 def brief_rule(name: str, activation: Activation) -> StoppingRule | None:
     """When the minimizers that ``"auto"`` stands for end after a look-ahead, which has come close already.
 
-    None for others. Where kinks hold up Levenberg–Marquardt it is left soon, for L-BFGS: near a minimum that it can
-    reach the loss falls by orders of magnitude, and steps that crawl are dear.
+    None for others. Where kinks hold up Levenberg–Marquardt it is left soon, for L-BFGS, and also where it only crawls:
+    its steps are dear.
     """
     if name == LevenbergMarquardt.name:
-        patience, least = (5, 0.5) if activation.has_kink else (20, 1e-5)
-        return StoppingRule(gradient_tolerance=1e-12, patience=patience, least_decrease=least)
+        if activation.has_kink:
+            return StoppingRule(gradient_tolerance=1e-12, patience=5, least_decrease=1e-2, most_steps=_MOST_TRIALS)
+        return StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-5)
     if name == LBFGS.name:
         return StoppingRule(gradient_tolerance=1e-12, patience=20, least_decrease=1e-4)
     return None

@@ -107,6 +107,10 @@ class MinibatchAdam(Adam):
     def step_operations(self) -> float:
         return 6.0 * self._batch_size * self.objective.size
 
+    @property
+    def measured(self) -> int:
+        return self.steps if self._batch is None else self._measured
+
     def measure(self) -> None:
         if self._batch is not None and self._measured != self.steps:
             self._measure(self.steps)

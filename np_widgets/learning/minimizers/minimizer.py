@@ -94,6 +94,11 @@ class Minimizer(ABC):
         if self.finished is None and self.loss <= self.target_loss:
             self.finished = TARGET_MET
 
+    @property
+    def measured(self) -> int:
+        """After how many steps ``theta`` and ``loss`` are of where it was."""
+        return self.steps
+
     def measure(self) -> None:  # noqa: B027 (most have nothing to do)
         """Let ``theta`` and ``loss`` be of where it is now, if it does not look after each step."""
 
@@ -166,6 +171,9 @@ class Minimizer(ABC):
         if norm <= rule.gradient_tolerance:
             within = f"gradient norm {norm:.2g} is within {rule.gradient_tolerance:.2g}"
             self.finished = within if norm > 0 else "the gradient vanishes"
+            return
+        if rule.most_steps is not None and self.steps >= rule.most_steps:
+            self.finished = f"{self.steps} steps are enough (gradient norm {norm:.2g})"
             return
         if self.lowest_loss < self._reference_loss * (1 - rule.least_decrease):
             self._reference_loss, self._reference_step = self.lowest_loss, self.steps

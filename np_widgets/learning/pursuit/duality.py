@@ -50,6 +50,5 @@ def relative_gap(problem: Problem, output: Tensor, objective: float, largest_cor
 def gap_of(problem: Problem, network: HomogeneousNetwork, largest_value: float, decay: float) -> float:
     """:func:`relative_gap` of a network of one hidden layer whose largest NCF value is that."""
     output = network.forward(problem.inputs).output
-    squares = sum(float(weight.square().sum()) for weight in network.weights)
-    objective = float(problem.loss.value(output, problem.targets)) + 0.5 * decay * squares
+    objective = float(problem.loss.value(output, problem.targets)) + 0.5 * decay * network.squared_norm
     return relative_gap(problem, output, objective, 2 * largest_value, decay)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from np_widgets.learning.pursuit.growth import PursuitFrame
+from collections.abc import Sequence
+
+from np_widgets.learning.arrays import copies
+from np_widgets.learning.correlation.paths import Path
+from np_widgets.learning.pursuit.growth import PursuitFrame, named_layers
 from np_widgets.learning.pursuit.loop import Loop
+from np_widgets.learning.pursuit.searching import Searching
+from np_widgets.learning.pursuit.training import Training
 
 
 def phase_of(loop: Loop) -> str:
@@ -26,7 +32,7 @@ def frame_of(loop: Loop) -> PursuitFrame:
         iteration=loop.iteration,
         message=_message(loop),
         progress=_progress(loop),
-        weights=tuple(weight.detach().cpu().double().numpy().copy() for weight in weights),
+        weights=copies(weights),
         power=settings.power,
         leak=settings.leak,
         added=() if training is None or training.start.layer == 0 else training.start.added,
@@ -53,10 +59,13 @@ def frame_of(loop: Loop) -> PursuitFrame:
 def _message(loop: Loop) -> str:
     if loop.now.finished is not None:
         return str(loop.now.finished)
-    under_way = loop.searching or loop.training
-    if under_way is None:
+    if loop.searching is not None:
+        said = _of_search(loop.searching)
+    elif loop.training is not None:
+        said = _of_training(loop.training)
+    else:
         return "Ready: nothing has been computed yet."
-    said = f"{under_way.message}{_of_own(loop)}"
+    said += _of_own(loop)
     return f"Network {loop.iteration}: {said}" if loop.iteration else said
 
 
@@ -80,3 +89,38 @@ def _progress(loop: Loop) -> float | None:
         return 1.0
     under_way = loop.searching or loop.training
     return None if under_way is None else under_way.progress
+
+
+def _of_training(training: Training) -> str:
+    losses = f"loss {training.start_loss:.3g} → {training.loss:.3g} at step {training.steps:,}."
+    start, look_ahead, minimizer = training.start, training.look_ahead, training.minimizer
+    new = named_layers(start.layer, start.last)
+    if look_ahead is not None and look_ahead.count > 1:
+        what = f"neurons (ahead: one in {new})" if start.layer else "first networks"
+        return f"trying {look_ahead.count} {what} side by side, {losses}"
+    if start.layer:
+        news = f"{new} got a neuron"
+    else:
+        news = "one neuron in each hidden layer" if start.last else "the network it began with"
+    return f"{news}; {'first steps by Adam' if minimizer is None else minimizer.activity}, {losses}"
+
+
+def _of_search(search: Searching) -> str:
+    some = search.samples < search.all_samples
+    share = f" on {search.samples:,} of {search.all_samples:,} samples" if some else ""
+    round_ = f"round {search.directions.quanta}"
+    if search.at_origin:
+        return f"Searching the origin for the best network of one neuron per hidden layer{share}: {round_}."
+    sides = ", at kinks too" if search.upper else ", exactly" if search.exact else ""
+    return f"Searching {_wanted(search.paths)}{sides}{share}: {round_}."
+
+
+def _wanted(paths: Sequence[Path]) -> str:
+    """What those paths are, in words."""
+    if all(layer == last for layer, last in paths):
+        layers = [str(layer) for layer, _ in paths]
+        where = f"layer {' and '.join(layers)}" if len(layers) < 3 else "all layers"
+        return f"{where} for the best neuron to add"
+    if len(paths) == 1:
+        return f"layers {paths[0][0]}–{paths[0][1]} for the best path of neurons to add"
+    return "all layers for the best path of neurons to add"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.problems import Problem
 
+_VANISHED = 1e-5  # of the largest neuron's squared weights
 _ENTRIES = {
     "added": tuple[tuple[int, int], ...],
     "layer": states.whole,
@@ -56,6 +59,14 @@ class NextNetwork:
         network.weights[layer][:, index] = 0
         return replace(self, network=network, silent=True)
 
+    def without(self, neurons: Sequence[tuple[int, int]], network: HomogeneousNetwork) -> NextNetwork:
+        """The same with what has become of its network, but for some neurons."""
+        left = [neuron for neuron in self.added if neuron not in neurons]
+        renumbered = [
+            (layer, index - sum(other < index for own, other in neurons if own == layer)) for layer, index in left
+        ]
+        return replace(self, network=network.without(neurons), added=tuple(renumbered))
+
     def state(self) -> dict[str, Any]:
         """Everything that makes it up, as arrays and plain values."""
         return {name: self.network.weights if name == "weights" else getattr(self, name) for name in _ENTRIES}
@@ -77,6 +88,19 @@ class NextNetwork:
         if found != wanted:
             raise ValueError(f"{name}['weights'] must have (hidden layers, inputs, outputs) {wanted}, got {found}")
         return cls(network, **{entry: state[entry] for entry in _ENTRIES if entry != "weights"})
+
+
+def vanished(network: HomogeneousNetwork) -> tuple[tuple[int, int], ...]:
+    """The neurons ``(layer, index)`` of next to no weights; in each layer one is kept."""
+    squares = [
+        (below.square().sum(dim=1) + above.square().sum(dim=0)).tolist() for below, above in pairwise(network.weights)
+    ]
+    least = _VANISHED * max(map(max, squares))
+    found = []
+    for layer, own in enumerate(squares, start=1):
+        small = [(layer, index) for index, square in enumerate(own) if square <= least]
+        found += small if len(small) < len(own) else small[1:]
+    return tuple(found)
 
 
 def fits(network: HomogeneousNetwork, settings: PursuitSettings) -> bool:

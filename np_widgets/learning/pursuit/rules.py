@@ -15,6 +15,7 @@ import torch
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import Path
+from np_widgets.learning.minimizers.descent import DIVERGED
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.duality import gap_of, has_bound
@@ -25,8 +26,6 @@ from np_widgets.problems import Problem
 
 TARGET_SHARE = 1e-9
 """The training loss to reach unless the user says otherwise, as a share of that of the output zero."""
-DIVERGED = "diverged"
-"""What the reason why a training stopped begins with if its steps were too large."""
 _NOTHING_LEARNED = 1e-2  # of the loss of the output zero
 _ROUNDING = 1e-6
 _VERY_DIFFERENT = 30.0  # sizes of inputs

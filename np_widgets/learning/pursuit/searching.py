@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.arrays import copies
 from np_widgets.learning.correlation.clarke import clarke_gradient_norm
 from np_widgets.learning.correlation.paths import KKTPoint, Path, PathSearch, all_paths
 from np_widgets.learning.correlation.points import one_sided_terms
@@ -64,7 +60,7 @@ class Searching:
         upper: bool = False,
         exact: bool = False,
     ) -> None:
-        self._settings, self._all = settings, problem.samples
+        self._settings, self.all_samples = settings, problem.samples
         self.at_origin = network is None
         if network is None:
             network = HomogeneousNetwork.empty(
@@ -73,6 +69,7 @@ class Searching:
         self._network = network
         entries = problem.input_size + sum(network.widths) + problem.output_size
         self._problem = problem = _searched(problem, settings, entries, seed)
+        self.samples = problem.samples
         fast = settings.method != "paper"
         self.paths, self.upper, self.exact = tuple(paths), upper, exact or not fast
         self._forward = network.forward(problem.inputs)
@@ -111,12 +108,12 @@ class Searching:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """What was found, those of lower degree first, and best first."""
-        network, room, found = _arrays(self._network.weights), _MOST_KEPT, []
+        network, room, found = copies(self._network.weights), _MOST_KEPT, []
         for point in self.points:
             layer = 0 if self.at_origin else point.layer
             each = Candidate(layer, point.value, point.residual, unseen=point.unseen, last=point.last)
             room -= sum(factor.numel() for factor in point.weights)
-            found.append(replace(each, factors=_arrays(point.weights), network=network) if room >= 0 else each)
+            found.append(replace(each, factors=copies(point.weights), network=network) if room >= 0 else each)
         return tuple(found)
 
     @property
@@ -131,16 +128,6 @@ class Searching:
             return None
         found = self._search.maxima
         return tuple(found.get((layer, layer)) for layer in range(1, self._network.hidden_layers + 1))
-
-    @property
-    def message(self) -> str:
-        """What is happening, as a sentence."""
-        share = _share(self._problem, self._all)
-        if self.at_origin:
-            what = f"the best network of one neuron per hidden layer{share}: round {self.directions.quanta}"
-            return f"Searching the origin for {what}."
-        sides = ", at kinks too" if self.upper else ", exactly" if self.exact else ""
-        return f"Searching {_wanted(self.paths)}{sides}{share}: round {self.directions.quanta}."
 
     def state(self) -> tuple[int, tuple[Path, ...], bool, bool]:
         """How far it has come, and what it searches: the rest follows from the network and the seed."""
@@ -248,7 +235,7 @@ class Searching:
         """A user's neuron beside those that were found: as a candidate, and as a point to go along the ray of."""
         point = own.at(self._network, self._problem, unseen=self._settings.method != "paper")
         found = Candidate(own.layer, point.value, point.residual, unseen=point.unseen, own=True)
-        return replace(found, factors=_arrays(point.weights), network=_arrays(self._network.weights)), point
+        return replace(found, factors=copies(point.weights), network=copies(self._network.weights)), point
 
     def grown(self, point: KKTPoint, index: int) -> NextNetwork:
         """The network with a point that a user has chosen: a little of it where it lowers the loss nowhere."""
@@ -308,22 +295,3 @@ def _searched(problem: Problem, settings: PursuitSettings, entries: int, seed: i
     """The samples to search, with so many entries each: all of them, or a random choice."""
     most = min(MOST_SAMPLES, MOST_ENTRIES // entries)
     return problem if settings.method == "paper" else some_samples(problem, most, seed)
-
-
-def _wanted(paths: Sequence[Path]) -> str:
-    """What those paths are, in words."""
-    if all(layer == last for layer, last in paths):
-        layers = [str(layer) for layer, _ in paths]
-        where = f"layer {' and '.join(layers)}" if len(layers) < 3 else "all layers"
-        return f"{where} for the best neuron to add"
-    if len(paths) == 1:
-        return f"layers {paths[0][0]}–{paths[0][1]} for the best path of neurons to add"
-    return "all layers for the best path of neurons to add"
-
-
-def _arrays(tensors: Iterable[Tensor]) -> tuple[NDArray[np.float64], ...]:
-    return tuple(tensor.detach().to("cpu", torch.float64).numpy().copy() for tensor in tensors)
-
-
-def _share(searched: Problem, samples: int) -> str:
-    return "" if searched.samples == samples else f" on {searched.samples:,} of {samples:,} samples"

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from np_widgets.learning.minimizers.choice import STEP_BUDGETS, make_minimizer
+from np_widgets.learning.minimizers.choice import MINIMIZERS, make_minimizer
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit.rules import TARGET_SHARE
@@ -41,7 +41,7 @@ _STANDING, _RISEN = 0.1, 1.5
 _ERROR_ALONG_KINKS = 300.0
 _NEAR_LARGEST = 0.5
 _COMPARISON = "gradient_descent"
-COMPARISON_STEPS = STEP_BUDGETS[_COMPARISON]
+COMPARISON_STEPS = MINIMIZERS[_COMPARISON].usual_steps
 
 
 class Departure:
