@@ -108,8 +108,8 @@ class MinibatchAdam(Adam):
         return 6.0 * self._batch_size * self.objective.size
 
     @property
-    def measured(self) -> int:
-        return self.steps if self._batch is None else self._measured
+    def point(self) -> object | None:
+        return None if self._batch is None else self._theta
 
     def measure(self) -> None:
         if self._batch is not None and self._measured != self.steps:

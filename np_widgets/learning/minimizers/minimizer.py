@@ -95,9 +95,9 @@ class Minimizer(ABC):
             self.finished = TARGET_MET
 
     @property
-    def measured(self) -> int:
-        """After how many steps ``theta`` and ``loss`` are of where it was."""
-        return self.steps
+    def point(self) -> object | None:
+        """What is another object wherever ``theta`` is another; None if there is no such thing."""
+        return self.theta
 
     def measure(self) -> None:  # noqa: B027 (most have nothing to do)
         """Let ``theta`` and ``loss`` be of where it is now, if it does not look after each step."""

@@ -59,7 +59,7 @@ class Training:
         self.look_ahead: LookAhead | None = None
         self.descent: Descent | None = None
         self._looked_at: dict[int, tuple[float, float]] = {}  # where the look-ahead ended
-        self._tested: tuple[tuple[Any, ...], float] | None = None
+        self._tested: tuple[object, float] | None = None
         if state is None:
             self._begin()
         else:
@@ -154,11 +154,11 @@ class Training:
         if inputs is None or targets is None:
             return None
         # On mini-batches the weights stay the same between two measurements, and so does the loss.
-        known = None if self.minimizer is None else (self.minimizer, self.minimizer.measured, self.minimizer.loss)
-        if known is not None and self._tested is not None and self._tested[0] == known:
+        point = None if self.minimizer is None else self.minimizer.point
+        if point is not None and self._tested is not None and self._tested[0] is point:
             return self._tested[1]
         loss = mean_loss(self.network, inputs, targets, self._problem.loss)
-        self._tested = None if known is None else (known, loss)
+        self._tested = None if point is None else (point, loss)
         return loss
 
     @property
