@@ -140,8 +140,9 @@ class TestState:
                 assert not np.isnan(np.asarray(mark.y).ravel()[-1:]).any()
 
     def test_without_a_kernel_there_is_a_picture(self, widget):
-        bundle = widget._repr_mimebundle_()
+        bundle, about = widget._repr_mimebundle_()
         assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+        assert "Norms: dormant weights grow." in about["image/png"]["alt"]
         assert bundle["text/plain"] == "<SaddleWidget of 'two ReLUs'>"
 
     def test_a_problem_starts_at_the_origin(self, problem):
