@@ -265,7 +265,9 @@ def test_sessions_undo_replay_save_and_write_choices(tmp_path):
         session.step(2)
         session.save(tmp_path / "file")
         code = session.to_code()
-        assert "candidate=0" in code
+        assert "add_neuron(candidate=0)" in code
+        with pytest.raises(TypeError, match="the only argument"):
+            session.add_neuron(1, candidate=0)
         assert "incoming=(0.1, 0.2, -0.7)" in code
         made: dict[str, Any] = {"inputs": FEW.inputs, "targets": FEW.targets}
         exec(code, made)

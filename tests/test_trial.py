@@ -86,6 +86,10 @@ def test_what_came_of_a_candidate_is_what_the_record_says(pursuit):
         assert ("look-ahead left it at" in said) == (loss is not None)
         if loss is not None:
             assert f"left it at {number(loss)}" in said
+    begun = npw.NeuronPursuit(PROBLEM, starts=8, max_steps=40, max_additions=1, seed=3)
+    while begun.frame().phase != "minimizing":
+        begun.advance()
+    assert "look-ahead has it at" in str(choice(begun.frame(), POINTS))
     under_way = npw.NeuronPursuit(PROBLEM, starts=8, max_steps=400, max_additions=1, seed=3, method="paper")
     while under_way.frame().iteration < 2 or under_way.frame().step == 0:
         under_way.advance()

@@ -118,7 +118,10 @@ def outcome(frame: PursuitFrame, index: int) -> str:
     """What came of a candidate of the frame, as far as it was tried; empty if it was not."""
     candidate = frame.candidates[index]
     if frame.taken != index:
-        return "" if candidate.loss is None else f"the look-ahead left it at {number(candidate.loss)}"
+        if candidate.loss is None:
+            return ""
+        under_way = frame.taken is None and frame.phase == "minimizing"
+        return f"the look-ahead {'has' if under_way else 'left'} it at {number(candidate.loss)}"
     if len(frame.growth) > _searched(frame):
         return trained(frame.growth[_searched(frame)])
     return "" if frame.loss is None else f"training has it at {number(frame.loss)} by now"

@@ -144,7 +144,8 @@ class Session(Background):
         it early, but what was asked for stays asked for: the next :meth:`resume` or :meth:`step` goes on with it.
         """
         more = {"last": last, "candidate": candidate, "incoming": _plain(incoming), "outgoing": _plain(outgoing)}
-        return self.apply("add_neuron", layer=layer, **{name: each for name, each in more.items() if each is not None})
+        given = {"layer": layer} if candidate is None or layer is not None else {}
+        return self.apply("add_neuron", **given, **{name: each for name, each in more.items() if each is not None})
 
     def set_minimizer(self, name: str) -> Any:
         """Let the engine go on with another minimizer; see the engine's ``set_minimizer``."""
