@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator, check_sample_weight_equivalence_on_dense_data
 
 import np_widgets as npw
+from np_widgets.estimators import decays
 from np_widgets.estimators import estimator as room
 from np_widgets.estimators.decays import DECAYS, choose
-from np_widgets.estimators.fit import pursue
 from np_widgets.estimators.rows import Rows
 
 SMALL = {"weight_decay": 0.05, "max_neurons": 3, "starts": 3, "max_steps": 30}
@@ -49,7 +51,7 @@ def classifier(**changes: Any) -> npw.NeuronPursuitClassifier:
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_scikit_learn_has_nothing_to_object_to(kind):
-    results = check_estimator(kind(**SMALL), on_skip=None)
+    results = check_estimator(kind(**{**SMALL, "starts": 2, "max_steps": 16}), on_skip=None)
     assert {result["status"] for result in results} <= {"passed", "skipped"}
     # It looks at other arrays than NumPy's only where an environment variable asks for that.
     assert [each["check_name"] for each in results if each["status"] == "skipped"] == ["check_array_api_input"]
@@ -81,7 +83,7 @@ def test_it_works_in_pipelines_and_searches():
     X, y = data()
     pipeline = make_pipeline(FunctionTransformer(), regressor())
     assert cross_val_score(pipeline, X, y, cv=2).shape == (2,)
-    search = GridSearchCV(regressor(), {"weight_decay": [0.05, 10.0]}, cv=2, n_jobs=2).fit(X, y)
+    search = GridSearchCV(regressor(max_neurons=1), {"weight_decay": [0.05, 10.0]}, cv=2, n_jobs=2).fit(X, y)
     assert search.best_params_ == {"weight_decay": 0.05}
 
 
@@ -147,76 +149,137 @@ def test_every_fold_has_its_share_of_each_class():
 
 def test_the_decay_is_the_best_of_the_path():
     X, y = data(100)
-    options = {"weight_decay": "auto", "max_neurons": 4, "max_steps": 60, "cv": 2}
+    options = {"weight_decay": "auto", "max_neurons": 6, "max_steps": 60, "cv": 2}
     model = regressor(**options).fit(X, y)
     path = model.decay_path_
     assert list(path.columns) == ["weight_decay", "neurons", "training_error", "validation_error", "gap"]
     assert tuple(path.weight_decay) == DECAYS[: len(path)]
-    assert model.weight_decay_ == path.weight_decay[path.validation_error.idxmin()]
+    level = path.validation_error <= 1.01 * path.validation_error.min() + 1e-4
+    assert model.weight_decay_ == path.weight_decay[level].max()
     assert model.score(X, y) > 0.95
     assert Ridge().fit(X, y).score(X, y) < 0.9
-    same = regressor(**{**options, "weight_decay": model.weight_decay_}).fit(X, y)
+    assert model.pursuit_.network.widths == model.network_.widths
+    # It is what that price grows of all rows, and stopped where the held-out rows said.
+    trained = len(model.pursuit_.growth)
+    assert trained < 6
+    same = regressor(**{**options, "weight_decay": model.weight_decay_, "max_neurons": trained}).fit(X, y)
     assert (same.predict(X) == model.predict(X)).all()
     assert len(same.decay_path_) == 0
-    assert sum(model.network_.widths) <= 4
-    assert model.pursuit_.network.widths == model.network_.widths
 
 
 def test_its_errors_are_those_of_the_splits():
     X, y = data()
     splits = list(KFold(2).split(X))
-    path = regressor(weight_decay="auto", cv=splits, max_steps=10).fit(X, y).decay_path_
-    errors = []
-    for learned, held_out in splits:  # what comes later begins with what this has found
-        model = regressor(weight_decay=path.weight_decay[0], max_steps=10).fit(X.iloc[learned], y[learned])
-        residual = y[held_out] - model.predict(X.iloc[held_out])
-        errors.append((residual**2).mean() / y[learned].var())
-    assert path.validation_error[0] == pytest.approx(np.mean(errors), rel=1e-9)
-    assert path.training_error[0] > path.training_error[1]
+    model = regressor(weight_decay="auto", cv=splits, max_steps=10, max_neurons=2).fit(X, y)
+    path = model.decay_path_
+    for decay, neurons, training, validation in zip(*(path[name] for name in path.columns[:4]), strict=True):
+        errors = []
+        for learned, held_out in splits:
+            alone = regressor(weight_decay=decay, max_steps=10, max_neurons=max(1, round(neurons)))
+            alone.fit(X.iloc[learned], y[learned])
+            pairs = [(X.iloc[rows], y[rows]) for rows in (learned, held_out)]
+            errors.append([((wanted - alone.predict(rows)) ** 2).mean() / y[learned].var() for rows, wanted in pairs])
+        assert np.mean(errors, axis=0) == pytest.approx([training, validation], rel=1e-9)
 
 
-def test_each_decay_begins_with_the_network_of_the_one_before(monkeypatch):
-    calls = []
+class Grown:
+    """What the choice asks of a growth: a fit for each network, with an error that is known."""
 
-    def spied(rows: Rows, classes: Any, most: int, name: str, start: Any, weight_decay: float, **others: Any) -> Any:
-        found = pursue(rows, classes, most, name, start, weight_decay=weight_decay, **others)
-        calls.append((weight_decay, start, found.network))
-        return found
+    def __init__(self, errors: Sequence[float]) -> None:
+        self.fits: list[Any] = []
+        self._errors = errors
 
-    monkeypatch.setattr(room, "pursue", spied)
-    model = regressor(weight_decay="auto", cv=2, max_steps=10).fit(*data())
-    tried = len(model.decay_path_)
-    assert [decay for decay, _, _ in calls] == [*np.repeat(DECAYS[:tried], 2), model.weight_decay_]
-    assert [start for _, start, _ in calls[:2]] == [None, None]
-    assert all(start is before for (_, start, _), (_, _, before) in zip(calls[2:-1], calls, strict=False))
-    assert calls[-1][1] is None
+    def advance(self) -> bool:
+        if len(self.fits) == len(self._errors):
+            return False
+        count, error = len(self.fits) + 1, self._errors[len(self.fits)]
+        network = npw.HomogeneousNetwork([np.ones((count, 1)), np.ones((1, count))])
+        self.fits.append(SimpleNamespace(network=network, error=lambda rows: error))
+        return True
+
+    def gap(self, index: int) -> float:
+        return 0.1 * index
 
 
-class Fitted:
-    """What the choice of a decay asks of a fit."""
-
-    def __init__(self, errors: dict[float, float], decay: float) -> None:
-        self.network = npw.HomogeneousNetwork([[[1.0]], [[1.0]]])
-        self.pursuit = npw.NeuronPursuit(npw.Problem([[1.0]], [1.0]))
-        self.error = lambda rows: errors[decay]
+ROWS = Rows(np.ones((1, 1)), np.ones((1, 1)), np.ones(1))
 
 
 @pytest.mark.parametrize(
     ("errors", "tried", "best"),
     [
-        ([9, 8, 7, 6, 5, 4, 3, 2], 8, 7),
+        ([9, 8, 7, 6, 5, 4, 3], 7, 6),
         ([5, 4, 4.1, 3.9, 4, 4], 6, 3),
-        ([5, 4, 4.1, 4.2], 4, 1),
-        ([5, 4, 5], 3, 1),
-        ([5, 5, 5], 3, 0),
+        ([5, 4, 6, 4.2], 4, 1),
+        ([5, 4.96, 4.97], 3, 0),  # level: the largest price
+        ([1e-6, 1e-7, 1e-8], 3, 0),
     ],
 )
 def test_the_path_ends_where_it_leads_nowhere(errors, tried, best):
-    rows = Rows(np.ones((1, 1)), np.ones((1, 1)), np.ones(1))
     known = dict(zip(DECAYS, errors, strict=False))
-    made: Any = lambda rows, decay, start: Fitted(known, decay)  # noqa: E731
-    decay, records = choose(made, [(rows, rows)])
-    assert (decay, len(records)) == (DECAYS[best], tried)
+    begin: Any = lambda rows, decay: Grown([known[decay]])  # noqa: E731
+    choice = choose(begin, [(ROWS, ROWS)])
+    assert (choice.decay, choice.networks, len(choice.records)) == (DECAYS[best], 1, tried)
+
+
+@pytest.mark.parametrize(
+    ("errors", "seen", "best"),
+    [
+        ([9, 5, 4, 3, 2], 5, 5),
+        ([9, 5, 6, 7, 8, 1], 5, 2),
+        ([9, 5, 6, 7, 4, 6, 6, 6], 8, 5),
+        ([9, 5, 4.99, 4.98, 4.97, 1], 5, 2),  # hardly better is no reason for another neuron
+        ([9, 5, 4.94, 4.9, 4.89, 4.89], 6, 4),
+        ([3], 1, 1),
+    ],
+)
+def test_so_does_the_growth_for_one_decay(errors, seen, best):
+    made: list[Grown] = []
+
+    def begin(rows: Rows, decay: float) -> Any:
+        made.append(Grown(errors))
+        return made[-1]
+
+    choice = choose(begin, [(ROWS, ROWS)])
+    assert choice.networks == best
+    assert len(made[0].fits) == seen
+    assert choice.records[0] == {
+        "weight_decay": DECAYS[0],
+        "neurons": best,
+        "training_error": errors[best - 1],
+        "validation_error": errors[best - 1],
+        "gap": 0.1 * (best - 1),
+    }
+
+
+def test_folds_grow_side_by_side_and_the_last_network_of_one_stands_for_those_after_it():
+    courses = {0: [8, 6], 1: [8, 6, 2, 9, 9, 9, 9]}
+
+    def begin(rows: Rows, decay: float) -> Any:
+        return Grown(courses[int(rows.inputs[0, 0])])
+
+    folds = [(Rows(np.full((1, 1), fold), np.ones((1, 1)), np.ones(1)), ROWS) for fold in (0.0, 1.0)]
+    choice = choose(begin, folds)
+    record = choice.records[0]
+    assert (choice.networks, record["neurons"], record["validation_error"]) == (3, 2.5, 4)
+    assert record["gap"] == 0.2
+
+
+def test_the_gap_is_that_of_the_networks_in_the_table(monkeypatch):
+    monkeypatch.setattr(decays, "DECAYS", (0.3, 0.1))
+    X, y = data()
+    splits = [(np.arange(40), np.arange(40, 60))]
+    options = {"starts": 10, "max_steps": 60}
+    path = regressor(weight_decay="auto", cv=splits, max_neurons=5, **options).fit(X, y).decay_path_
+    for decay, neurons, gap in zip(path.weight_decay, path.neurons, path.gap, strict=True):
+        model = regressor(weight_decay=decay, max_neurons=int(neurons), **options).fit(X[:40], y[:40])
+        pursuit = model.pursuit_
+        points = npw.find_kkt_points(pursuit.network, pursuit.problem, starts=20, seed=1)
+        share = min(1.0, decay / (2 * points[0].value))
+        residual = share * (pursuit.problem.targets - pursuit.network(pursuit.problem.inputs))
+        bound = float((residual * pursuit.problem.targets).mean() - 0.5 * residual.square().mean())
+        assert gap == pytest.approx(1 - bound / pursuit.objective, abs=1e-3)
+        wide = regressor(weight_decay=decay, max_neurons=7, **options).fit(X[:40], y[:40])
+        assert wide.pursuit_.objective >= pursuit.objective * (1 - gap) * (1 - 1e-9)
 
 
 def test_splits_without_weight_are_refused():
@@ -346,6 +409,14 @@ def test_so_it_is_of_several_outputs():
     assert np.column_stack([found["first"], found["second one"]]) == pytest.approx(model.predict(X), rel=1e-9)
 
 
+def test_a_series_gives_its_name_to_the_output():
+    X, y = data()
+    model = regressor().fit(X, pd.Series(y, name="load"))
+    assert evaluated(model.formula(digits=17), X)["load"] == pytest.approx(model.predict(X), rel=1e-9)
+    assert "load" in model.explain().columns
+    assert model.pursuit_.problem.output_names == ("load",)
+
+
 def test_and_of_classes():
     X, y = data()
     two = classifier().fit(X, np.where(y > np.median(y), "ill", "well"))
@@ -354,6 +425,7 @@ def test_and_of_classes():
     assert np.log(two.predict_proba(X)[:, 1] / two.predict_proba(X)[:, 0]) == pytest.approx(
         two.decision_function(X), rel=1e-6, abs=1e-9
     )
+    assert two.pursuit_.problem.output_names == ("ill", "well")
     three = classifier().fit(X, np.digitize(y, np.quantile(y, [0.3, 0.6])))
     found = evaluated(three.formula(digits=17), X)
     scores = np.column_stack([found[f"score of {label}"] for label in range(3)])
@@ -407,6 +479,7 @@ def test_the_widget_shows_the_growth_of_the_pursuit():
     try:
         assert widget.session.frame.network.widths == widget.widths == model.network_.widths
         assert widget.session.frame.growth == tuple(model.pursuit_.growth)
+        assert widget.session.engine.problem.input_names == (*NAMES, "constant")
     finally:
         widget.close()
     with pytest.raises(NotFittedError):

@@ -72,8 +72,8 @@ class NeuronPursuitClassifier(ClassifierMixin, PursuitEstimator):
             raise ValueError(
                 f"y must have labels of at least two classes, got one class: {self.classes_.tolist()[0]!r}"
             )
-        shown = [repr(label) for label in self.classes_.tolist()]
-        self._outputs = tuple(f"score of {label}" for label in shown)
+        self._shown = tuple(map(str, self.classes_.tolist()))
+        self._outputs = tuple(f"score of {label!r}" for label in self.classes_.tolist())
         return self._learn(X, codes.astype(np.int64), y, sample_weight, len(self.classes_))
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -1,59 +1,76 @@
-"""The choice of the price on weights: a path of decays, from large to small, validated on held-out rows."""
+"""The choice of the price on weights and of the number of neurons: both by the error on held-out rows."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from np_widgets.estimators.fit import Fit
+from np_widgets.estimators.fit import Growth
 from np_widgets.estimators.rows import Rows
-from np_widgets.learning.network import HomogeneousNetwork
 
-DECAYS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
-_PATIENCE, _MUCH_WORSE = 2, 1.1
-"""The path ends when so many decays in turn were worse than the best before, or one by this factor."""
+DECAYS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+_DECAYS_PATIENCE, _NETWORKS_PATIENCE = 2, 3
+"""The path, and the growth with one decay, end when so many in turn were hardly better than the best before."""
+_LEVEL, _NOTHING = 1.01, 1e-4
+"""Errors that differ by no more than this factor, or by so much, are level."""
 
 Record = dict[str, float]
+Begin = Callable[[Rows, float], Growth]
 
 
-FitTo = Callable[[Rows, float, HomogeneousNetwork | None], Fit]
+class Choice(NamedTuple):
+    """The decay and the number of networks to grow with it, and a record of each decay that was tried."""
+
+    decay: float
+    networks: int
+    records: list[Record]
 
 
-def choose(fit: FitTo, folds: Sequence[tuple[Rows, Rows]]) -> tuple[float, list[Record]]:
-    """The decay of lowest validation error, and a record of each that was tried.
+def choose(begin: Begin, folds: Sequence[tuple[Rows, Rows]]) -> Choice:
+    """What has the lowest error on the held-out rows; ``begin`` takes rows to learn from and a decay.
 
-    ``fit`` takes rows, a decay, and the network to begin with: on each fold that of the decay before.
+    Of what is level it is the largest decay, and the smallest network.
     """
     records: list[Record] = []
-    starts: list[HomogeneousNetwork | None] = [None] * len(folds)
-    best = 0
+    lengths: list[int] = []
     for decay in DECAYS:
-        fits = [fit(learned, decay, start) for (learned, _), start in zip(folds, starts, strict=True)]
-        starts = [each.network if max(each.network.widths) else None for each in fits]
-        records.append(_record(decay, fits, folds))
-        error, lowest = records[-1]["validation_error"], records[best]["validation_error"]
-        if error < lowest:
-            best = len(records) - 1
-        elif len(records) - 1 - best >= _PATIENCE or error > _MUCH_WORSE * lowest:
+        length, record = _grown(decay, [begin(learned, decay) for learned, _ in folds], folds)
+        records.append(record)
+        lengths.append(length)
+        best = _first_of_the_lowest([record["validation_error"] for record in records])
+        if len(records) - 1 - best >= _DECAYS_PATIENCE:
             break
-    return records[best]["weight_decay"], records
+    return Choice(records[best]["weight_decay"], lengths[best], records)
 
 
-def _record(decay: float, fits: Sequence[Fit], folds: Sequence[tuple[Rows, Rows]]) -> Record:
-    gaps = [None if fit.pursuit.finished is None else fit.pursuit.finished.gap for fit in fits]
-    pairs = list(zip(fits, folds, strict=True))
-    return {
+def _grown(decay: float, growths: Sequence[Growth], folds: Sequence[tuple[Rows, Rows]]) -> tuple[int, Record]:
+    """Grow networks on all folds side by side until that is of no use; how many of them do best, and how well."""
+    errors: list[float] = []
+    best = 0
+    while any([growth.advance() for growth in growths]):  # noqa: C419 - every one of them
+        held_out = [growth.fits[-1].error(rows) for growth, (_, rows) in zip(growths, folds, strict=True)]
+        errors.append(float(np.mean(held_out)))
+        best = _first_of_the_lowest(errors)
+        if len(errors) - 1 - best >= _NETWORKS_PATIENCE:
+            break
+    # Where a fold has come to its end before, its last network stands for those after it.
+    taken = [(growth, min(best, len(growth.fits) - 1)) for growth in growths]
+    fits = [growth.fits[index] for growth, index in taken]
+    return best + 1, {
         "weight_decay": decay,
         "neurons": float(np.mean([sum(fit.network.widths) for fit in fits])),
-        "training_error": float(np.mean([fit.error(learned) for fit, (learned, _) in pairs])),
-        "validation_error": float(np.mean([fit.error(held_out) for fit, (_, held_out) in pairs])),
-        "gap": max(gap for gap in gaps if gap is not None) if None not in gaps else math.nan,
+        "training_error": float(np.mean([fit.error(rows) for fit, (rows, _) in zip(fits, folds, strict=True)])),
+        "validation_error": errors[best],
+        "gap": float(np.max([growth.gap(index) for growth, index in taken])),
     }
+
+
+def _first_of_the_lowest(errors: Sequence[float]) -> int:
+    return next(index for index, error in enumerate(errors) if error <= _LEVEL * min(errors) + _NOTHING)
 
 
 def table(records: list[dict[str, Any]]) -> Any:

@@ -12,14 +12,15 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_is_fitted, check_random_state, validate_data
 
 from np_widgets import arguments
-from np_widgets.estimators.decays import DECAYS, choose, table
+from np_widgets.estimators.decays import DECAYS, Choice, choose, table
 from np_widgets.estimators.expression import Expression
-from np_widgets.estimators.fit import Fit, pursue
+from np_widgets.estimators.fit import Fit, Growth
 from np_widgets.estimators.rows import Floats, Rows
 from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.minimizers.choice import MinimizerName
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
+from np_widgets.problems.tables import with_constant
 
 MOST_DENSE = 5 * 10**7
 """Entries of a sparse matrix, zeros counted, up to which it is made dense: 400 MB."""
@@ -37,19 +38,20 @@ class PursuitEstimator(BaseEstimator):
     weight_decay_: float
     decay_path_: Any
     _fit: Fit
-    _outputs: tuple[str, ...]  # what the outputs are called
+    _outputs: tuple[str, ...]  # what the outputs are called in a formula
+    _shown: tuple[str, ...]  # and in pictures
 
     def __init__(
         self,
         hidden_layers: int = 1,
-        max_neurons: int = 25,
+        max_neurons: int = 12,
         weight_decay: float | Literal["auto"] = "auto",
         *,
         cv: Any = None,
         power: int = 1,
         leak: float = 0.0,
         starts: int = 10,
-        max_steps: int | None = 200,
+        max_steps: int | None = 100,
         minimizer: MinimizerName = "lbfgs",
         random_state: Any = 0,
     ) -> None:
@@ -134,17 +136,25 @@ class PursuitEstimator(BaseEstimator):
         rng = check_random_state(self.random_state)
         settings["seed"] = int(rng.randint(2**31 - 1))
         rows = Rows.distinct(X, targets, weights)
+        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
+        labels = {
+            "name": type(self).__name__,
+            "input_names": with_constant(names) if names and len(set(names)) == len(names) else None,
+            "output_names": self._shown if len(set(self._shown)) == len(self._shown) else None,
+        }
 
-        def fit(learned: Rows, decay: float, start: HomogeneousNetwork | None = None) -> Fit:
-            return pursue(learned, classes, most, type(self).__name__, start, weight_decay=decay, **settings)
+        def begin(learned: Rows, decay: float) -> Growth:
+            return Growth(learned, classes, most, labels, weight_decay=decay, **settings)
 
-        records: list[dict[str, Any]] = []
+        choice = Choice(decay, most, [])
         with own_torch_threads(1):
             if automatic and len(rows) > 1:
-                folds = self._folds(rows, rng, X, targets, y, weights)
-                decay, records = choose(fit, folds)
-            self._fit = fit(rows, decay)
-        self.weight_decay_, self.decay_path_ = decay, table(records)
+                choice = choose(begin, self._folds(rows, rng, X, targets, y, weights))
+            growth = begin(rows, choice.decay)
+            while len(growth.fits) < choice.networks and growth.advance():
+                pass
+        self._fit = growth.fits[-1]
+        self.weight_decay_, self.decay_path_ = choice.decay, table(choice.records)
         self.network_, self.pursuit_ = self._fit.network, self._fit.pursuit
         return self
 

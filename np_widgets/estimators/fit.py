@@ -1,7 +1,9 @@
-"""One pursuit on the rows of an estimator: standardized inside, a constant input added, in original units outside."""
+"""A pursuit on the rows that an estimator learns from, network after network, and what it says of others."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,9 @@ from torch import Tensor
 
 from np_widgets.estimators.rows import Floats, Rows
 from np_widgets.learning.activation import Activation
+from np_widgets.learning.correlation.points import find_kkt_points
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit.duality import gap_of
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems import Problem
 from np_widgets.problems.standardization import Standardization
@@ -55,45 +59,73 @@ class Fit:
         return self.network.forward(self.inputs.forward(torch.tensor(inputs, device="cpu"))).output
 
 
-def pursue(
-    rows: Rows,
-    classes: int | None,
-    max_neurons: int,
-    name: str,
-    start: HomogeneousNetwork | None = None,
-    **settings: Any,
-) -> Fit:
-    """The fit to ``rows`` of at most so many neurons, by a pursuit of these ``settings`` that begins with ``start``."""
-    if classes is not None:
-        rows = rows.repeated()
-    weights = torch.tensor(rows.weights / rows.weights.mean(), device="cpu")
-    inputs = torch.tensor(rows.inputs, device="cpu")
-    scaling = _standardization(inputs, weights, constant=True)
-    if classes is not None:
-        targets, target_scaling = torch.tensor(rows.targets, device="cpu"), None
-        problem = Problem(scaling.forward(inputs), targets, "cross_entropy", classes=classes, name=name)
-    else:
-        target_scaling = _standardization(torch.tensor(rows.targets, device="cpu"), weights)
-        # For the square loss a weight is a factor: H(cx) = c^q H(x), so that ½‖H(cx) − √w·y‖² with c^q = √w is
-        # w times ½‖H(x) − y‖². It is one wherever all weights are equal.
-        degree = settings["power"] ** settings["hidden_layers"]
-        factor = weights.sqrt().unsqueeze(1)
-        targets = factor * target_scaling.forward(torch.tensor(rows.targets, device="cpu"))
-        problem = Problem(factor ** (1 / degree) * scaling.forward(inputs), targets, name=name)
-    room = max_neurons - settings["hidden_layers"]
-    pursuit = NeuronPursuit(problem, max_additions=room, network=start, **settings)
-    pursuit.run(max_additions=0)
-    for _ in range(room):
-        network = pursuit.network
-        kind = None if pursuit.finished is None else pursuit.finished.kind
-        if network is None or kind != "additions" or sum(network.widths) + pursuit.settings.longest > max_neurons:
-            break
-        pursuit.run(max_additions=1)
-    network = pursuit.network
-    if network is None:
-        activation = Activation(settings["power"], settings["leak"])
-        network = HomogeneousNetwork.empty(problem, settings["hidden_layers"], activation)
-    return Fit(pursuit, network, scaling, target_scaling)
+class Growth:
+    """A pursuit of at most so many neurons on some rows, one network after the other; the problem has these labels."""
+
+    def __init__(
+        self, rows: Rows, classes: int | None, max_neurons: int, labels: Mapping[str, Any], **settings: Any
+    ) -> None:
+        if classes is not None:
+            rows = rows.repeated()
+        weights = torch.tensor(rows.weights / rows.weights.mean(), device="cpu")
+        inputs = torch.tensor(rows.inputs, device="cpu")
+        self._inputs = _standardization(inputs, weights, constant=True)
+        self._targets: Standardization | None = None
+        if classes is not None:
+            codes = torch.tensor(rows.targets, device="cpu")
+            problem = Problem(self._inputs.forward(inputs), codes, "cross_entropy", classes=classes, **labels)
+        else:
+            self._targets = _standardization(torch.tensor(rows.targets, device="cpu"), weights)
+            # For the square loss a weight is a factor: H(cx) = c^q H(x), so that ½‖H(cx) − √w·y‖² with c^q = √w is
+            # w times ½‖H(x) − y‖². It is one wherever all weights are equal.
+            degree = settings["power"] ** settings["hidden_layers"]
+            factor = weights.sqrt().unsqueeze(1)
+            targets = factor * self._targets.forward(torch.tensor(rows.targets, device="cpu"))
+            problem = Problem(factor ** (1 / degree) * self._inputs.forward(inputs), targets, **labels)
+        self._most = max_neurons
+        additions = max_neurons - settings["hidden_layers"]
+        self.pursuit = NeuronPursuit(problem, max_additions=additions, **settings)
+        self.fits: list[Fit] = []
+        """With each network that was trained; with an empty one alone if no neuron is worth its weights."""
+
+    def advance(self) -> bool:
+        """Train the next network; False if there is none, or none of so few neurons."""
+        pursuit, network = self.pursuit, self.pursuit.network
+        if not self.fits:
+            pursuit.run(0)
+        elif (
+            pursuit.finished is None
+            or pursuit.finished.kind != "additions"
+            or network is None
+            or sum(network.widths) + pursuit.settings.longest > self._most
+        ):
+            return False
+        else:
+            pursuit.run(1)
+            if len(pursuit.growth) == len(self.fits):
+                return False
+        self.fits.append(Fit(pursuit, pursuit.network or self._nothing, self._inputs, self._targets))
+        return True
+
+    def gap(self, index: int) -> float:
+        """By which share of it the penalized loss of a network is, at most, above the lowest there is for any width.
+
+        NaN where no such bound is known.
+        """
+        pursuit, network = self.pursuit, self.fits[index].network
+        settings, problem, finished = pursuit.settings, pursuit.problem, pursuit.finished
+        if finished is not None and network.widths == (0,):
+            return math.nan if finished.gap is None else finished.gap
+        if not settings.weight_decay or not settings.hidden_layers == settings.power == 1:
+            return math.nan
+        points = find_kkt_points(network, problem, starts=settings.starts, seed=settings.seed)
+        return gap_of(problem, network, points[0].value if points else 0.0, settings.weight_decay)
+
+    @property
+    def _nothing(self) -> HomogeneousNetwork:
+        settings = self.pursuit.settings
+        activation = Activation(settings.power, settings.leak)
+        return HomogeneousNetwork.empty(self.pursuit.problem, settings.hidden_layers, activation)
 
 
 def _standardization(values: Tensor, weights: Tensor, constant: bool = False) -> Standardization:

@@ -24,8 +24,10 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
     max_neurons
         The most hidden neurons that may be grown, at least one for each hidden layer.
     weight_decay
-        λ ≥ 0, for standardized data; ``"auto"`` tries 0.3, 0.1, 0.03, … 0.0001 until two in turn have been worse on
-        held-out rows than the best before, or one by a tenth, and fits to all rows with the best.
+        λ ≥ 0, for standardized data, with which networks grow up to ``max_neurons``; ``"auto"`` chooses λ and the
+        number of neurons: with each of 0.3, 0.1, 0.03, … 0.0003 a network grows until three neurons in turn have not
+        lowered the error on held-out rows, and the path ends when two λ in turn have not. The largest λ and the fewest
+        neurons within a hundredth of the lowest error grow once more, on all rows.
     cv
         How rows are held out for that: anything that scikit-learn takes. None for four folds up to 1,000 rows, and for
         a quarter of the rows, once, above that.
@@ -50,11 +52,12 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
     weight_decay_
         λ.
     decay_path_
-        For ``"auto"`` a DataFrame (a list of dictionaries without pandas) with a row for each λ that was tried:
+        For ``"auto"`` a DataFrame (a list of dictionaries without pandas) with a row for each λ that was tried, and of
+        the networks grown with it that of the fewest neurons within a hundredth of the lowest validation error:
         ``weight_decay``, ``neurons``, ``training_error`` and ``validation_error`` (mean squared errors in units of the
-        variance of the targets learned from), and ``gap``, the relative duality gap (see
-        :class:`~np_widgets.NeuronPursuit`; NaN without a certificate), all over all splits: means, and the largest gap.
-        Else it is empty.
+        variance of the targets learned from), and ``gap``, the relative duality gap: by no more than this share can the
+        penalized loss of any network, however wide, be lower (NaN where that is not known). All over all splits: means,
+        and the largest gap. Else it is empty.
     n_features_in_, feature_names_in_
         As in all of scikit-learn.
 
@@ -87,16 +90,17 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
         TypeError, ValueError
             If an argument or a parameter is not as it should be; the message names it.
         """
-        names = getattr(y, "columns", None)
+        names = getattr(y, "columns", [getattr(y, "name", None)])
         X, y = self._checked_inputs(X, y=y, multi_output=True, y_numeric=True, ensure_min_samples=2)
         y = np.asarray(y, dtype=np.float64)
         self._flat = y.ndim == 1
         targets = y.reshape(len(y), -1)
         count = targets.shape[1]
-        if names is not None and len(names) == count:
+        if len(names) == count and None not in list(names):
             self._outputs = tuple(map(str, names))
         else:
             self._outputs = ("y",) if count == 1 else tuple(f"y{index}" for index in range(count))
+        self._shown = self._outputs
         return self._learn(X, targets, y, sample_weight, None)
 
     def predict(self, X: Any) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -18,7 +17,6 @@ from np_widgets.problems.losses import LOSSES, Loss, LossName, checked_loss, req
 from np_widgets.problems.samples import Samples
 from np_widgets.problems.splitting import held_out
 from np_widgets.problems.standardization import Scaling, Standardization
-from np_widgets.problems.tables import Names
 from np_widgets.problems.truth import StandardizedFunction, Truth, checked_truth
 
 
@@ -179,6 +177,7 @@ class Problem(Samples):
             raise ValueError(f"targets=True needs targets that are numbers, got loss={self.loss.name!r}")
         scaling = Standardization.of(self.inputs, constant)
         target_scaling = Standardization.of(self.targets) if targets else None
+        names = self.input_names
         inputs_before = None if self.scaling is None else self.scaling.inputs
         targets_before = None if self.scaling is None else self.scaling.targets
         changes: dict[str, Any] = {
@@ -197,7 +196,7 @@ class Problem(Samples):
             **changes,
             display=display,
             truth=None if self.truth is None else StandardizedFunction(self.truth, scaling, target_scaling),
-            input_names=self._names_with_constant if scaling.constant else self.input_names,
+            input_names=tables.with_constant(names) if scaling.constant and names else names,
             scaling=Scaling(
                 replace(scaling, before=inputs_before),
                 replace(target_scaling, before=targets_before) if target_scaling else targets_before,
@@ -259,14 +258,6 @@ class Problem(Samples):
         return self._transformed("rows", rows)
 
     predict_inputs = transform
-
-    @property
-    def _names_with_constant(self) -> Names | None:
-        names = self.input_names
-        if names is None:
-            return None
-        free = (f"constant{'_' * count}" for count in itertools.count())
-        return (*names, next(each for each in free if each not in names))
 
     def _transformed(self, name: str, rows: Any) -> Tensor:
         columns = self.input_size if self.scaling is None else self.scaling.inputs.columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -160,6 +161,12 @@ def checked_names(name: str, value: Any, data: Any, size: int) -> Names | None:
         twice = next(each for each in names if names.count(each) > 1)
         raise ValueError(f"{name} must be different from each other, got {twice!r} more than once")
     return names
+
+
+def with_constant(names: Names) -> Names:
+    """These names, and one for a constant that none of them is."""
+    free = (f"constant{'_' * count}" for count in itertools.count())
+    return (*names, next(each for each in free if each not in names))
 
 
 def in_order(name: str, value: Any, names: Names | None, of: str) -> Any:

@@ -158,9 +158,8 @@ class View(ipywidgets.VBox):
         if self._publisher is not None:
             self._publisher.refresh()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """What a notebook keeps: the live widget, and a picture, with words for it, for where there is no kernel."""
-        about: dict[str, Any] = {}
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
+        """What a notebook keeps: the live widget, and a picture for where there is no kernel."""
         bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             if self._audience is not None:
@@ -168,14 +167,12 @@ class View(ipywidgets.VBox):
             bundle["text/plain"] = repr(self)
             buffer = io.BytesIO()
             try:
-                figure = self._figure()
-                figure.savefig(buffer, format="png", dpi=72)
+                self._figure().savefig(buffer, format="png", dpi=72)
             except Exception as error:  # noqa: BLE001 (it costs this picture, and not the live view)
                 bundle["text/plain"] += f" without a picture, which failed: {_named(error)}"
             else:
                 bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
-                about["image/png"] = {"alt": getattr(figure, "description", "")}
-        return bundle, about
+        return bundle
 
 
 def _named(error: BaseException) -> str:
