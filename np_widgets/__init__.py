@@ -28,7 +28,7 @@ from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
 
 if TYPE_CHECKING:
-    from np_widgets import plots
+    from np_widgets import exercises, plots
     from np_widgets.estimators import NeuronPursuitClassifier, NeuronPursuitRegressor
     from np_widgets.plots import animate
 
@@ -54,6 +54,7 @@ __all__ = [
     "compare",
     "correlation",
     "escape_ensemble",
+    "exercises",
     "find_kkt_points",
     "find_origin_points",
     "load",
@@ -71,6 +72,8 @@ if not TYPE_CHECKING:  # a type checker would believe that there is every name
     def __getattr__(name):
         if name == "animate":
             return _import_module("np_widgets.plots").animate
+        if name == "exercises":
+            return _import_module("np_widgets.exercises")
         if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
             return _import_module("np_widgets.plots")
         if name in ("NeuronPursuitClassifier", "NeuronPursuitRegressor"):  # scikit-learn may not be there
