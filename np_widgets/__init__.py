@@ -24,6 +24,7 @@ from np_widgets.sessions.session import Session, load
 from np_widgets.sessions.storage import FileError
 from np_widgets.sessions.study import study
 from np_widgets.widgets.comparison import ComparisonWidget, compare
+from np_widgets.widgets.own import SessionWidget
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.saddle import SaddleWidget
 
@@ -50,6 +51,7 @@ __all__ = [
     "SaddleFlow",
     "SaddleWidget",
     "Session",
+    "SessionWidget",
     "animate",
     "compare",
     "correlation",

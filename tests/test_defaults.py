@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import np_widgets as npw
+from np_widgets.pictures.scene import Scene
 from tests import saddles
 from tests.widget_looks import nothing_left_behind
 
@@ -82,6 +83,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "SaddleFlow": lambda: npw.SaddleFlow(None, PROBLEM),
     "SaddleWidget": lambda: closed(npw.SaddleWidget(PROBLEM)),
     "Session": lambda: closed(npw.Session(npw.NeuronPursuit(PROBLEM))),
+    "SessionWidget": lambda: closed(npw.SessionWidget(npw.NeuronPursuit(PROBLEM))),
     "animate": animated,
     "compare": lambda: closed(npw.compare(pursued())),
     "correlation": lambda: npw.correlation(NETWORK, PROBLEM, 1, POINT.incoming, POINT.outgoing),
@@ -92,7 +94,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "pursue_many": pursued_many,
     "study": studied,
 }
-CLOSED = {"ComparisonWidget", "PursuitWidget", "SaddleWidget", "Session", "compare", "load"}
+CLOSED = {"ComparisonWidget", "PursuitWidget", "SaddleWidget", "Session", "SessionWidget", "compare", "load"}
 MODULES = {"plots", "problems"}
 PROBLEMS = {
     "Display": lambda: npw.problems.Display("scatter"),
@@ -129,6 +131,7 @@ def test_so_does_every_plot():
     sources = {"ensemble": pursued_many(), "function": pursued(), **dict.fromkeys(SADDLE_PLOTS, flowed())}
     with npw.Session(pursued()) as session:
         sources["comparison"] = session
+    sources["scene"] = Scene("Nothing", empty="There is nothing.")
     for name in npw.plots.__all__:
         if name == "animate":
             continue  # among the public names, with its defaults

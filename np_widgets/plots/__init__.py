@@ -14,6 +14,7 @@ from np_widgets.plots.figures import (
     plateaus,
     saddle_overview,
     saddle_weights,
+    scene,
     weights,
 )
 from np_widgets.plots.film import animate
@@ -34,6 +35,7 @@ __all__ = [
     "plateaus",
     "saddle_overview",
     "saddle_weights",
+    "scene",
     "study",
     "weights",
 ]

@@ -29,10 +29,18 @@ from np_widgets.pictures import plateaus as _plateaus
 from np_widgets.pictures import weights as _weights
 from np_widgets.pictures.labels import number, typeset, widths
 from np_widgets.pictures.probe import probe
+from np_widgets.pictures.scene import Scene
 from np_widgets.pictures.selection import checked
 from np_widgets.plots.page import Size, alone, page
 from np_widgets.plots.sources import named, problem_of, pursuit_frame, saddle_frame
 from np_widgets.problems import Problem
+
+
+def scene(scene: Scene, *, ax: Axes | None = None, size: Size = None) -> Figure:
+    """A picture of one's own, or one that a function of :mod:`np_widgets.pictures` has made."""
+    if not isinstance(scene, Scene):
+        raise TypeError(f"scene must be a Scene, got {named(scene)}")
+    return alone(scene, ax, size or (4.8, 3.4))
 
 
 def architecture(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
@@ -171,6 +179,7 @@ _OF_A_PURSUIT = "A pursuit, a session, a widget or a frame; also a network, or a
 _OF_A_FLOW = "A saddle flow, a session, a widget or a frame."
 _ARGUMENTS = {
     "source": "",
+    "scene": "A :class:`~np_widgets.pictures.scene.Scene`: marks, axes and words.",
     "ensemble": "What :func:`~np_widgets.sessions.many.pursue_many` returns.",
     "problem": "What is learned; only needed with a frame or a network.",
     "output": "Which output to show where only one can be, from 0; by default the first, of two classes the second.",
@@ -192,7 +201,7 @@ def _complete(function: Any, source: str) -> None:
     )  # fmt: skip
 
 
-_OF_PURSUITS: tuple[Any, ...] = (architecture, weights, function, loss, candidates, choice, overview, ensemble)
+_OF_PURSUITS: tuple[Any, ...] = (architecture, weights, function, loss, candidates, choice, overview, ensemble, scene)
 _OF_FLOWS: tuple[Any, ...] = (norms, directions, plateaus, saddle_weights, saddle_overview)
 for _each in (*_OF_PURSUITS, *_OF_FLOWS):
     _complete(_each, _OF_A_PURSUIT if _each in _OF_PURSUITS else _OF_A_FLOW)

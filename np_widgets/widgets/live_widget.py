@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from np_widgets import arguments
+from np_widgets.pictures.scene import Scene
 from np_widgets.problems import Problem
 from np_widgets.sessions import history
 from np_widgets.widgets.branches import Branches
@@ -14,9 +15,12 @@ from np_widgets.widgets.controls import Controls, Owner
 from np_widgets.widgets.publisher import Moment
 from np_widgets.widgets.render import Picture
 from np_widgets.widgets.sources import Adopted, Sources, checked_names
-from np_widgets.widgets.status import StatusLines
+from np_widgets.widgets.status import StatusLines, said_of
 from np_widgets.widgets.time_slider import Point
 from np_widgets.widgets.view import View
+
+OwnPictures = Mapping[str, Callable[[Any], Scene]]
+"""Functions that make a scene of a frame, by the names of their pictures."""
 
 
 class LiveWidget(View):
@@ -28,19 +32,25 @@ class LiveWidget(View):
     _control_names: ClassVar[Sequence[str]]
     _panel_names: ClassVar[Sequence[str]]
 
-    def __init__(self, source: Any, hide: Iterable[str], rate: float, options: dict[str, Any]) -> None:
-        hidden = checked_names(hide, (*self._control_names, *self._panel_names))
+    def __init__(
+        self, source: Any, hide: Iterable[str], rate: float, options: dict[str, Any], pictures: OwnPictures | None
+    ) -> None:
+        self._own = _checked(pictures, self._panel_names)
+        hidden = checked_names(hide, (*self._control_names, *self._panel_names, *self._own))
         rate = arguments.real("rate", rate, above=0, most=60)
         self.session = self._sources.session(source, options)
         self._owned = self.session is not source
-        self._problem: Problem = self.session.engine.problem
-        self._lines = StatusLines(self._subject, self._problem.name)
+        engine = self.session.engine
+        self._problem: Problem = getattr(engine, "problem", None)  # type: ignore[assignment]  # an engine of one's own
+        self._name: str = getattr(self._problem, "name", type(engine).__name__)
+        self._lines = StatusLines(self._subject, self._name)
         self._hide, self._rate = hidden, rate
         owner = Owner(self.session, self._refresh, self._on_refusal, self._points, self.branch)
         self._controls = self._made_controls(owner, hidden)
         self._branches = Branches()
-        pictures = {name: each for name, each in self._pictures().items() if name not in hidden}
-        self._begin(rate, self._controls.rows, pictures, below=[self._branches.box], rests=self._owned)
+        all_pictures = {**self._pictures(), **{name: _own(name, scene) for name, scene in self._own.items()}}
+        shown = {name: each for name, each in all_pictures.items() if name not in hidden}
+        self._begin(rate, self._controls.rows, shown, below=[self._branches.box], rests=self._owned)
 
     def close(self) -> None:
         """Stop drawing, close a session that was made for this widget, and take everything out of the registry."""
@@ -99,7 +109,7 @@ class LiveWidget(View):
         kept = past.kept(moment) if moment is not None else None if point is None else point.kept
         at = None if kept is None else past.last_to_go_on(kept).moment
         like: Any = type(self)
-        made: Self = like(Adopted(self.session.branch(at)), hide=self._hide, rate=self._rate)
+        made: Self = like(Adopted(self.session.branch(at)), pictures=self._own, hide=self._hide, rate=self._rate)
         self._branches.add(made, "the present" if at is None else at.label)
         return made
 
@@ -123,9 +133,9 @@ class LiveWidget(View):
     def _main_numbers(self, look: Any) -> Sequence[tuple[str, str]]:
         """``(name, value)`` of what the line above the pictures says."""
 
-    @abstractmethod
     def _said(self, look: Any) -> str:
         """The sentence above the pictures."""
+        return said_of(look.frame)
 
     @abstractmethod
     def _where(self, look: Any, frame: Any, point: Point | None) -> str:
@@ -140,4 +150,27 @@ class LiveWidget(View):
         self._controls.show(moment.frame, moment.status, look, self._where(look, moment.frame, point))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._problem.name!r}>"
+        return f"<{type(self).__name__} of {self._name!r}>"
+
+
+def _checked(pictures: Any, names: Sequence[str]) -> dict[str, Callable[[Any], Scene]]:
+    if pictures is None:
+        return {}
+    if not isinstance(pictures, Mapping):
+        raise TypeError(f"pictures must be a mapping of names to functions of a frame, got {arguments.shown(pictures)}")
+    for name, scene in pictures.items():
+        if not isinstance(name, str) or name in names:
+            raise ValueError(f"pictures must have names other than {', '.join(names) or 'none'}, got {name!r}")
+        if not callable(scene):
+            raise TypeError(f"pictures[{name!r}] must be a function of a frame, got {arguments.shown(scene)}")
+    return dict(pictures)
+
+
+def _own(name: str, scene: Callable[[Any], Scene]) -> Picture:
+    def made(look: Any, _: int | None) -> Scene:
+        found = scene(look.frame)
+        if not isinstance(found, Scene):
+            raise TypeError(f"pictures[{name!r}] must return a Scene, got {arguments.shown(found)}")
+        return found
+
+    return Picture(made)

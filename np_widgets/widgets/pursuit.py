@@ -28,7 +28,7 @@ from np_widgets.widgets.chooser import weight_matrices
 from np_widgets.widgets.controls import Owner
 from np_widgets.widgets.inspection import Inspection, InspectionEndedError
 from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple
-from np_widgets.widgets.live_widget import LiveWidget
+from np_widgets.widgets.live_widget import LiveWidget, OwnPictures
 from np_widgets.widgets.pursuit_controls import CONTROLS, PursuitControls
 from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle import SaddleWidget
@@ -60,6 +60,8 @@ class PursuitWidget(LiveWidget):
         it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
+    pictures
+        More pictures, by their names: functions that make a :class:`~np_widgets.pictures.scene.Scene` of a frame.
     **options
         What :class:`~np_widgets.learning.pursuit.engine.NeuronPursuit` takes, with a problem.
 
@@ -111,9 +113,10 @@ class PursuitWidget(LiveWidget):
         *,
         hide: Iterable[str] = (),
         rate: float = 10.0,
+        pictures: OwnPictures | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(source, hide, rate, options)
+        super().__init__(source, hide, rate, options, pictures)
         self._inspection = Inspection(self._problem, rate, self._show_instead, self._miss)
 
     @property
@@ -191,9 +194,6 @@ class PursuitWidget(LiveWidget):
     def _on_show(self) -> PursuitFrame:
         point = self._controls.past.time.chosen
         return self.session.frame if point is None else point.kept.frame
-
-    def _said(self, look: PursuitView) -> str:
-        return look.frame.message
 
     def _where(self, look: PursuitView, frame: PursuitFrame, point: Point | None) -> str:
         if point is None:

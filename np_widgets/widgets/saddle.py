@@ -20,7 +20,7 @@ from np_widgets.sessions.session import Session
 from np_widgets.widgets.chooser import weight_matrices
 from np_widgets.widgets.controls import Owner
 from np_widgets.widgets.live import LiveFloat, LiveUnicode
-from np_widgets.widgets.live_widget import LiveWidget
+from np_widgets.widgets.live_widget import LiveWidget, OwnPictures
 from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle_controls import CONTROLS, SaddleControls, SaddleView
 from np_widgets.widgets.sources import Sources
@@ -47,6 +47,8 @@ class SaddleWidget(LiveWidget):
         ``"weights"``) to leave out. Without ``"reset"`` the settings that it would apply go, too.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
+    pictures
+        More pictures, by their names: functions that make a :class:`~np_widgets.pictures.scene.Scene` of a frame.
     **options
         What :class:`~np_widgets.learning.saddles.flow.SaddleFlow` takes, ``network`` included, with a problem.
 
@@ -89,9 +91,15 @@ class SaddleWidget(LiveWidget):
     loss = LiveFloat(None, allow_none=True, read_only=True)
 
     def __init__(
-        self, source: Problem | SaddleFlow | Session, *, hide: Iterable[str] = (), rate: float = 10.0, **options: Any
+        self,
+        source: Problem | SaddleFlow | Session,
+        *,
+        hide: Iterable[str] = (),
+        rate: float = 10.0,
+        pictures: OwnPictures | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(source, hide, rate, options)
+        super().__init__(source, hide, rate, options, pictures)
 
     def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> SaddleControls:
         return SaddleControls(owner, hidden)

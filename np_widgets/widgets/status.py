@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Protocol
+from typing import Any
 
 import ipywidgets
 
@@ -29,13 +29,9 @@ _ENDS = {
 }
 
 
-class Frame(Protocol):
-    """What every frame tells of its engine: what is happening, and how much of that is done."""
-
-    @property
-    def message(self) -> str: ...
-    @property
-    def progress(self) -> float | None: ...
+def said_of(frame: Any) -> str:
+    """What a frame says is happening; of an engine of one's own perhaps nothing, or why it has ended."""
+    return str(getattr(frame, "message", None) or getattr(frame, "finished", None) or "")
 
 
 class StatusLines:
@@ -55,27 +51,27 @@ class StatusLines:
         self.sentence = row([self._figures, self._message])
         self.notice = text_widget("npw-alert")
 
-    def show(self, frame: Frame, status: str, figures: Sequence[tuple[str, str]], said: str | None = None) -> None:
+    def show(self, frame: Any, status: str, figures: Sequence[tuple[str, str]], said: str | None = None) -> None:
         """Show how far the newest frame is, and ``(name, value)`` and the sentence of the one that is looked at."""
         color, sign, words = _look(frame, status)
         dot = f'<span style="color:{color}" aria-hidden="true">{sign}</span>'
         update(self._status, value=f'<span role="status">{dot} {words}</span>')
-        message = typeset(frame.message if said is None else said)
+        message = typeset(said_of(frame) if said is None else said)
         self.text = f"{' · '.join([self._title, *(f'{name} {value}' for name, value in figures)])}\n{message}"
         update(self._message, value=escape(message))
         update(self._figures, value=" · ".join(f"{escape(name)} <b>{escape(value)}</b>" for name, value in figures))
-        visible = status == "running" or (status == "paused" and bool(frame.progress))
-        visible = visible and frame.progress is not None
-        update(self._progress.layout, display=None if visible else "none")
-        if frame.progress is not None:
-            update(self._progress, value=round(min(max(frame.progress, 0.0), 1.0), 2))
+        progress = getattr(frame, "progress", None)
+        visible = status == "running" or (status == "paused" and bool(progress))
+        update(self._progress.layout, display=None if visible and progress is not None else "none")
+        if progress is not None:
+            update(self._progress, value=round(min(max(progress, 0.0), 1.0), 2))
 
     def tell(self, notice: str) -> None:
         """Show what went wrong, or was refused; an empty text if nothing was."""
         update(self.notice, value=f'<div class="npw-notice" role="alert">{escape(typeset(notice))}</div>')
 
 
-def _look(frame: Frame, status: str) -> tuple[str, str, str]:
+def _look(frame: Any, status: str) -> tuple[str, str, str]:
     """The color, sign and words of a status; engines whose ends have an ``outcome`` show which it was."""
     outcome = getattr(getattr(frame, "finished", None), "outcome", None)
     if status == "finished" and outcome in _ENDS:

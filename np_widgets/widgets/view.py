@@ -19,7 +19,7 @@ from np_widgets.widgets.live import LiveUnicode
 from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.publisher import Moment, Publisher
 from np_widgets.widgets.render import Panel, Picture
-from np_widgets.widgets.status import StatusLines
+from np_widgets.widgets.status import StatusLines, said_of
 from np_widgets.widgets.tree import close_tree, tree
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class View(ipywidgets.VBox):
         panel.show(self._look, getattr(self._look, "selected", None))
 
     def _show_traits(self, moment: Moment) -> None:
-        values = {**self._traits_of(moment.frame), "message": moment.frame.message, "status": moment.status}
+        values = {**self._traits_of(moment.frame), "message": said_of(moment.frame), "status": moment.status}
         with self.hold_sync():  # one message
             for name, value in values.items():
                 self.set_trait(name, value)
