@@ -31,7 +31,7 @@ class CopyAsCode(anywidget.AnyWidget):
         button.textContent = "Copy as code";
         button.title = "Copy the lines of Python that come to where this session is";
         const said = document.createElement("span");
-        said.className = "npw-figures";
+        said.className = "npw-when";
         said.setAttribute("role", "status");
         const details = document.createElement("details");
         const summary = document.createElement("summary");

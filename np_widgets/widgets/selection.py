@@ -12,7 +12,8 @@ from np_widgets.pictures.trial import Draft
 from np_widgets.widgets.elements import dropdown
 from np_widgets.widgets.inputs import Slot
 
-_NOTHING: list[tuple[str, Key | None]] = [("nothing", None)]
+# A drop-down takes None for no choice at all.
+_NOTHING: Key = ()
 # A longer list is of no use, and what is selected is always on it.
 _MOST_OFFERED = 60
 
@@ -32,7 +33,7 @@ class Selection:
         self._on_change = on_change
         self._value: Key | None = None
         self._identity: Any = None
-        self._offered: list[tuple[str, Key | None]] = []
+        self._offered: list[tuple[str, Key]] = []
         self._slot = Slot()
         self.box = self._slot.box
 
@@ -54,6 +55,8 @@ class Selection:
             return value if value in selectable(frame, own=True) else None
         places = [("candidate", index) for index in range(len(frame.candidates))]
         same = [key for key in places if _identity(key, frame) == identity]
+        if not same and frame.phase in ("origin", "searching") and identity[0] == len(frame.growth):
+            return value if value in places else None  # on its way
         return value if value in same else same[0] if same else None
 
     def show(self, frame: PursuitFrame) -> None:
@@ -62,16 +65,20 @@ class Selection:
         offered = known[:_MOST_OFFERED]
         if value is not None and value not in offered:
             offered.append(value)
-        options = _NOTHING + [(named(key), key) for key in offered]
+        options = [("nothing", _NOTHING), *((named(key), key) for key in offered)]
         control = self._slot.control
-        if options == self._offered and control is not None and control.value == value:
+        if options == self._offered and control is not None and control.value == (value or _NOTHING):
             return
         self._offered = options
         made = dropdown(
-            "Selected", options, value, "What to highlight in all pictures: a neuron or a candidate", "220px"
+            "Selected",
+            options,
+            value or _NOTHING,
+            "What to highlight in all pictures: a neuron or a candidate",
+            "220px",
         )
         made.disabled = not known
-        made.observe(lambda change: self.select(change["new"], frame), "value")
+        made.observe(lambda change: self.select(change["new"] or None, frame), "value")
         self._slot.put(made)
 
 

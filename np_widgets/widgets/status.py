@@ -39,7 +39,8 @@ class StatusLines:
 
     def __init__(self, subject: str, name: str) -> None:
         self._title, self.text = f"{subject} · {name}", ""
-        title = text_widget("npw-title", f'{escape(subject)} <span class="npw-of">· {escape(name)}</span>')
+        words = f'{escape(subject)} <span class="npw-of">· {escape(name)}</span>'
+        title = text_widget("npw-title", f'<span role="heading" aria-level="2">{words}</span>')
         self._status = text_widget("npw-status")
         self._progress = ipywidgets.FloatProgress(min=0.0, max=1.0, layout={"width": "140px", "height": "12px"})
         standing = ipywidgets.HBox([self._progress, self._status])

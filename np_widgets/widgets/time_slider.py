@@ -84,7 +84,7 @@ class TimeSlider:
             description="Time",
             tooltip="Go back over what was computed; the right end is the present",
             style={"description_width": "initial"},
-            layout={"width": "260px"},
+            layout={"width": "auto"},
         )
         self._slider.observe(self._on_value, "value")
         self._live = button("Live", "fast-forward", "Back to the present", self.to_newest)
@@ -93,7 +93,7 @@ class TimeSlider:
         self._replay.observe(self._on_tick, "tick")
         paces = [(f"{seconds} s", float(seconds)) for seconds in (5, 20, 60)]
         self._pace = dropdown("in", paces, 20.0, "How long a replay takes", "85px")
-        self._readout = text_widget("npw-figures")
+        self._readout = text_widget("npw-when")
         self.box = group([self._slider, self._live, self._replay, self._pace, self._readout])
         self.box.add_class("npw-time")
 

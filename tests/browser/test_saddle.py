@@ -63,7 +63,7 @@ def test_from_a_running_pursuit_to_the_escape_and_back_in_time(pursuit, saddle, 
     expect(saddle.locator(".npw-message")).to_contain_text("Escaped at time")
     expect(status(saddle)).to_contain_text("finished")
     expect(panel(saddle, "Norms")).to_contain_text("predicted escape at time")
-    readout = saddle.locator(".npw-time .npw-figures")
+    readout = saddle.locator(".npw-time .npw-when")
     expect(readout).to_contain_text("now")
 
     titles = ("Norms", "Directions: cosine", "Directions in a plane", "Loss", "Weights")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from playwright.sync_api import Locator
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page
 
 from tests.browser.lab import Notebook
 
@@ -34,7 +36,8 @@ LEAST_CONTRAST = Path(__file__).with_name("least_contrast.js").read_text(encodin
 
 
 def button(widget: Locator, name: str) -> Locator:
-    return widget.get_by_role("button", name=name)
+    """The button of this name, which an icon may stand before: Play is not Replay."""
+    return widget.get_by_role("button", name=re.compile(rf"(?<!\w){re.escape(name)}$"))
 
 
 def status(widget: Locator) -> Locator:
@@ -53,6 +56,12 @@ def wait_until_drawn_otherwise(widget: Locator, before: str) -> None:
     widget.page.wait_for_function(
         f"([widget, before]) => ({DRAWN})(widget) !== before", arg=[widget.element_handle(), before]
     )
+
+
+def violations(page: Page, of: str = ".npw") -> list[str]:
+    """What axe-core has against the widgets on a page."""
+    found = Axe().run(page, context=of).response["violations"]
+    return [f"{each['id']}: {node['html']}: {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
 def look_at_both_themes(notebook: Notebook, widget: Locator, name: str, folder: Path) -> None:
