@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.engine import NeuronPursuit
-from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.pursuit.growth import Candidate, Finish, GrowthRecord, PursuitFrame
 from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import function
@@ -616,7 +615,7 @@ class TestNumbers:
     @pytest.mark.parametrize(
         ("value", "text"),
         [
-            (0.0, "0"), (0.12345, "0.123"), (-3.0, "−3"), (12345.0, "12,300"), (5.8e-25, "5.8×10⁻²⁵"),
+            (0.0, "0"), (0.12345, "0.123"), (-3.0, "−3"), (12345.0, "12,345"), (5.8e-25, "5.8×10⁻²⁵"),
             (-1e-9, "−10⁻⁹"), (1.234e7, "1.23×10⁷"), (float("inf"), "inf"), (1e-300, "10⁻³⁰⁰"),
         ],
     )  # fmt: skip

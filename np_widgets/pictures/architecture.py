@@ -30,6 +30,11 @@ _MOST_DOTS = 60
 # Where a pointer on an edge reads its weight, and of how many: the strongest.
 _READ_AT = (0.35, 0.65)
 _MOST_READ = 60
+# From so many matrices on there is no room for long names of columns; how far apart two lines of those are, and the
+# share of a narrow picture that a letter takes.
+_CROWDED = 4
+_LINE = 0.09
+_LETTER = 0.025
 _NO_NETWORK = {
     "ready": "No network yet: press Play or Step.",
     "finished": "No network: the search at the origin led to none.",
@@ -109,6 +114,10 @@ def architecture(frame: PursuitFrame, probe: Probe | None = None) -> Scene:
     heights = np.concatenate([column.heights for column in columns])
     names = [_column_name(layer, last, column.size, frame.classes) for layer, column in enumerate(columns)]
     below = np.full(last + 1, heights.min() - 0.08)
+    if last >= _CROWDED:  # what stands at the ends is longer
+        below[[0, -1]] -= _LINE
+    left, right = (_LETTER * max(len(node.label) for node in columns[end].nodes) + 0.02 for end in (0, -1))
+    across = last / (1 - left - right)
     new = [f"neuron {index + 1} of layer {layer}" for layer, index in frame.added]
     return Scene(
         "Architecture",
@@ -117,8 +126,8 @@ def architecture(frame: PursuitFrame, probe: Probe | None = None) -> Scene:
             *_nodes(columns),
             Texts("aside", np.arange(last + 1), below, texts=tuple(names), place="below"),
         ),
-        Axis(low=-0.11 * last, high=1.11 * last, hidden=True),
-        Axis(low=float(heights.min()) - 0.18, high=float(heights.max()) + 0.05, hidden=True),
+        Axis(low=-left * across, high=last + right * across, hidden=True),
+        Axis(low=float(below.min()) - 0.1, high=float(heights.max()) + 0.05, hidden=True),
         notes=(_note(columns),),
         says=f"A network of {count(columns[0].size, 'input')}, hidden widths {widths(frame.widths)} and "
         f"{count(columns[-1].size, 'output')}" + (f"; just added: {', '.join(new)}" if new else ""),
@@ -246,7 +255,7 @@ def _nodes(columns: list[_Column]) -> list[Mark]:
 
 def _column_name(layer: int, last: int, size: int, classes: bool) -> str:
     if 0 < layer < last:
-        return f"layer {layer}: {size:,}"
+        return f"layer {layer}: {size:,}" if last < _CROWDED else f"{size:,}"
     if layer == 0:
         return count(size, "input")
     return count(size, "class") if classes else "output" if size == 1 else count(size, "output")

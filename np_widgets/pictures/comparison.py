@@ -46,16 +46,23 @@ def losses(courses: Sequence[Course], against: str = "steps", log: bool = True, 
 
 def neurons(courses: Sequence[Course], against: str = "steps", log: bool = True) -> Scene:
     """How many hidden neurons runs had, with the hidden widths that they have now."""
+    if not any(hidden_widths(course.frame) for course in courses):
+        return Scene("Hidden neurons", empty="No run has a network yet")
     curves = []
     for course in courses:
         places, heights = getattr(course, against), course.neurons
         # A step where a neuron came, and not a slope.
         curves.append((np.repeat(places, 2)[1:], np.repeat(heights, 2)[:-1]))
-    marks = _lines(courses, curves, against, log, lambda course: f" {widths(hidden_widths(course.frame))}", False)
+    marks = _lines(courses, curves, against, log, _widths, False)
     most = max(float(course.neurons.max()) for course in courses)
     y = Axis("hidden neurons", 0.0, round_limits(0.0, max(most, 1.0))[1])
     now = "; ".join(f"{course.name} {widths(hidden_widths(course.frame))}" for course in courses)
     return Scene("Hidden neurons", tuple(marks), _axis(courses, against, log), y, says=f"Hidden widths now: {now}")
+
+
+def _widths(course: Course) -> str:
+    now = hidden_widths(course.frame)
+    return f" {widths(now)}" if now else ""
 
 
 def functions(courses: Sequence[Course], probe: Probe, choice: int | None = None) -> Scene:

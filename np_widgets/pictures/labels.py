@@ -59,12 +59,12 @@ def count(number: int, noun: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits: ``"0"``, ``"−0.123"``, ``"12,300"``, ``"5.8×10⁻²⁵"``."""
+    """Three significant digits, or all before the point: ``"0"``, ``"−0.123"``, ``"12,345"``, ``"5.8×10⁻²⁵"``."""
     if value == 0:
         return "0"
     digits = f"{value:.3g}"
     if 1e3 <= abs(value) < 1e6:
-        digits = f"{float(digits):,.0f}"
+        digits = f"{value:,.0f}"
     return typeset(digits) if "e" in digits else digits.replace("-", "−")
 
 

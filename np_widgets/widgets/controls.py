@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets
 
 from np_widgets.sessions.session import Session
-from np_widgets.widgets.elements import button, row, text_widget
+from np_widgets.widgets.elements import button, group, row, text_widget
 from np_widgets.widgets.past import Past
 from np_widgets.widgets.settings import Settings
 from np_widgets.widgets.time_slider import Point
@@ -70,18 +70,24 @@ class Controls:
         update(self._pending, value=text)
 
     def _arrange(self, hidden: frozenset[str], *rows: Mapping[str, ipywidgets.Widget]) -> None:
-        """Put controls, by their names, in rows, and the settings in a last one."""
-        shown = [[widget for name, widget in named.items() if name not in hidden] for named in rows]
-        if "reset" not in hidden:  # settings without it would have no effect
-            shown.append([self._reset, *self._settings.shown, self._pending])
-        # One row that flows: no control is left alone on a line of its own before all others are on theirs.
-        past = {"time": self.past.time.box, "branch": self.past.branch, "copy": self.past.code}
-        lines = [
-            [widget for widgets in shown for widget in widgets],
-            [widget for name, widget in past.items() if name not in hidden],
+        """Put controls, by their names, in rows: those that steer, settings, and what to look at.
+
+        Groups stay together, and so no control is left alone on a line.
+        """
+        past = {"branch": self.past.branch, "copy": self.past.code}
+        time = {"time": self.past.time.box}
+        *steering, looking = rows
+
+        def shown(named: Mapping[str, ipywidgets.Widget]) -> list[ipywidgets.Widget]:
+            return [widget for name, widget in named.items() if name not in hidden]
+
+        groups = [
+            [group(named) for each in part if (named := shown(each))] for part in (steering, (time, looking, past))
         ]
-        self.rows = [row(line) for line in lines if line]
-        self.widgets += [widget for named in (*rows, past) for widget in named.values()]
+        # Settings without it would have no effect.
+        settings = [] if "reset" in hidden else [self._reset, *self._settings.shown, self._pending]
+        self.rows = [row(line) for line in (groups[0], settings, groups[1]) if line]
+        self.widgets += [widget for named in (*rows, time, past) for widget in named.values()]
 
     def _is_over(self, frame: Any, status: str) -> bool:
         """Whether nothing is left to run."""

@@ -25,7 +25,7 @@ def html(scene: Scene) -> str:
     entries = [_entry(label, look, label in lined) for label, look in scene.legend]
     if scene.shades is not None:
         entries.append(_scale(scene.shades))
-    return "".join(entries)
+    return " ".join(entries)  # a line may break between them
 
 
 def _entry(label: str, look: Look, line: bool) -> str:

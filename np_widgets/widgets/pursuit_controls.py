@@ -66,18 +66,15 @@ class PursuitControls(Controls):
             "Pause, and show what small weights would do near the network as it stands",
             lambda: self._send("pause", then=on_inspect),
         )
-        row = {
+        steering = {
             "play": self._play,
             "step": self._step,
             "add_neuron": group([self._add, self._layer.box]),
             "undo": self.past.undo,
-            "speed": self._pace.box,
-            "minimizer": self._minimizer.box,
-            "select": self.selection.box,
-            "add_this": self._add_this,
-            "inspect": self._inspect,
         }
-        self._arrange(hidden, row)
+        ways = {"speed": self._pace.box, "minimizer": self._minimizer.box}
+        looking = {"select": self.selection.box, "add_this": self._add_this, "inspect": self._inspect}
+        self._arrange(hidden, steering, ways, looking)
 
     def show(self, frame: PursuitFrame, status: str, look: PursuitView, words: str) -> None:
         super().show(frame, status, look, words)

@@ -21,6 +21,8 @@ from np_widgets.widgets.elements import text_widget
 from np_widgets.widgets.marks import parts
 from np_widgets.widgets.writing import same, update
 
+# So many letters have room side by side along a picture, and a wide one, where it is narrowest.
+_LETTERS_ALONG = (36, 60)
 _ORDER = {role: place for place, role in enumerate(LOOKS)}
 
 
@@ -84,8 +86,8 @@ class Panel:
         self._scales = {side: bqplot.LinearScale(min=0.0, max=1.0) for side in ("x", "y", "right")}
         self._axes = {
             "x": _axis(self._scales["x"], label_offset="30px"),
-            "y": _axis(self._scales["y"], side="left", label_offset="50px"),
-            "right": _axis(self._scales["right"], side="right", label_offset="46px"),
+            "y": _axis(self._scales["y"], side="left", label_offset="56px"),
+            "right": _axis(self._scales["right"], side="right", label_offset="62px"),
         }
         self.figure = bqplot.Figure(
             axes=list(self._axes.values()),
@@ -147,7 +149,9 @@ class Panel:
         sign = f' <span class="npw-help" title="{how}">?</span>' if how else ""
         update(self._heading, value=f'<span role="heading" aria-level="3">{escape(scene.title)}</span>{sign}')
         update(self._legend, value=legend.html(scene))
-        notes = "<br>".join(escape(note) for note in (scene.empty, *scene.notes) if note)
+        notes = "<br>".join(escape(note) for note in scene.notes if note)
+        if scene.empty:
+            notes = f'<div class="npw-empty">{escape(scene.empty)}</div>{notes}'
         # What a screen reader says of the figure: the pacer gives it to it.
         update(self._note, value=f'{notes}<span class="npw-says" hidden>{escape(str(scene))}</span>')
 
@@ -197,20 +201,33 @@ class Panel:
             update(self._scales[side], min=low, max=high, reverse=axis.reverse)
             if visible:
                 update(self._axes[side], label=axis.label, **_ticks(axis))
+            if side == "x":
+                turned = self._is_crowded(axis)
+                update(self._axes["x"], label_offset="68px" if turned else "30px", **_turn(turned))
         if scene.marks:
             margin = {
                 "top": 16,
-                "bottom": 4 if scene.x.hidden else 40 if scene.x.label else 22,
-                "left": 8 if scene.y.hidden else 64,
-                "right": 58 if scene.right is not None else 8 if scene.y.hidden else 14,
+                "bottom": 4 if scene.x.hidden else (40 if scene.x.label else 22) + 38 * self._is_crowded(scene.x),
+                "left": 8 if scene.y.hidden else 70,
+                "right": 76 if scene.right is not None else 8 if scene.y.hidden else 14,
             }
             update(self.figure, fig_margin=margin)
         if scene.equal:  # a square
             update(self.figure.layout, width=self._picture.height, margin="0 auto")
 
+    def _is_crowded(self, axis: Axis) -> bool:
+        """Whether the names along an axis would run into each other where the picture is narrow."""
+        names = [text for _, text in axis.ticks or ()]
+        room = _LETTERS_ALONG[self._picture.wide]
+        return not axis.hidden and max(map(len, names), default=0) * len(names) > room
+
 
 def _axis(scale: bqplot.Scale, **options: Any) -> bqplot.Axis:
     return bqplot.Axis(scale=scale, grid_lines="none", **options)
+
+
+def _turn(turned: bool) -> dict[str, Any]:
+    return {"tick_rotate": -45 if turned else 0, "tick_style": {"text-anchor": "end" if turned else "middle"}}
 
 
 def _ticks(axis: Axis) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class SaddleControls(Controls):
                 lambda: self._run_to("next saddle"),
             ),
         }
-        self._arrange(hidden, {"play": self._play, "step": self._step, **self._goals, "undo": self.past.undo})
+        self._arrange(hidden, {"play": self._play, "step": self._step, **self._goals, "undo": self.past.undo}, {})
 
     def show(self, frame: SaddleFrame, status: str, look: SaddleView, words: str) -> None:
         super().show(frame, status, look, words)
@@ -132,7 +132,7 @@ def _scale_input(present: float) -> ipywidgets.Widget:
         description="Scale δ",
         tooltip="The norm of all dormant weights at the start",
         style={"description_width": "initial"},
-        layout={"width": "230px"},
+        layout={"width": "200px"},
     )
 
 

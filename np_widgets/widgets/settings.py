@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 
+from np_widgets.widgets.elements import group
 from np_widgets.widgets.inputs import Input, equal
 from np_widgets.widgets.writing import update
 
@@ -53,8 +54,11 @@ class Settings:
     def __init__(self, settings: Sequence[Setting], hidden: Container[str]) -> None:
         self._all = settings
         self._shown = [setting for setting in settings if setting.name not in hidden]
-        self.shown: list[ipywidgets.Widget] = [each.box for setting in self._shown for each in setting.inputs]
-        self.widgets: list[ipywidgets.Widget] = [each.box for setting in settings for each in setting.inputs]
+        self.shown: list[ipywidgets.Widget] = [group([each.box for each in setting.inputs]) for setting in self._shown]
+        self.widgets: list[ipywidgets.Widget] = [
+            *self.shown,
+            *(each.box for setting in settings for each in setting.inputs),
+        ]
 
     def changes(self, frame: Any) -> list[Setting]:
         """What the next reset would change; ``frame`` has the settings in force."""

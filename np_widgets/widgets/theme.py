@@ -44,9 +44,12 @@ _STYLES = """
 .npw .npw-body .npw { margin-top: 6px; }
 .npw .npw-row { flex-flow: row wrap; align-items: center; gap: 4px 8px; overflow: visible; }
 .npw .npw-row > * { margin: 2px 0; }
-.npw .npw-group { align-items: center; overflow: visible; gap: 4px; }
+.npw .npw-group { align-items: center; overflow: visible; flex-flow: row wrap; gap: 4px 8px; }
 .npw .npw-group > * { margin: 0; }
-.npw .npw-time { gap: 4px 14px; flex-flow: row wrap; }
+.npw .npw-time { flex: 1 1 560px; flex-wrap: nowrap; max-width: 800px; gap: 4px 10px; }
+.npw .npw-time > * { flex-shrink: 0; }
+.npw .npw-time > .widget-slider { flex: 1 1 100px; min-width: 0; }
+.npw .npw-time > .npw-when { white-space: nowrap; }
 .npw .npw-button { width: auto; }
 .npw .npw-code { display: flex; flex-flow: row wrap; align-items: baseline; gap: 4px 8px; }
 .npw .npw-code summary { font-size: 13px; color: var(--npw-muted); cursor: pointer; }
@@ -59,8 +62,10 @@ _STYLES = """
 .npw .npw-title .npw-of { font-weight: 400; color: var(--npw-muted); }
 .npw .npw-status { font-size: 13px; line-height: 1.5; white-space: nowrap; }
 .npw .npw-message { font-size: 13px; line-height: 1.5; }
-.npw .npw-figures { font-size: 13px; line-height: 1.5; color: var(--npw-muted); font-variant-numeric: tabular-nums; }
-.npw .npw-figures b { color: var(--npw-text); font-weight: 600; }
+.npw .npw-figures, .npw .npw-when {
+  font-size: 13px; line-height: 1.5; color: var(--npw-muted); font-variant-numeric: tabular-nums;
+}
+.npw .npw-figures b, .npw .npw-when b { color: var(--npw-text); font-weight: 600; }
 .npw .npw-notice:empty { display: none; }
 .npw .npw-notice {
   font-size: 13px; line-height: 1.5; padding: 2px 8px; border-left: 4px solid var(--npw-error); color: var(--npw-error);
@@ -71,9 +76,10 @@ _STYLES = """
 .npw .npw-grid { display: flex; flex-flow: row wrap; gap: 8px; overflow: visible; margin-top: 4px; }
 .npw .npw-panel {
   flex: 1 1 max(30%, 290px); border: 1px solid var(--npw-faint); border-radius: 4px; padding: 4px 8px; min-width: 0;
-  overflow: hidden;
+  overflow: hidden; position: relative;
 }
-.npw .npw-panel.npw-wide { flex-basis: max(45%, 290px); }
+.npw .npw-panel.npw-wide { flex-basis: max(30%, 440px); }
+.npw .npw-grid:has(> :nth-child(4):last-child) > .npw-panel { flex-basis: max(45%, 290px); }
 .npw .npw-panel-head { align-items: baseline; justify-content: space-between; flex-flow: row wrap; overflow: visible; }
 .npw .npw-panel-head { gap: 0 8px; min-height: 24px; --jp-widgets-inline-height: 22px; }
 .npw .npw-panel-head > *, .npw .npw-panel-head .widget-dropdown { margin: 0; }
@@ -88,6 +94,8 @@ _STYLES = """
   font-size: 11px; line-height: 1.4; color: var(--npw-muted); min-height: 1.4em; overflow-wrap: anywhere;
   font-variant-numeric: tabular-nums;
 }
+.npw .npw-panel > .npw-note:has(.npw-empty) { position: absolute; inset: 45% 8px auto; text-align: center; }
+.npw .npw-empty { font-size: 12px; }
 .npw .npw-figure.bqplot {
   --bq-axis-tick-text-fill: var(--npw-muted);
   --bq-axis-tick-text-font: 11px sans-serif;
@@ -117,6 +125,7 @@ _STYLES = """
   font-size: 11px; font-weight: 400; color: var(--npw-muted); border: 1px solid var(--npw-faint); cursor: help;
 }
 .bqplot_mark_tooltip .tooltiptext { color: var(--jp-ui-font-color1, #212121) !important; font-size: 11px; }
+.npw button[aria-disabled="true"] { opacity: 0.6; cursor: default; }
 .npw button:focus-visible, .npw select:focus-visible, .npw input:focus-visible {
   outline: 2px solid var(--npw-blue); outline-offset: 1px;
 }

@@ -27,6 +27,10 @@ widget => {
   const behind = element => {
     const image = pictured(element);
     if (image) return image;
+    const box = element.getBoundingClientRect();
+    const under = document.elementsFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+    const filled = under.find(each => each.classList.contains("dot") && getComputedStyle(each).fill !== "none");
+    if (filled && element instanceof SVGElement) return parse(getComputedStyle(filled).fill);
     for (let e = element; e; e = e.parentElement) {
       const color = parse(getComputedStyle(e).backgroundColor);
       if (color.length === 3 || color[3] === 1) return color;
@@ -37,7 +41,7 @@ widget => {
   for (const element of widget.querySelectorAll("*")) {
     const own = Array.from(element.childNodes).some(n => n.nodeType === 3 && n.textContent.trim());
     const style = getComputedStyle(element);
-    if (!own || !element.getClientRects().length || style.visibility === "hidden" || element.closest("[disabled]")) continue;
+    if (!own || !element.getClientRects().length || style.visibility === "hidden" || element.closest("[disabled], [aria-hidden]")) continue;
     const color = parse(element instanceof SVGElement ? style.fill : style.color);
     const [light, dark] = [luminance(color), luminance(behind(element))].sort((a, b) => b - a);
     const ratio = (light + 0.05) / (dark + 0.05);
