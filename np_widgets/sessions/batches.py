@@ -30,8 +30,8 @@ Outcome = TypeVar("Outcome")
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_OF_GRACE = 5.0
-# On somebody else's executor: so many batches at least; so no worker is idle at the end, and little is lost with one.
-_BATCHES, _MOST_IN_A_BATCH = 16, 8
+# So many batches for each worker: none is idle at the end, and little is lost with one. Larger ones cost less.
+_BATCHES, _MOST_IN_A_BATCH, _WORKERS = 4, 8, 4
 _MOST_LOSSES = 3
 _stopped: set[str] = set()
 """The works that are to end: threads of this process see it, other processes go on to the end of their batch."""
@@ -151,9 +151,12 @@ class Batches:
         return new
 
 
-def parts(members: Sequence[int], most: int = _MOST_IN_A_BATCH) -> list[Sequence[int]]:
-    """Batches of members, small enough that no worker is idle at the end, and that little is lost with one."""
-    each = max(1, min(most, _MOST_IN_A_BATCH, -(-len(members) // _BATCHES)))
+def parts(
+    members: Sequence[int], executor: Executor | Client | None, most: int = _MOST_IN_A_BATCH
+) -> list[Sequence[int]]:
+    """Batches of members for those who compute."""
+    workers = getattr(executor, "_max_workers", _WORKERS)
+    each = max(1, min(most, _MOST_IN_A_BATCH, -(-len(members) // (_BATCHES * workers))))
     return [members[begin : begin + each] for begin in range(0, len(members), each)]
 
 

@@ -157,7 +157,7 @@ def pursue_many(
             take(index, _checked_outcome(kept.found[key]))
     left = [index for index, result in enumerate(results) if result is None]
     threads = 1 if threads is None or moved[0].device.type != "cpu" else threads
-    together = _parts(left, moved, threads, executor is not None)
+    together = _parts(left, moved, threads, executor)
     bare = {id(each): without_truth(each) for each in moved}
     batches = [[(bare[id(moved[index])], replace(settings, seed=seeds[index])) for index in part] for part in together]
     with tqdm(total=len(moved), initial=len(moved) - len(left), desc="pursuits", disable=not progress) as bar:
@@ -263,12 +263,14 @@ def most_together(problem: Problem) -> int:
     return max(1, most // problem.samples)
 
 
-def _parts(left: Sequence[int], problems: Sequence[Problem], threads: int, elsewhere: bool) -> list[Sequence[int]]:
+def _parts(
+    left: Sequence[int], problems: Sequence[Problem], threads: int, executor: Executor | Client | None
+) -> list[Sequence[int]]:
     """The indices of those that are pursued together."""
     if not left:
         return []
     each = max(1, min(_MOST_WAITING, _SAMPLES_WAITING // max(problems[index].samples for index in left)))
-    if elsewhere:
-        return parts(left, each)
+    if executor is not None:
+        return parts(left, executor, each)
     each = min(each, -(-len(left) // threads))
     return [left[begin : begin + each] for begin in range(0, len(left), each)]

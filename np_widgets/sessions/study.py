@@ -87,7 +87,7 @@ def study(
     kept = Checkpoint(checkpoint, "study")
     keys = _keys(factory, cells) if checkpoint is not None else [""] * len(cells)
     rows = [kept.found.get(key) for key in keys]
-    together = parts([index for index, row in enumerate(rows) if row is None])
+    together = parts([index for index, row in enumerate(rows) if row is None], executor)
     batches = [[cells[index] for index in part] for part in together]
     with tqdm(total=len(cells), initial=len(cells) - sum(map(len, batches)), desc="runs", disable=not progress) as bar:
 
