@@ -101,8 +101,9 @@ def test_a_pursuit_with_a_validation_set_is_in_the_table_with_its_best_network()
 
 def press() -> None:
     """Ctrl-C, from the thread that computes, until it is heard."""
+    before = set(batches._stopped)
     signal.raise_signal(signal.SIGINT)
-    while not batches._stopped:
+    while batches._stopped <= before:
         time.sleep(0.001)
 
 
