@@ -238,7 +238,8 @@ class TestWidget:
             ends = [mark.x[-1] for mark in figures(widget)[0].marks if type(mark).__name__ == "Lines" and mark.visible]
             assert set(ends) == {first.history.seconds, fixed.history.seconds}
             assert "Training loss" in {axes.get_title(loc="left") for axes in widget.figure().axes}
-            bundle = widget._repr_mimebundle_()
+            bundle, about = widget._repr_mimebundle_()
+            assert "Hidden widths now" in about["image/png"]["alt"]
             assert "image/png" in bundle
             assert bundle["text/plain"] == "<ComparisonWidget of '<grown>', 'fixed'>"
             widget.close()

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from html import escape
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 import np_widgets as npw
 from np_widgets import plots, problems
@@ -25,6 +27,7 @@ from np_widgets.learning.engine import Engine
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.looks import COLORS
+from np_widgets.pictures.loss import loss as _loss
 from np_widgets.plots import style
 from np_widgets.sessions.session import Session
 from tests.saddle_frames import at_the_origin, at_the_start, between_saddles, near_a_saddle
@@ -89,6 +92,37 @@ def test_pdf_has_no_fonts_that_journals_refuse(tmp_path: Path):
     content = (tmp_path / "loss.pdf").read_bytes()
     assert b"/Type3" not in content
     assert b"/FontFile2" in content
+
+
+def test_files_and_notebooks_hold_in_words_what_is_seen(tmp_path: Path):
+    figure: Any = plots.overview(FRAME, PROBLEM)
+    wanted = str(_loss(FRAME))
+    assert wanted in figure.description
+    assert figure.description.startswith("parity of 2 of 4 inputs · ReLU")
+    assert figure._repr_png_()[1]["alt"] == figure.description
+    alone: Any = plots.loss(FRAME)
+    for suffix in ("png", "svg", "pdf"):
+        alone.savefig(tmp_path / f"loss.{suffix}")
+    with Image.open(tmp_path / "loss.png") as image:
+        assert image.info["Description"] == wanted
+    assert escape(wanted) in (tmp_path / "loss.svg").read_text(encoding="utf-8")
+    assert b"/Subject" in (tmp_path / "loss.pdf").read_bytes()
+    alone.clear()
+    assert alone.description == ""
+
+
+def test_inputs_and_outputs_have_their_names_wherever_they_are_known():
+    problem = npw.Problem(np.eye(4), np.arange(4), input_names=["age", "bmi", "bp", "s1"], output_names=["gain"])
+    pursuit = NeuronPursuit(problem, 1, starts=2, max_steps=10)
+    pursuit.run(max_additions=0)
+    session = Session(pursuit)
+    for source in (npw.pursue_many([problem], hidden_layers=1, starts=2, max_steps=10, max_additions=0)[0], session):
+        assert {"bmi", "gain"} <= set(said(plots.architecture(source)))
+        assert "bmi" in [text.get_text() for text in plots.weights(source).axes[0].get_xticklabels()]
+    session.close()
+    assert pursuit.network is not None
+    flow = npw.SaddleFlow(pursuit.network, problem, dormant=(1,), polish=True, starts=2)
+    assert "bmi" in [text.get_text() for text in plots.saddle_weights(flow).axes[0].get_xticklabels()]
 
 
 @every_plot
@@ -258,10 +292,10 @@ def test_a_notebook_shows_a_figure_though_pyplot_never_hears_of_it():
     program = """
 import sys
 from IPython.core.formatters import DisplayFormatter
-from tests.test_plots import FRAME, plots
-data, metadata = DisplayFormatter().format(plots.loss(FRAME))
+from np_widgets import HomogeneousNetwork, plots
+data, metadata = DisplayFormatter().format(plots.architecture(HomogeneousNetwork([[[1.0]], [[1.0]]]), size=(6, 3.2)))
 assert data["image/png"].startswith(b"\\x89PNG"), data
-assert metadata["image/png"] == {"width": 600, "height": 320}, metadata
+assert (metadata["image/png"]["width"], metadata["image/png"]["height"]) == (600, 320), metadata
 assert "matplotlib.pyplot" not in sys.modules
 """
     root = Path(__file__).parent.parent

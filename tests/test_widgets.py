@@ -146,13 +146,14 @@ class TestState:
 
     def test_one_widget_is_one_model(self, widget):
         key = "application/vnd.jupyter.widget-view+json"
-        first, second = widget._repr_mimebundle_(), widget._repr_mimebundle_()
+        (first, _), (second, _) = widget._repr_mimebundle_(), widget._repr_mimebundle_()
         assert first[key]["model_id"] == second[key]["model_id"] == widget.model_id
 
     def test_without_a_kernel_there_is_a_picture(self, widget):
         for _ in range(2):
-            bundle = widget._repr_mimebundle_()
+            bundle, about = widget._repr_mimebundle_()
             assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+            assert "Architecture." in about["image/png"]["alt"]
             assert bundle["text/plain"] == "<PursuitWidget of 'two ReLUs'>"
             to_first_network(widget)
 
@@ -165,9 +166,10 @@ class TestState:
             monkeypatch.setattr(PursuitWidget, where, fail)
         else:
             monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-        bundle = widget._repr_mimebundle_()
+        bundle, about = widget._repr_mimebundle_()
         assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
         assert "image/png" not in bundle
+        assert about == {}
         name, _, failure = bundle["text/plain"].partition(" without a picture, which failed: ")
         assert name == "<PursuitWidget of 'two ReLUs'>"
         assert failure == "ZeroDivisionError: no such picture"

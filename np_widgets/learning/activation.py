@@ -170,7 +170,9 @@ class Profile:
 
     def value(self, z: Tensor) -> Tensor:
         """``g(z)``, elementwise."""
-        value = z.clamp(min=0) ** self.power
+        value = z.clamp(min=0)
+        if self.power > 1:
+            value.pow_(self.power)
         if self.positive != 1:
             value.mul_(self.positive)
         if self.negative:

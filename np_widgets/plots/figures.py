@@ -27,12 +27,12 @@ from np_widgets.pictures import norms as _norms
 from np_widgets.pictures import plane as _plane
 from np_widgets.pictures import plateaus as _plateaus
 from np_widgets.pictures import weights as _weights
-from np_widgets.pictures.labels import number, typeset, widths
+from np_widgets.pictures.labels import Names, number, typeset, widths
 from np_widgets.pictures.probe import probe
 from np_widgets.pictures.scene import Scene
 from np_widgets.pictures.selection import checked
 from np_widgets.plots.page import Size, alone, page
-from np_widgets.plots.sources import named, problem_of, pursuit_frame, saddle_frame
+from np_widgets.plots.sources import known_problem, named, probe_of, problem_of, pursuit_frame, saddle_frame
 from np_widgets.problems import Problem
 
 
@@ -45,12 +45,12 @@ def scene(scene: Scene, *, ax: Axes | None = None, size: Size = None) -> Figure:
 
 def architecture(source: Any, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """The network: neurons in columns, signed weights between them, and dashed what the current iteration added."""
-    return alone(_architecture.architecture(pursuit_frame(source)), ax, size or (4.6, 3.6))
+    return alone(_architecture.architecture(pursuit_frame(source), probe_of(source)), ax, size or (4.6, 3.6))
 
 
 def weights(source: Any, layer: int = 1, *, ax: Axes | None = None, size: Size = None) -> Figure:
     """``W_layer`` as a signed heat map; the other matrices but the first are written out if they are small."""
-    return alone(_weights.weights(pursuit_frame(source), layer), ax, size or (4.8, 3.2))
+    return alone(_weights.weights(pursuit_frame(source), layer, probe_of(source)), ax, size or (4.8, 3.2))
 
 
 def function(
@@ -126,7 +126,8 @@ def saddle_weights(
     source: Any, layer: int = 1, index: int | None = None, *, ax: Axes | None = None, size: Size = None
 ) -> Figure:
     """``W_layer`` as a signed heat map with the blocks of active and of dormant neurons framed, each on its scale."""
-    return alone(_weights.saddle_weights(saddle_frame(source), index, layer), ax, size or (5.4, 3.6))
+    scene = _weights.saddle_weights(saddle_frame(source), index, layer, _names(source))
+    return alone(scene, ax, size or (5.4, 3.6))
 
 
 def saddle_overview(source: Any, *, layer: int | None = None, index: int | None = None, size: Size = None) -> Figure:
@@ -138,7 +139,7 @@ def saddle_overview(source: Any, *, layer: int | None = None, index: int | None 
         [
             _alignment.alignment(frame, index),
             around,
-            _weights.saddle_weights(frame, index, layer or _plane.best_layer(frame, index) or 1),
+            _weights.saddle_weights(frame, index, layer or _plane.best_layer(frame, index) or 1, _names(source)),
         ],
     ]
     return page(_saddle_title(frame), scenes, ((1.0, 1.0), (1.05, 1.0, 1.0)), (1.05, 1.0), size or (11.0, 7.4))
@@ -150,6 +151,11 @@ def ensemble(ensemble: PursuitEnsemble, *, size: Size = None) -> Figure:
         raise TypeError(f"ensemble must be a PursuitEnsemble, as pursue_many returns, got {named(ensemble)}")
     scenes = [[_ladder.ladder(ensemble), _ladder.endings(ensemble)]]
     return page("", scenes, ((1.5, 1.0),), (1.0,), size or (9.6, 3.8))
+
+
+def _names(source: Any) -> Names | None:
+    problem = known_problem(source)
+    return None if problem is None else Names.of(problem)
 
 
 def _title(frame: PursuitFrame, problem: Problem) -> str:

@@ -131,7 +131,11 @@ def _of_a_pursuit(session: Any, most: int) -> list[_Shot]:
     chosen += [others[index] for index in spread(0, len(others), most - len(chosen))] if most > len(chosen) else []
     found = [
         _Shot(
-            (architecture(kept[index].frame), weights(kept[index].frame), function(kept[index].frame, where)),
+            (
+                architecture(kept[index].frame, where),
+                weights(kept[index].frame, probe=where),
+                function(kept[index].frame, where),
+            ),
             _told(kept[index].frame, kept[index].label),
             index in notable,
         )

@@ -39,6 +39,8 @@ _MARGIN = 12  # pixels
 
 def draw(axes: Axes, scene: Scene) -> None:
     """Draw a scene: its title and legend above the data, its notes below them."""
+    if isinstance(whole := axes.get_figure(root=True), style.Plot):
+        whole.says.append(str(scene))
     if not scene.marks:
         _head(axes, scene)
         axes.set_axis_off()

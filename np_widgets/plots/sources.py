@@ -12,6 +12,7 @@ from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.ensemble import PursuitResult
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.pictures.probe import Probe, probe
 from np_widgets.problems import Problem
 
 F = TypeVar("F")
@@ -31,13 +32,23 @@ def saddle_frame(source: Any) -> SaddleFrame:
     return _frame(source, SaddleFrame, "SaddleFlow", "")
 
 
+def known_problem(source: Any) -> Any:
+    """What ``source`` learns, if it knows that."""
+    engine = getattr(getattr(source, "session", source), "engine", source)
+    return getattr(engine, "problem", None)
+
+
+def probe_of(source: Any) -> Probe | None:
+    """Where to look at what ``source`` learns, and what that calls its inputs and outputs, if it knows."""
+    problem = known_problem(source)
+    return None if problem is None else probe(problem)
+
+
 def problem_of(source: Any, frame: PursuitFrame, problem: Problem | None) -> Problem:
     """What is learned: what was given, or what ``source`` learns."""
+    problem = known_problem(source) if problem is None else problem
     if problem is None:
-        engine = getattr(getattr(source, "session", source), "engine", source)
-        problem = getattr(engine, "problem", None)
-        if problem is None:
-            raise ValueError("problem must be given with a frame or a network: neither knows what is learned")
+        raise ValueError("problem must be given with a frame or a network: neither knows what is learned")
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a Problem, got {named(problem)}")
     if frame.weights:

@@ -21,6 +21,7 @@ SMALL, NORMAL, TITLE = 0.75, 0.85, 1.0
 """Shares of ``rcParams["font.size"]``."""
 _POINTS = 0.75  # of a pixel, as looks measure
 _DISPLAY_SCALE = 1.5
+_DESCRIBED = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 # Axes with less room than so many ems each way are drawn smaller, but not by more than that.
 _ROOM = (21.0, 16.5)
 _SMALLEST = 0.8
@@ -31,8 +32,28 @@ _LETTER = 0.52
 class Plot(Figure):
     """A figure that pyplot knows nothing of, so nobody has to close it, and that a notebook shows all the same."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.says: list[str] = []
+        super().__init__(*args, **options)
+
+    def clear(self, keep_observers: bool = False) -> None:
+        """Take everything off."""
+        super().clear(keep_observers)
+        self.says = []
+
+    @property
+    def description(self) -> str:
+        """What is seen, in words: the alt text of the picture."""
+        return " ".join([self.get_suptitle().replace("\n", ". "), *self.says]).strip()
+
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save as :meth:`matplotlib.figure.Figure.savefig` does, with fonts that journals accept in PDF and PS."""
+        """Save as :meth:`matplotlib.figure.Figure.savefig` does, with fonts that journals accept in PDF and PS.
+
+        PNG, SVG and PDF files have the description of what is seen in their metadata.
+        """
+        kind = options.get("format") or str(fname).rpartition(".")[2].lower()
+        if (field := _DESCRIBED.get(kind)) and self.description:
+            options["metadata"] = {field: self.description} | (options.get("metadata") or {})
         with mpl.rc_context({"pdf.fonttype": 42, "ps.fonttype": 42}):
             super().savefig(fname, **options)
 
@@ -43,11 +64,11 @@ class Plot(Figure):
                 text.set_usetex(False)
             super().draw(renderer)
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         image = io.BytesIO()
         self.savefig(image, format="png", dpi=_DISPLAY_SCALE * self.dpi)
         width, height = (round(inches * self.dpi) for inches in self.get_size_inches())
-        return image.getvalue(), {"width": width, "height": height}
+        return image.getvalue(), {"width": width, "height": height, "alt": self.description}
 
 
 def figure(width: float, height: float) -> Plot:

@@ -158,8 +158,9 @@ class View(ipywidgets.VBox):
         if self._publisher is not None:
             self._publisher.refresh()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
-        """What a notebook keeps: the live widget, and a picture for where there is no kernel."""
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """What a notebook keeps: the live widget, and a picture, with words for it, for where there is no kernel."""
+        about: dict[str, Any] = {}
         bundle: dict[str, Any] | None = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             if self._audience is not None:
@@ -167,12 +168,14 @@ class View(ipywidgets.VBox):
             bundle["text/plain"] = repr(self)
             buffer = io.BytesIO()
             try:
-                self._figure().savefig(buffer, format="png", dpi=72)
+                figure = self._figure()
+                figure.savefig(buffer, format="png", dpi=72)
             except Exception as error:  # noqa: BLE001 (it costs this picture, and not the live view)
                 bundle["text/plain"] += f" without a picture, which failed: {_named(error)}"
             else:
                 bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
-        return bundle
+                about["image/png"] = {"alt": getattr(figure, "description", "")}
+        return bundle, about
 
 
 def _named(error: BaseException) -> str:

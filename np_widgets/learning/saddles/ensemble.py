@@ -21,12 +21,12 @@ from np_widgets.learning.one_line import one_line
 from np_widgets.learning.passes import Passes
 from np_widgets.learning.saddles.following import batch_integrator
 from np_widgets.learning.saddles.frames import Destination
+from np_widgets.learning.saddles.ground import ground_near
 from np_widgets.learning.saddles.integration import Piece, Point, crossing
-from np_widgets.learning.saddles.minimum import Report, at_minimum
+from np_widgets.learning.saddles.minimum import Report
 from np_widgets.learning.saddles.now import NOTHING_LEFT
 from np_widgets.learning.saddles.passage import Passage
 from np_widgets.learning.saddles.settings import (
-    ESCAPED,
     SaddleSettings,
     Start,
     check_start,
@@ -107,9 +107,10 @@ class Escapes:
         """At a saddle, checked and searched; ``until`` None is ten times the time that is predicted for one start."""
         dormant_counts(settings.dormant, network)
         problem = fitting(network, problem).to(dtype=torch.float64)
-        network, found = at_minimum(network, problem, polish, report=report, weight_decay=settings.weight_decay)
-        first = start_near(network, problem, network.activation, settings)
-        check_start(first, settings, found.curvatures.largest, ESCAPED * found.weight_norm)
+        ground = ground_near(network, problem, network.activation, settings, polish=polish, report=report)
+        assert ground.network is not None
+        first = start_near(ground.network, problem, network.activation, settings)
+        check_start(first, settings, ground.curvature, ground.escape_norm)
         with torch.no_grad(), own_torch_threads(1):
             passage = Passage(problem, first, settings)
             now = passage.begun()
@@ -121,7 +122,7 @@ class Escapes:
         if prediction.escape_time is None or prediction.escape_norm is None:
             raise ValueError("network must have a KKT point of positive value to escape along, got one without")
         until = 10 * prediction.escape_time if until is None else until
-        return cls(network, problem, settings, until, prediction.escape_norm, prediction.destinations)
+        return cls(ground.network, problem, settings, until, prediction.escape_norm, prediction.destinations)
 
     def batches(self, members: int) -> list[tuple[int, ...]]:
         """Their seeds, batch by batch. Members of one share its steps: who computes must not decide about batches."""

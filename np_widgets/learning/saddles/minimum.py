@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -34,7 +33,6 @@ Report = Callable[[str, float], None]
 _KINK_TOLERANCES = (1e-9, 1e-6, 1e-4, 1e-3)
 _AS_SHORT = 1.05
 GRADIENT_TOLERANCE, CURVATURE_TOLERANCE = 1e-3, 2e-3
-_NOTHING = 1e-6  # of the weights before: a neuron that a price has let shrink away
 _NEWTON_STEPS, _MOST_WEIGHTS_FOR_NEWTON = 6, 400
 _POLISH = StoppingRule(gradient_tolerance=1e-14, patience=100, least_decrease=1e-12)
 _POLISH_STEPS, _SLIDING_STEPS, _SLIDING_RATE = 1000, 6000, 1e-3
@@ -130,34 +128,6 @@ def _newton(objective: Objective, theta: Tensor) -> Tensor:
             break
         theta, gradient = trial, trial_gradient
     return theta
-
-
-def at_minimum(
-    network: HomogeneousNetwork,
-    problem: Problem,
-    polish: bool,
-    tolerances: tuple[float, float] = (GRADIENT_TOLERANCE, CURVATURE_TOLERANCE),
-    report: Report | None = None,
-    weight_decay: float = 0.0,
-) -> tuple[HomogeneousNetwork, Stationarity]:
-    """The network in float64, polished if that is wanted, and how far it is from a minimum; refused if too far."""
-    with torch.no_grad():
-        network = network.to(dtype=torch.float64)
-        if polish:
-            objective = Objective(problem, network, weight_decay)
-            network = objective.network(polished(objective, objective.initial, report)).copy()
-            _require_something_left(network, _NOTHING * float(objective.initial.norm()), weight_decay)
-        return network, require_minimum(network, problem, *tolerances, report, weight_decay)
-
-
-def _require_something_left(network: HomogeneousNetwork, least: float, weight_decay: float) -> None:
-    for layer, (incoming, outgoing) in enumerate(pairwise(network.weights), start=1):
-        sizes = torch.hypot(incoming.norm(dim=1), outgoing.norm(dim=0))
-        if weight_decay and bool((sizes <= least).any()):
-            raise ValueError(
-                f"weight_decay must leave every neuron of the network some weights, got {weight_decay:g}: at the "
-                f"minimum of the penalized loss neuron {int(sizes.argmin()) + 1} of layer {layer} has none"
-            )
 
 
 @contextmanager
