@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning.saddles.frames import Destination, SaddleFrame
 from np_widgets.pictures.labels import count, number
-from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, joined
+from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Key, Mark, Scene, joined
 from np_widgets.pictures.stages import NOTHING_YET, Stage, point, spread, stage_at, stages
 
 MOST_NEURONS = 40
@@ -50,18 +50,22 @@ def plane(frame: SaddleFrame, index: int | None = None, layer: int | None = None
     if stage.prediction is None:
         return Scene(_TITLE, empty="KKT points are not known yet: a search finds them", equal=True)
     rows = _rows(frame, stage, layer)
-    goals = np.full(len(frame.record.neurons), -1)
-    goals[: len(stage.prediction.neuron_destination)] = stage.prediction.neuron_destination
-    destinations = stage.prediction.destinations
-    owners = [
-        index for index, found in enumerate(destinations) if any(part is not None for part in found.seen_from(layer))
-    ]
-    # Where neurons go to comes first; the search has put the best in front.
-    owners.sort(key=lambda owner: owner not in goals[rows])
+    goals, owners = _goals(frame, stage, layer, rows)
     if not owners:
         why = f"No KKT point in layer {layer}: its neurons have no direction to go to"
         return Scene(_TITLE, empty=why, equal=True)
     return _drawn(frame, stage, here, layer, rows, goals, owners)
+
+
+def direction_at(frame: SaddleFrame, layer: int, x: float, y: float) -> tuple[Floats, Floats]:
+    """The incoming and outgoing weights of the direction at a place of the plane that is shown of a flow's start."""
+    stage = _shown_stage(frame, 0)
+    rows = _rows(frame, stage, layer)
+    _, owners = _goals(frame, stage, layer, rows)
+    *_, first, second, _ = _plane(frame, stage, layer, _largest(frame, stage, rows), owners, np.array([stage.first]))
+    below = int(_ends(frame, stage, layer)[0].sum())
+    both = x * first + y * second
+    return both[:below], both[below:]
 
 
 def best_layer(frame: SaddleFrame, index: int | None = None) -> int:
@@ -95,13 +99,11 @@ def _drawn(
     assert stage.prediction is not None
     destinations = stage.prediction.destinations
     left_out = max(len(rows) - MOST_NEURONS, 0)
-    size = np.nan_to_num(frame.record.neuron_norm)
-    peaks = size[stage.first : stage.last, rows].max(axis=0, initial=0.0)
-    rows = rows[np.sort(np.argsort(-peaks, kind="stable")[:MOST_NEURONS])]
+    size, rows = np.nan_to_num(frame.record.neuron_norm), _largest(frame, stage, rows)
     moments = spread(stage.first, max(here + 1, stage.first + 1), _MOST_STEPS)
-    directions = _directions(frame, stage, layer, [frame.record.neurons[row][1] for row in rows], moments)
-    points = np.array([_direction(destinations[owner], layer, frame, stage) for owner in owners])
-    first, second, second_is_point = _axes(points, directions[0])
+    directions, points, first, second, second_is_point = _plane(frame, stage, layer, rows, owners, moments)
+    # Where a flow starts is the user's choice.
+    moves = "freely" if here == 0 else ""
     leader = int(np.argmax(size[here, rows]))
     values = [destinations[owner].value for owner in owners[:MOST_KKT_POINTS]]
     more = ", …" if len(values) > 3 else ""
@@ -111,14 +113,16 @@ def _drawn(
         f"→ towards the KKT point with N* = {number(values[0])} · ↑ {up}",
         f"Not shown: {count(left_out, 'smaller neuron')}" if left_out else "",
         f"{len(values)} of {len(owners)} KKT points" if len(owners) > len(values) else "",
+        "The start: drag a neuron, and the flow starts over from there" if moves else "",
     ]
     visited = np.isin(owners[: len(values)], goals[rows])
-    names = [f"neuron {frame.record.neurons[row][1] + 1}" for row in rows]
+    keys: list[Key] = [("dormant", *frame.record.neurons[row]) for row in rows]
+    names = [f"neuron {int(key[2]) + 1}" for key in keys]
     axis = Axis(low=-_LIMIT, high=_LIMIT, hidden=True)
     return Scene(
         _TITLE,
         (
-            *_trails(directions @ first, directions @ second, leader, names),
+            *_trails(directions @ first, directions @ second, leader, names, keys, moves),
             *_points(points[: len(values)] @ first, points[: len(values)] @ second, visited, values),
             Curve("circle", np.cos(_AROUND), np.sin(_AROUND)),
             Curve("grid", *joined([([-1, 1], [0, 0]), ([0, 0], [-1, 1])])),
@@ -132,15 +136,16 @@ def _drawn(
     )
 
 
-def _trails(x: Floats, y: Floats, leader: int, names: list[str]) -> list[Mark]:
+def _trails(x: Floats, y: Floats, leader: int, names: list[str], keys: list[Key], moves: str) -> list[Mark]:
     """Trails of shape ``(times, neurons)``, each with a head where its neuron points at the time shown."""
     others = [column for column in range(x.shape[1]) if column != leader]
-    reads = tuple(names[column] for column in others)
+    reads, own = tuple(names[column] for column in others), tuple((keys[column],) for column in others)
+    name, key = (names[leader],), ((keys[leader],),)
     return [
         Curve("leading trail", *joined([(x[:, leader], y[:, leader])])),
-        Dots("leader", x[-1:, leader], y[-1:, leader], "largest neuron", reads=(names[leader],)),
+        Dots("leader", x[-1:, leader], y[-1:, leader], "largest neuron", reads=name, keys=key, moves=moves),
         Curve("trail", *joined((x[:, column], y[:, column]) for column in others)),
-        Dots("head", x[-1, others], y[-1, others], "other neurons", reads=reads),
+        Dots("head", x[-1, others], y[-1, others], "other neurons", reads=reads, keys=own, moves=moves),
     ]
 
 
@@ -153,6 +158,41 @@ def _points(x: Floats, y: Floats, visited: NDArray[np.bool_], values: list[float
         reads = tuple(f"KKT point, N* = {number(values[index])}" for index in np.flatnonzero(chosen))
         marks.append(Dots(role, x[chosen], y[chosen], label, reads=reads))
     return list(marks)
+
+
+def _goals(
+    frame: SaddleFrame, stage: Stage, layer: int, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Where each neuron of the record goes to, and the KKT points to show, those first that neurons go to."""
+    assert stage.prediction is not None
+    goals = np.full(len(frame.record.neurons), -1)
+    goals[: len(stage.prediction.neuron_destination)] = stage.prediction.neuron_destination
+    seen = [each.seen_from(layer) for each in stage.prediction.destinations]
+    owners = [index for index, parts in enumerate(seen) if any(part is not None for part in parts)]
+    # The search has put the best in front.
+    owners.sort(key=lambda owner: owner not in goals[rows])
+    return goals, owners
+
+
+def _largest(frame: SaddleFrame, stage: Stage, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The neurons that become largest, as many as can be shown."""
+    sizes = np.nan_to_num(frame.record.neuron_norm)[stage.first : stage.last, rows].max(axis=0, initial=0.0)
+    return rows[np.sort(np.argsort(-sizes, kind="stable")[:MOST_NEURONS])]
+
+
+def _plane(
+    frame: SaddleFrame,
+    stage: Stage,
+    layer: int,
+    rows: NDArray[np.int64],
+    owners: list[int],
+    moments: NDArray[np.int64],
+) -> tuple[Floats, Floats, Floats, Floats, bool]:
+    """Directions of neurons at some moments, of KKT points, and the axes of the plane."""
+    assert stage.prediction is not None
+    directions = _directions(frame, stage, layer, [frame.record.neurons[row][1] for row in rows], moments)
+    points = np.array([_direction(stage.prediction.destinations[owner], layer, frame, stage) for owner in owners])
+    return directions, points, *_axes(points, directions[0])
 
 
 def _axes(points: Floats, starts: Floats) -> tuple[Floats, Floats, bool]:

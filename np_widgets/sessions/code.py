@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from np_widgets import problems
@@ -79,7 +79,7 @@ def _with_what_went_before(lines: list[str], fresh: Engine, origin: dict[str, An
 def _flow(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
     network, activation, settings = origin["ground"].network, own["_activation"], origin["settings"]
     given = [f"dormant={_literal(settings.dormant)}"]
-    given += _changed(settings, SaddleSettings(settings.dormant))
+    given += _changed(replace(settings, turned=()), SaddleSettings(settings.dormant))
     if network is None:
         layers = len(origin["now"].place.active)
         given += [f"power={activation.power}", f"leak={activation.leak!r}", f"hidden_layers={layers}"]
@@ -87,7 +87,8 @@ def _flow(own: dict[str, Any], origin: dict[str, Any]) -> list[str]:
         given[-1] += "  # the flow had gone on before the session began"
     first = "None" if network is None else "network"
     lines = [_problem(own["problem"])] + ([] if network is None else [f"network = {_network(network)}"])
-    return [*lines, f"engine = npw.SaddleFlow({', '.join([first, 'problem', *given])})"]
+    turns = [f"engine.turn{_literal(each)}" for each in settings.turned]
+    return [*lines, f"engine = npw.SaddleFlow({', '.join([first, 'problem', *given])})", *turns]
 
 
 def _problem(problem: Problem) -> str:

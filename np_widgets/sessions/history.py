@@ -177,7 +177,7 @@ class History:
 
     def is_of_this_run(self, kept: Kept) -> bool:
         """Whether the engine has not started over since."""
-        return all(done.action != "reset" for done in self.log[kept.commands :])
+        return all(done.action not in ("reset", "turn") for done in self.log[kept.commands :])
 
     @property
     def can_undo(self) -> bool:

@@ -42,8 +42,8 @@ def parts(mark: Mark, scene: Scene) -> Iterator[Part]:
             values["color"] = mark.values
         if mark.tints:
             values["colors"] = [css(tint) for tint in mark.tints]
-        moves = {"enable_move": True, "restrict_y": mark.moves == "up"} if mark.moves else {}
-        yield "dots", _maker(mark, bqplot.Scatter, **moves), values
+        values |= {"enable_move": bool(mark.moves), "restrict_y": mark.moves == "up"}
+        yield "dots", _maker(mark, bqplot.Scatter), values
     elif isinstance(mark, Texts):
         yield mark.place, _words(mark.role, mark.place), _label(x, y, mark.texts)
     elif isinstance(mark, Cells):

@@ -166,7 +166,7 @@ class Panel:
                 self._marks[key].tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
             if isinstance(mark, (Dots, Cells)):
                 self._marks[key].on_element_click(lambda _, content: self._clicked(key, content))
-            if isinstance(mark, Dots) and mark.moves:
+            if isinstance(mark, Dots):
                 self._marks[key].on_drag_end(lambda _, content: self._dragged(key, content))
             order = sorted(self._marks, key=lambda each: _ORDER[each[0]])
             self.figure.marks = [self._marks[each] for each in order]
@@ -183,8 +183,9 @@ class Panel:
 
     def _dragged(self, place: tuple[str, str], content: Any) -> None:
         mark, point, member = self._clickable[place], content.get("point") or {}, content.get("index")
-        if isinstance(mark, Dots) and isinstance(member, int) and member < len(mark.keys) and len(point) == 2:
-            self._moved.add(place)
+        self._moved.add(place)
+        known = isinstance(member, int) and member < len(getattr(mark, "keys", ())) and len(point) == 2
+        if isinstance(mark, Dots) and mark.moves and known:
             self._on_drag(mark.keys[member][0], mark, float(point["x"]), float(point["y"]))
 
     def _show_axes(self, scene: Scene) -> None:

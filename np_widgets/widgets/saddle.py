@@ -12,8 +12,9 @@ from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.labels import Names, number
 from np_widgets.pictures.norms import norms
-from np_widgets.pictures.plane import plane
+from np_widgets.pictures.plane import direction_at, plane
 from np_widgets.pictures.plateaus import plateaus
+from np_widgets.pictures.scene import Dots, Key
 from np_widgets.pictures.weights import saddle_weights
 from np_widgets.problems import Problem
 from np_widgets.sessions.session import Session
@@ -168,6 +169,13 @@ class SaddleWidget(LiveWidget):
                 ),
             ),
         }
+
+    def _dragged(self, key: Key, mark: Dots, x: float, y: float) -> None:
+        _, layer, neuron = key
+        self._refresh()
+        # As the flow starts over the slider goes back to the present, which is the start.
+        incoming, outgoing = direction_at(self.session.frame, int(layer), x, y)
+        self._controls.turn(int(layer), int(neuron), incoming.tolist(), outgoing.tolist())
 
     def _traits_of(self, frame: SaddleFrame) -> Mapping[str, Any]:
         return {"phase": frame.phase, "time": frame.time, "loss": frame.loss}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -82,6 +82,10 @@ class SaddleControls(Controls):
 
     def _one_step(self) -> None:
         self._do("aim", None, then=lambda: self._send("step"))
+
+    def turn(self, layer: int, neuron: int, incoming: Sequence[float], outgoing: Sequence[float]) -> None:
+        """Start over with a dormant neuron that was dragged to a direction."""
+        self._do("turn", layer, neuron, tuple(incoming), tuple(outgoing))
 
     def _run_to(self, goal: str | None) -> None:
         self._do("aim", goal, then=lambda: self._send("resume"))

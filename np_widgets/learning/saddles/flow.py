@@ -261,6 +261,8 @@ class SaddleFlow(Journey):
             "weight_decay": weight_decay,
         }
         changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        if seed is not None or dormant is not None:
+            changes["turned"] = ()  # they are other neurons
         settings, ground = replace(self.settings, **changes), self._ground
         if (given := len(dormant_counts(settings.dormant, ground.network))) != layers:
             raise ValueError(f"dormant must hold {layers} numbers, one for each hidden layer, got {given}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import fitting
-from np_widgets.learning.engine import Engine, Landmark
+from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles import wording
 from np_widgets.learning.saddles.frames import Awakening, Event, Prediction, SaddleFrame
@@ -183,6 +185,27 @@ class Journey(Engine):
         vars(self).update(kept)
         self._begin(state["settings"], state["ground"])
         self.restore(state)
+
+    @all_or_nothing
+    def turn(self, layer: int, neuron: int, incoming: Any, outgoing: Any) -> None:
+        """Start over with one dormant neuron turned to a direction; its norm stays as it was.
+
+        Parameters
+        ----------
+        layer, neuron
+            Which: layers count from 1, and neurons from 0, the active ones first.
+        incoming, outgoing
+            Its direction, by the weights from the inputs or active neurons below, and to the outputs or active neurons
+            above.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such dormant neuron, or the weights do not fit it.
+        """
+        new = layer, neuron, arguments.reals("incoming", incoming), arguments.reals("outgoing", outgoing)
+        others = tuple(each for each in self.settings.turned if each[:2] != new[:2])
+        self._begin(replace(self.settings, turned=(*others, new)), self._ground)
 
     def _begin(self, settings: SaddleSettings, ground: Ground) -> None:
         start, passage = self._made(settings, ground)

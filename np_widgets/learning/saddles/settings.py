@@ -18,6 +18,7 @@ from np_widgets.learning.correlation.paths import KKTPoint
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS, fitting
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles.layout import Flags, Layout
+from np_widgets.learning.saddles.turning import Turned, turned
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
@@ -45,6 +46,7 @@ class SaddleSettings:
     tolerance: float | None = None
     starts: int = 100
     weight_decay: float = 0.0
+    turned: tuple[Turned, ...] = ()
 
     def __post_init__(self) -> None:
         checked = {
@@ -123,7 +125,7 @@ def start_near(
     norm = float(np.linalg.norm(theta))
     if not 0 < norm < np.inf:
         raise ValueError(f"dormant must have weights that are finite and not all zero, got some of norm {norm:g}")
-    theta *= settings.scale / norm
+    theta = turned(theta * (settings.scale / norm), layout, active, settings.turned)
     if network is not None:
         whole = layout.matrices(theta)
         for matrix, weight in zip(whole, network.weights, strict=True):
