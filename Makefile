@@ -36,7 +36,7 @@ $(CHECKS): export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/runtime
 $(CHECKS): export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/ipython
 $(CHECKS): export OMP_NUM_THREADS := 1
 
-.PHONY: help lab test bench chromium environment-lab environment-test clean $(CHECKS)
+.PHONY: help lab test bench pictures chromium environment-lab environment-test clean $(CHECKS)
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ bench: environment-test chromium ## Measure speed, on a quiet machine; no part o
 	@for file in tests/benchmarks/bench_*.py; do \
 		$(WITH_CHROMIUM) $(RUN) -m "tests.benchmarks.$$(basename "$$file" .py)" || exit 1; \
 	done
+
+pictures: environment-test ## Make the pictures of the README's gallery again
+	$(RUN) -m tests.gallery
 
 chromium: environment-test
 	@$(RUN) .ci/chromium.py

@@ -10,12 +10,19 @@ from typing import Any
 import ipywidgets
 import pytest
 import yaml
+from PIL import Image
 
 import np_widgets as npw
+from tests import gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
+GALLERY = gallery.entries()
+EXAMPLES = [
+    code
+    for code in re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
+    if code not in {entry.code for entry in GALLERY}
+]
 LOCAL_LINKS = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT) if not link.startswith(("https://", "#"))]
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
 SOURCE, PAPER = URLS["Source"], URLS["Paper"]
@@ -59,9 +66,32 @@ def test_what_others_are_told_exists():
     assert cited["preferred-citation"]["url"] == PAPER
 
 
-def test_the_screenshot_is_a_picture():
-    (image,) = (link for link in LOCAL_LINKS if link.endswith(".png"))
-    assert (ROOT / image).read_bytes().startswith(b"\x89PNG")
+def test_pictures_are_pictures():
+    images = [link for link in LOCAL_LINKS if link.endswith((".png", ".gif"))]
+    assert len(images) == 1 + len(GALLERY) == 5
+    for image in images:
+        with Image.open(ROOT / image) as picture:
+            picture.verify()
+
+
+@pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: Path(entry.path).stem)
+def test_a_picture_of_the_gallery_is_made_by_the_few_lines_above_it(entry, tmp_path):
+    assert 3 <= len(list(filter(None, entry.code.splitlines()))) <= 8
+    assert entry.alt
+    # Fewer samples, steps and moments are as telling.
+    quicker = [("samples=1000", "samples=60"), ("samples=200", "samples=60"), ("max_steps=3000", "max_steps=30")]
+    code = entry.code
+    for slow, quick in [
+        *quicker,
+        ("most=16", "most=2"),
+        ("range(3)", "range(1)"),
+        ("max_additions=3", "max_additions=1"),
+    ]:
+        code = code.replace(slow, quick)
+    made = entry._replace(code=code).make(tmp_path)
+    with Image.open(made) as picture:
+        picture.load()
+        assert min(picture.size) > 200
 
 
 def test_the_badge_opens_the_quickstart_of_this_repository():
