@@ -43,7 +43,7 @@ def _of_growing_layer(student):
 
 
 def _best_neuron(task):
-    """The best of many random directions at its best size, and one that is no better than most."""
+    """The best of many random directions at its best size, and one of the worst."""
     residual = (task.problem.targets - task.network(task.problem.inputs)).squeeze(1)
     loudness = task.problem.inputs.std(dim=0)
     incoming = torch.from_numpy(np.random.default_rng(0).standard_normal((2000, 4))) / loudness
@@ -51,7 +51,7 @@ def _best_neuron(task):
     outgoing = (residual @ fires) / fires.square().sum(dim=0)
     gains = (outgoing * (residual @ fires)).nan_to_num() / 2 / len(residual)
     neurons = [(incoming[index].tolist(), float(outgoing[index])) for index in gains.argsort()]
-    return neurons[-1], neurons[len(neurons) // 4]
+    return neurons[-1], neurons[5]
 
 
 def _of_own_neuron(student):

@@ -25,7 +25,7 @@ from np_widgets.sessions.session import Session
 from np_widgets.widgets.pursuit import PursuitWidget
 from np_widgets.widgets.render import Panel
 from np_widgets.widgets.saddle import PANELS, SaddleWidget
-from np_widgets.widgets.saddle_controls import CONTROLS, SaddleView
+from np_widgets.widgets.saddle_controls import CONTROLS, VALUES, SaddleView
 from np_widgets.widgets.tree import close_tree
 from tests import saddle_frames
 from tests.session_engines import Counter
@@ -298,6 +298,25 @@ class TestControls:
         assert "Not everything" not in text(widget)
         widget.close()
 
+    @pytest.mark.parametrize("name", VALUES)
+    def test_what_is_locked_is_shown_and_cannot_be_changed(self, flow, name):
+        title = {
+            "dormant": "Dormant neurons",
+            "scale": "Scale δ",
+            "step_size": "Step size",
+            "weight_decay": "Decay λ",
+        }.get(name, name.capitalize())
+        widget = SaddleWidget(flow, lock=[name])
+        for _ in range(2):
+            inputs = [part for part in parts(widget) if hasattr(part, "disabled") and hasattr(part, "value")]
+            assert {part.description for part in inputs if part.disabled and part.description in names(widget)} >= {
+                title
+            }
+            assert not control(widget, "Seed" if name != "seed" else "Scale δ").disabled
+            widget.session.step(2)
+            widget.catch_up()
+        widget.close()
+
     def test_everything_can_be_hidden(self, flow):
         widget = SaddleWidget(flow, hide=(*CONTROLS, *PANELS))
         assert names(widget) == set()
@@ -420,6 +439,7 @@ class TestTrouble:
             (lambda p: SaddleWidget(p, dormant=(2,), scale=-1.0), ValueError, "scale must be"),
             (lambda p: SaddleWidget(p, hide=["minimizer"]), ValueError, "hide must be one of 'play'.*got 'minimizer'"),
             (lambda p: SaddleWidget(p, hide="reset"), TypeError, "hide must be a list of names"),
+            (lambda p: SaddleWidget(p, lock=["minimizer"]), ValueError, "lock must be one of 'scale'.*got 'minimizer'"),
             (lambda p: SaddleWidget(p, rate=0), ValueError, "rate must be"),
             (
                 lambda p: SaddleWidget(cast(Any, 3)),

@@ -30,7 +30,7 @@ from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.publisher import LARGEST_SHARE, LARGEST_SHARE_OF_BROWSER, Publisher
 from np_widgets.widgets.pursuit import PANELS, PursuitWidget
-from np_widgets.widgets.pursuit_controls import CONTROLS
+from np_widgets.widgets.pursuit_controls import CONTROLS, VALUES
 from np_widgets.widgets.tree import close_tree
 from np_widgets.widgets.writing import together, update
 from tests.session_engines import Counter
@@ -301,6 +301,38 @@ class TestControls:
         assert names(widget) == past | present | {"Selected", "Add this one"}
         widget.close()
 
+    @pytest.mark.parametrize("name", VALUES)
+    def test_what_is_locked_is_shown_and_cannot_be_changed(self, problem, name):
+        title = {"hidden_layers": "Hidden layers", "power": "Power p", "leak": "Leak α"}.get(name, name.capitalize())
+        free, widget = PursuitWidget(problem), PursuitWidget(problem, lock=[name])
+        assert names(widget) == names(free)
+        for _ in range(2):
+            inputs = [part for part in parts(widget) if hasattr(part, "disabled") and hasattr(part, "value")]
+            locked = {part.description for part in inputs if part.disabled}
+            open_ = {part.description for part in parts(free) if getattr(part, "disabled", False)}
+            assert locked - open_ == {title}
+            assert control(widget, title).value == control(free, title).value
+            for each in (widget, free):
+                each.session.step(2)
+                each.catch_up()
+        branch = widget.branch()
+        assert control(branch, title).disabled
+        free.close()
+        widget.close()
+
+    def test_a_locked_value_follows_what_python_does(self, problem):
+        widget = PursuitWidget(problem, lock=["seed", "minimizer"])
+        widget.session.reset(seed=5)
+        widget.session.apply("set_minimizer", "adam")
+        widget.session.wait(PATIENCE)
+        widget.catch_up()
+        assert control(widget, "Seed").value == 5
+        assert control(widget, "Minimizer").value == "adam"
+        assert control(widget, "Seed").disabled
+        assert control(widget, "Minimizer").disabled
+        assert "Reset will" not in text(widget)
+        widget.close()
+
     def test_everything_can_be_hidden(self, problem):
         hide = (*CONTROLS, *PANELS)
         widget = PursuitWidget(problem, hide=hide)
@@ -383,6 +415,9 @@ class TestTrouble:
             (lambda p: PursuitWidget(p, power=0), ValueError, "power must be"),
             (lambda p: PursuitWidget(p, hide=["colour"]), ValueError, "hide must be one of 'play'.*got 'colour'"),
             (lambda p: PursuitWidget(p, hide="reset"), TypeError, "hide must be a list of names"),
+            (lambda p: PursuitWidget(p, lock=["play"]), ValueError, "lock must be one of 'speed'.*'leak', got 'play'"),
+            (lambda p: PursuitWidget(p, lock="seed"), TypeError, "lock must be a list of names"),
+            (lambda p: PursuitWidget(p, lok=["seed"]), TypeError, "'lok'; did you mean 'lock'"),
             (lambda p: PursuitWidget(p, hide=cast(Any, [3])), TypeError, "hide must be one of"),
             (lambda p: PursuitWidget(p, hide=cast(Any, 3)), TypeError, "hide must be a list of names"),
             (lambda p: PursuitWidget(p, rate=0), ValueError, "rate must be a finite number greater than 0"),

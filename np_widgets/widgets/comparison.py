@@ -55,7 +55,7 @@ class ComparisonWidget(View):
     _remedy = "Play goes on from its last good state."
 
     def __init__(self, sessions: Sequence[Any], names: Sequence[str] | None, hide: Iterable[str], rate: float) -> None:
-        hidden = checked_names(hide, (*CONTROLS, *PANELS))
+        hidden = checked_names("hide", hide, (*CONTROLS, *PANELS))
         rate = arguments.real("rate", rate, above=0, most=60)
         self.session = Group(sessions, names)
         problem = self.session.engine.problem

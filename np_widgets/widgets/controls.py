@@ -12,6 +12,7 @@ import ipywidgets
 
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.elements import button, group, row, text_widget
+from np_widgets.widgets.inputs import Input
 from np_widgets.widgets.past import Past
 from np_widgets.widgets.settings import Settings
 from np_widgets.widgets.time_slider import Point
@@ -68,6 +69,15 @@ class Controls:
         changes = ", ".join(str(setting) for setting in self._settings.changes(frame))
         text = f"Reset will start with <b>{escape(changes)}</b>" if changes else ""
         update(self._pending, value=text)
+
+    def lock(self, names: frozenset[str]) -> None:
+        """Let these values be seen, and not be changed; before anything is shown."""
+        for name in names:
+            for each in self._inputs_of(name):
+                each.lock()
+
+    def _inputs_of(self, name: str) -> Sequence[Input]:
+        return self._settings.inputs_of(name)
 
     def _arrange(self, hidden: frozenset[str], *rows: Mapping[str, ipywidgets.Widget]) -> None:
         """Put controls, by their names, in rows: those that steer, settings, and what to look at.

@@ -38,7 +38,7 @@ class Input:
         self._make = make
         self._on_choice = on_choice
         self._in_force = value
-        self._disabled = False
+        self._disabled = self._locked = False
         self._slot = Slot()
         self.box = self._slot.box
         self._put(value)
@@ -56,8 +56,14 @@ class Input:
         """Whether the user wants something else than what was in force when it was last shown."""
         return not equal(self._raw, self._in_force)
 
+    def lock(self) -> None:
+        """Say what is in force from now on, and let nobody change it; before it is shown."""
+        self._disabled = self._locked = True
+        self._put(self._raw)
+
     def show(self, value: Any, *, disabled: bool = False) -> None:
         """Say this, whatever it said; on the publisher's thread."""
+        disabled = disabled or self._locked
         if disabled != self._disabled or not equal(self._raw, value):
             self._disabled = disabled
             self._put(value)

@@ -30,13 +30,21 @@ class LiveWidget(View):
     _subject: ClassVar[str]
     _sources: ClassVar[Sources]
     _control_names: ClassVar[Sequence[str]]
+    _value_names: ClassVar[Sequence[str]] = ()
     _panel_names: ClassVar[Sequence[str]]
 
     def __init__(
-        self, source: Any, hide: Iterable[str], rate: float, options: dict[str, Any], pictures: OwnPictures | None
+        self,
+        source: Any,
+        hide: Iterable[str],
+        lock: Iterable[str],
+        rate: float,
+        options: dict[str, Any],
+        pictures: OwnPictures | None,
     ) -> None:
         self._own = _checked(pictures, self._panel_names)
-        hidden = checked_names(hide, (*self._control_names, *self._panel_names, *self._own))
+        hidden = checked_names("hide", hide, (*self._control_names, *self._panel_names, *self._own))
+        locked = checked_names("lock", lock, self._value_names)
         rate = arguments.real("rate", rate, above=0, most=60)
         self.session = self._sources.session(source, options)
         self._owned = self.session is not source
@@ -44,9 +52,10 @@ class LiveWidget(View):
         self._problem: Problem = getattr(engine, "problem", None)  # type: ignore[assignment]  # an engine of one's own
         self._name: str = getattr(self._problem, "name", type(engine).__name__)
         self._lines = StatusLines(self._subject, self._name)
-        self._hide, self._rate = hidden, rate
+        self._hide, self._lock, self._rate = hidden, locked, rate
         owner = Owner(self.session, self._refresh, self._on_refusal, self._points, self.branch)
         self._controls = self._made_controls(owner, hidden)
+        self._controls.lock(locked)
         self._branches = Branches()
         all_pictures = {**self._pictures(), **{name: _own(name, scene) for name, scene in self._own.items()}}
         shown = {name: each for name, each in all_pictures.items() if name not in hidden}
@@ -109,7 +118,10 @@ class LiveWidget(View):
         kept = past.kept(moment) if moment is not None else None if point is None else point.kept
         at = None if kept is None else past.last_to_go_on(kept).moment
         like: Any = type(self)
-        made: Self = like(Adopted(self.session.branch(at)), pictures=self._own, hide=self._hide, rate=self._rate)
+        options: dict[str, Any] = {"hide": self._hide, "rate": self._rate, "pictures": self._own}
+        if self._lock:  # which not every widget has values for
+            options["lock"] = self._lock
+        made: Self = like(Adopted(self.session.branch(at)), **options)
         self._branches.add(made, "the present" if at is None else at.label)
         return made
 

@@ -87,7 +87,9 @@ class SessionWidget(LiveWidget):
         if not isinstance(source, (Engine, Session, Adopted)):
             raise TypeError(f"source must be an Engine or a Session of one, got {arguments.shown(source)}")
         engine = getattr(getattr(source, "session", source), "engine", source)
-        super().__init__(source, hide, rate, {}, getattr(engine, "pictures", None) if pictures is None else pictures)
+        super().__init__(
+            source, hide, (), rate, {}, getattr(engine, "pictures", None) if pictures is None else pictures
+        )
 
     def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> Controls:
         return _Controls(owner, hidden)

@@ -29,7 +29,7 @@ from np_widgets.widgets.controls import Owner
 from np_widgets.widgets.inspection import Inspection, InspectionEndedError
 from np_widgets.widgets.live import LiveFloat, LiveInt, LiveTuple
 from np_widgets.widgets.live_widget import LiveWidget, OwnPictures
-from np_widgets.widgets.pursuit_controls import CONTROLS, PursuitControls
+from np_widgets.widgets.pursuit_controls import CONTROLS, VALUES, PursuitControls
 from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.saddle import SaddleWidget
 from np_widgets.widgets.selection import PursuitView
@@ -58,6 +58,9 @@ class PursuitWidget(LiveWidget):
         ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``) and pictures (``"architecture"``, ``"weights"``,
         ``"function"``, ``"loss"``, ``"candidates"``, ``"choice"``) to leave out. Without ``"reset"`` the settings that
         it would apply go, too.
+    lock
+        Names of controls whose value is shown and cannot be changed there: ``"speed"``, ``"minimizer"``, ``"method"``,
+        ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     pictures
@@ -100,6 +103,7 @@ class PursuitWidget(LiveWidget):
     _subject = "Neuron Pursuit"
     _sources = Sources("PursuitWidget", NeuronPursuit)
     _control_names = CONTROLS
+    _value_names = VALUES
     _panel_names = PANELS
     _controls: PursuitControls
 
@@ -112,11 +116,12 @@ class PursuitWidget(LiveWidget):
         source: Problem | NeuronPursuit | Session,
         *,
         hide: Iterable[str] = (),
+        lock: Iterable[str] = (),
         rate: float = 10.0,
         pictures: OwnPictures | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(source, hide, rate, options, pictures)
+        super().__init__(source, hide, lock, rate, options, pictures)
         self._inspection = Inspection(self._problem, rate, self._show_instead, self._miss)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -38,6 +38,8 @@ CONTROLS = (
     "power",
     "leak",
 )
+
+VALUES = ("speed", "minimizer", "method", "seed", "hidden_layers", "power", "leak")
 
 # Advances in a second, and whether it pauses after each neuron.
 _Pace = tuple[float | None, bool]
@@ -94,6 +96,10 @@ class PursuitControls(Controls):
             self._minimizer.show(_minimizer(newest), disabled=closed or newest.method == "paper")
         update(self._add, disabled=not frame.weights or status == "closed")
         self._layer.offer([("best", 0), *((f"{layer}", layer) for layer in range(1, frame.hidden_layers + 1))])
+
+    def _inputs_of(self, name: str) -> Sequence[Input]:
+        own = {"speed": self._pace, "minimizer": self._minimizer}
+        return [own[name]] if name in own else super()._inputs_of(name)
 
     def _add_neuron(self) -> None:
         self._do("add_neuron", layer=self._layer.value or None)

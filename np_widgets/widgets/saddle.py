@@ -23,7 +23,7 @@ from np_widgets.widgets.controls import Owner
 from np_widgets.widgets.live import LiveFloat, LiveUnicode
 from np_widgets.widgets.live_widget import LiveWidget, OwnPictures
 from np_widgets.widgets.render import Choice, Picture
-from np_widgets.widgets.saddle_controls import CONTROLS, SaddleControls, SaddleView
+from np_widgets.widgets.saddle_controls import CONTROLS, VALUES, SaddleControls, SaddleView
 from np_widgets.widgets.sources import Sources
 from np_widgets.widgets.time_slider import Point
 
@@ -46,6 +46,9 @@ class SaddleWidget(LiveWidget):
         ``"branch"``, ``"copy"``, ``"reset"``, ``"scale"``, ``"dormant"``, ``"dynamics"``, ``"step_size"``,
         ``"weight_decay"``, ``"seed"``) and pictures (``"norms"``, ``"alignment"``, ``"plane"``, ``"loss"``,
         ``"weights"``) to leave out. Without ``"reset"`` the settings that it would apply go, too.
+    lock
+        Names of controls whose value is shown and cannot be changed there: ``"scale"``, ``"dormant"``, ``"dynamics"``,
+        ``"step_size"``, ``"weight_decay"``, ``"seed"``.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
     pictures
@@ -84,6 +87,7 @@ class SaddleWidget(LiveWidget):
     _subject = "Saddle dynamics"
     _sources = Sources("SaddleWidget", SaddleFlow, defaults=(("network", None),))
     _control_names = CONTROLS
+    _value_names = VALUES
     _panel_names = PANELS
     _controls: SaddleControls
 
@@ -96,11 +100,12 @@ class SaddleWidget(LiveWidget):
         source: Problem | SaddleFlow | Session,
         *,
         hide: Iterable[str] = (),
+        lock: Iterable[str] = (),
         rate: float = 10.0,
         pictures: OwnPictures | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(source, hide, rate, options, pictures)
+        super().__init__(source, hide, lock, rate, options, pictures)
 
     def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> SaddleControls:
         return SaddleControls(owner, hidden)

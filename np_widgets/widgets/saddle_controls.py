@@ -33,6 +33,8 @@ CONTROLS = (
     "seed",
 )
 
+VALUES = ("scale", "dormant", "dynamics", "step_size", "weight_decay", "seed")
+
 _DYNAMICS = {"gradient flow": "flow", "gradient descent": "descent"}
 
 

@@ -60,6 +60,10 @@ class Settings:
             *(each.box for setting in settings for each in setting.inputs),
         ]
 
+    def inputs_of(self, name: str) -> Sequence[Input]:
+        """The inputs of one setting."""
+        return next(setting.inputs for setting in self._all if setting.name == name)
+
     def changes(self, frame: Any) -> list[Setting]:
         """What the next reset would change; ``frame`` has the settings in force."""
         return [setting for setting in self._shown if setting.applies() and setting.differs(frame)]

@@ -53,16 +53,16 @@ class Sources:
         accepted = [option for option in inspect.signature(self.engine).parameters if option != "problem"]
         for option in options:
             if option not in accepted:
-                close = difflib.get_close_matches(option, [*accepted, "hide", "rate", "pictures"], 1)
+                close = difflib.get_close_matches(option, [*accepted, "hide", "lock", "rate", "pictures"], 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(
-                    f"{self.widget} does not know {option!r}{hint} (it takes hide, rate, pictures, and with a problem "
-                    f"what {self.engine.__name__} takes: {', '.join(accepted)})"
+                    f"{self.widget} does not know {option!r}{hint} (it takes hide, lock, rate, pictures, and with a "
+                    f"problem what {self.engine.__name__} takes: {', '.join(accepted)})"
                 )
 
 
-def checked_names(hide: Any, names: Iterable[str]) -> frozenset[str]:
-    """What to hide, as a set."""
-    if isinstance(hide, str) or not isinstance(hide, Iterable):
-        raise TypeError(f"hide must be a list of names such as ['reset', 'seed'], got {hide!r}")
-    return frozenset(arguments.choice("hide", name, names) for name in hide)
+def checked_names(argument: str, given: Any, names: Iterable[str]) -> frozenset[str]:
+    """What to hide or to lock, as a set."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{argument} must be a list of names such as ['seed'], got {given!r}")
+    return frozenset(arguments.choice(argument, name, names) for name in given)
