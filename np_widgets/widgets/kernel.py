@@ -27,6 +27,11 @@ def current_cell() -> Cell | None:
     return None
 
 
+def nobody_looks() -> bool:
+    """Whether a cell is executed to keep its output, as nbconvert does: no front end has said which cell it is."""
+    return _is_execution(_parent()) and current_cell() is None
+
+
 class Hearing:
     """Whether the kernel hears the browser: messages wait for the end of the cell that is being executed."""
 

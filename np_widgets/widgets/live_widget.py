@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, ClassVar, Self
 
 from np_widgets import arguments
 from np_widgets.pictures.scene import Scene
 from np_widgets.problems import Problem
 from np_widgets.sessions import history
+from np_widgets.sessions.session import Session
 from np_widgets.widgets.branches import Branches
 from np_widgets.widgets.controls import Controls, Owner
+from np_widgets.widgets.kernel import nobody_looks
 from np_widgets.widgets.publisher import Moment
 from np_widgets.widgets.render import Picture
 from np_widgets.widgets.sources import Adopted, Sources, checked_names
 from np_widgets.widgets.status import StatusLines, said_of
 from np_widgets.widgets.time_slider import Point
 from np_widgets.widgets.view import View
+
+_LONGEST_FOR_A_PICTURE = 20.0
 
 OwnPictures = Mapping[str, Callable[[Any], Scene]]
 """Functions that make a scene of a frame, by the names of their pictures."""
@@ -124,6 +129,20 @@ class LiveWidget(View):
         made: Self = like(Adopted(self.session.branch(at)), **options)
         self._branches.add(made, "the present" if at is None else at.label)
         return made
+
+    def _kept_frame(self) -> Any:
+        """What a notebook keeps a picture of: of a run that is over, where nobody is there to press Play."""
+        session = self.session
+        if not (self._owned and nobody_looks() and session.status == "paused" and not session.history.can_undo):
+            return session.frame
+        with closing(session.branch()) as copy:
+            self._aim(copy)
+            copy.resume()
+            copy.wait(_LONGEST_FOR_A_PICTURE)
+            return copy.frame
+
+    def _aim(self, session: Session) -> None:
+        """Let a session run to where there is something to see."""
 
     @abstractmethod
     def _points(self) -> Sequence[Point]:

@@ -296,7 +296,7 @@ class PursuitWidget(LiveWidget):
     def _figure(self) -> Figure:
         from np_widgets.plots import overview  # noqa: PLC0415 (matplotlib is heavy, and needed only for a display)
 
-        return overview(self.session.frame, self._problem)
+        return overview(self._kept_frame(), self._problem)
 
 
 def _named(scene: Scene, tried: PursuitFrame, view: PursuitView) -> Scene:

@@ -196,7 +196,10 @@ class SaddleWidget(LiveWidget):
     def _figure(self) -> Figure:
         from np_widgets.plots import saddle_overview  # noqa: PLC0415 (matplotlib is heavy, and needed only for a display)
 
-        return saddle_overview(self.session.frame)
+        return saddle_overview(self._kept_frame())
+
+    def _aim(self, session: Session) -> None:
+        session.apply("aim", "escape")
 
 
 def _layers(view: SaddleView) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ import io
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
@@ -173,8 +174,10 @@ class View(ipywidgets.VBox):
             except Exception as error:  # noqa: BLE001 (it costs this picture, and not the live view)
                 bundle["text/plain"] += f" without a picture, which failed: {_named(error)}"
             else:
-                bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
-                about["image/png"] = {"alt": getattr(figure, "description", "")}
+                png, words = base64.b64encode(buffer.getvalue()).decode(), getattr(figure, "description", "")
+                bundle["image/png"], about["image/png"] = png, {"alt": words}
+                # Pages of nbconvert leave out what is said about an image, but for what is in an element of its own.
+                bundle["text/html"] = f'<img alt="{escape(words)}" src="data:image/png;base64,{png}"/>'
         return bundle, about
 
 
