@@ -95,7 +95,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "study": studied,
 }
 CLOSED = {"ComparisonWidget", "PursuitWidget", "SaddleWidget", "Session", "SessionWidget", "compare", "load"}
-MODULES = {"plots", "problems"}
+MODULES = {"exercises", "plots", "problems"}
 PROBLEMS = {
     "Display": lambda: npw.problems.Display("scatter"),
     "ElementwiseLoss": lambda: npw.problems.ElementwiseLoss,
