@@ -121,7 +121,7 @@ def test_leaky_and_linear_neurons_grow_at_the_predicted_rate(leak):
 # ------------------------------------------------------------------------------------------------------ p = 2
 
 
-@pytest.mark.parametrize("scale", [1e-2, 1e-3, 1e-4, 1e-6])
+@pytest.mark.parametrize("scale", [1e-2, 1e-3, 1e-6])
 def test_a_squared_neuron_on_the_ray_escapes_when_the_formula_says(scale):
     point = saddles.best_point(1, 2, seed=1)
     flow = npw.SaddleFlow(saddles.saddle(1, 2, seed=1), saddles.teacher(1, 2, seed=1), (point,), scale, starts=8)
