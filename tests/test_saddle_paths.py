@@ -10,7 +10,9 @@ import torch
 from scipy.integrate import quad
 
 import np_widgets as npw
+from np_widgets.learning.correlation.paths import PathSearch
 from np_widgets.learning.saddles.prediction import ray_time
+from tests.saddles import double
 from tests.test_paths import linear_problem
 
 pytestmark = pytest.mark.rounding
@@ -217,3 +219,17 @@ def test_squared_neurons_off_that_ray_have_no_prediction_and_flow(quadratic):
         flow.aim(None)
         message = flow.frame().message
         assert "no escape is predicted: no KKT point has a positive value for a single neuron" in message
+
+
+def test_where_a_path_of_lower_degree_leaves_a_longer_one_says_nothing_of_the_escape(case, monkeypatch):
+    problem, _, network, point, depth = case
+    if depth == 4:
+        # As small weights shrink, the lowest degree rules: here one of the paths of two neurons, made up.
+        size = 3**-0.5
+        incoming = torch.eye(problem.input_size, dtype=torch.float64)[0]
+        lower = npw.KKTPoint(1, 1.0, size * incoming, double([size]), 0.0, inner=(size,))
+        found = vars(PathSearch)["points"].fget
+        monkeypatch.setattr(PathSearch, "points", property(lambda self: [lower, *found(self)]))
+        flow = predicted(npw.SaddleFlow(network, problem, point, 4e-2, starts=3))
+        assert flow.prediction.escape_time is None
+        assert "no escape is predicted" in flow.frame().message

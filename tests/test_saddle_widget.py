@@ -258,6 +258,19 @@ class TestControls:
         assert best.value >= frame.predictions[0].value * (1 - 1e-6)
         assert frame.predictions[0].value in [each.value for each in frame.predictions[0].destinations]
 
+    def test_a_flow_with_a_price_shows_it(self, problem):
+        widget = SaddleWidget(problem, dormant=2, hidden_layers=1, starts=2, weight_decay=0.03)
+        assert control(widget, "Decay λ").value == 0.03
+        assert "Reset will" not in text(widget)
+        control(widget, "Seed").value = 4
+        control(widget, "Reset").click()
+        until(lambda: widget.session.frame.seed == 4)
+        assert rest(widget).weight_decay == 0.03
+        widget.close()
+        without = SaddleWidget(problem, dormant=2, hidden_layers=1, starts=2, hide=["weight_decay"])
+        assert "Decay λ" not in names(without)
+        without.close()
+
     def test_every_control_is_labeled(self, widget):
         kinds = (
             ipywidgets.Button,
