@@ -25,8 +25,8 @@ from np_widgets.problems.tables import with_constant
 MOST_DENSE = 5 * 10**7
 """Entries of a sparse matrix, zeros counted, up to which it is made dense: 400 MB."""
 _MOST_IN_FORMULA = 8
-_FOLDS, _FEW = 4, 1000
-"""So many folds; above so many rows only the first of them is validated on."""
+_FOLDS, _FEW, _MANY_FOLDS = 4, 1000, 2
+"""So many folds; above so many rows only some of them are validated on."""
 
 
 class PursuitEstimator(BaseEstimator):
@@ -44,7 +44,7 @@ class PursuitEstimator(BaseEstimator):
     def __init__(
         self,
         hidden_layers: int = 1,
-        max_neurons: int = 12,
+        max_neurons: int = 16,
         weight_decay: float | Literal["auto"] = "auto",
         *,
         cv: Any = None,
@@ -162,7 +162,7 @@ class PursuitEstimator(BaseEstimator):
         self, rows: Rows, rng: np.random.RandomState, X: Floats, targets: Any, y: Any, weights: Floats
     ) -> list[tuple[Rows, Rows]]:
         if self.cv is None:
-            return rows.folds(min(_FOLDS, len(rows)), rng)[: None if len(rows) <= _FEW else 1]
+            return rows.folds(min(_FOLDS, len(rows)), rng)[: None if len(rows) <= _FEW else _MANY_FOLDS]
         splits = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
         folds = [
             (

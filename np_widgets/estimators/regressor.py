@@ -29,8 +29,8 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
         lowered the error on held-out rows, and the path ends when two λ in turn have not. The largest λ and the fewest
         neurons within a hundredth of the lowest error grow once more, on all rows.
     cv
-        How rows are held out for that: anything that scikit-learn takes. None for four folds up to 1,000 rows, and for
-        a quarter of the rows, once, above that.
+        How rows are held out for that: anything that scikit-learn takes. None for four folds, of which two are
+        held out in turn above 1,000 rows.
     power, leak
         p and α of the activation ``σ(z) = max(z, αz)^p``.
     starts
