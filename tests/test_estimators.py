@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import check_estimator, check_sample_weight_
 import np_widgets as npw
 from np_widgets.estimators import decays
 from np_widgets.estimators import estimator as room
-from np_widgets.estimators.decays import DECAYS, choose
+from np_widgets.estimators.decays import DECAYS, Choice, choose
 from np_widgets.estimators.rows import Rows
 
 SMALL = {"weight_decay": 0.05, "max_neurons": 3, "starts": 3, "max_steps": 30}
@@ -280,6 +280,20 @@ def test_the_gap_is_that_of_the_networks_in_the_table(monkeypatch):
         assert gap == pytest.approx(1 - bound / pursuit.objective, abs=1e-3)
         wide = regressor(weight_decay=decay, max_neurons=7, **options).fit(X[:40], y[:40])
         assert wide.pursuit_.objective >= pursuit.objective * (1 - gap) * (1 - 1e-9)
+
+
+def test_of_many_rows_only_some_folds_are_validated_on(monkeypatch):
+    seen = []
+
+    def chosen(begin: Any, folds: Any) -> Choice:
+        seen.append([len(held_out) for _, held_out in folds])
+        return Choice(0.1, 1, [])
+
+    monkeypatch.setattr(room, "choose", chosen)
+    for few in (60, 59):
+        monkeypatch.setattr(room, "_FEW", few)
+        regressor(weight_decay="auto").fit(*data())
+    assert seen == [[15] * 4, [15] * 2]
 
 
 def test_splits_without_weight_are_refused():
