@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 
 from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.function import function
+from np_widgets.pictures.images import MOST_IMAGES
 from np_widgets.pictures.labels import number
 from np_widgets.pictures.norms import norms
 from np_widgets.pictures.plateaus import plateaus
 from np_widgets.pictures.probe import probe
 from np_widgets.pictures.scene import Dots, Scene
 from np_widgets.pictures.weights import saddle_weights, weights
-from np_widgets.problems import Problem, sparse_parity
+from np_widgets.problems import Display, Problem, digits, sparse_parity
 from tests.saddle_frames import between_saddles
 from tests.test_pictures import frame
 from tests.test_scenes import GROWN, SCENES, one_layer
@@ -115,3 +117,28 @@ def test_courses_of_a_flow_are_read_along_them():
             assert value == number(float(values[times[time]]))
     largest = alignment(flow)["spot"].reads
     assert all(re.fullmatch(r"time .*: neuron \d of layer \d, cosine .*", text) for text in largest)
+
+
+def test_weights_of_pixels_are_images():
+    matrix = np.random.default_rng(0).normal(size=(30, 7))
+    problem = Problem(np.eye(7), np.arange(7.0), display=Display("scatter", image=(2, 3)))
+    made = dataclasses.replace(frame((matrix, np.ones((1, 30)))), added=((1, 29),))
+    scene = weights(made, probe=probe(problem))
+    cells, largest = scene["cells"], np.abs(matrix[:, :6]).max()
+    seen = [int(keys[0][2]) for keys in scene["tile"].keys]
+    assert len(seen) == MOST_IMAGES
+    assert 29 in seen
+    for row, x, y, text in zip(seen, scene["tile"].x, scene["tile"].y, scene["spot"].reads, strict=True):
+        left, top = int(x.min()), int(y.min())
+        image = matrix[row, :6].reshape(2, 3)
+        np.testing.assert_allclose(cells.values[top : top + 2, left : left + 3] * largest, image, atol=2e-3 * largest)
+        assert text == f"neuron {row + 1} of layer 1: weights from {number(image.min())} to {number(image.max())}"
+    new = seen.index(29)
+    assert (scene["new"].x.min(), scene["new"].y.min()) == (scene["tile"].x[new].min(), scene["tile"].y[new].min())
+    assert scene.notes == ("Shown: 24 of 30 neurons, 6 of 7 inputs",)
+    assert weights(made, 2, probe(problem)).title == "Weights W₂"
+    assert weights(made).title == "Weights W₁"
+    assert digits().display.image == (8, 8)
+    for wrong in ((3,), (0, 2), (3, 3)):
+        with pytest.raises(ValueError, match="image"):
+            Problem(np.eye(7), np.arange(7.0), display=Display("scatter", image=wrong))  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ from np_widgets.pictures.trial import Draft
 from np_widgets.pictures.weights import saddle_weights, weights
 from np_widgets.plots import style
 from np_widgets.plots.render import draw
-from np_widgets.problems import Problem, sparse_parity, two_moons
+from np_widgets.problems import Display, Problem, sparse_parity, two_moons
 from np_widgets.widgets.render import Choice, Panel, Picture
 from np_widgets.widgets.tree import close_tree
 from tests.saddle_frames import at_the_origin, at_the_start, between_saddles, near_a_saddle
@@ -90,11 +90,15 @@ def judged(problem: Problem, *matrices: Any) -> Scene:
 
 
 LINE = Problem(np.linspace(-1, 1, 9)[:, None], np.linspace(-1, 1, 9) ** 2)
+SQUARES = Problem(np.eye(7), np.arange(7.0), display=Display("scatter", image=(2, 3)))
+PIXELS = dataclasses.replace(one_layer(np.arange(21.0).reshape(3, 7) - 10, [[1.0, -1, 1]]), added=((1, 2),))
 LADDER = between_saddles()
 SCENES: dict[str, Callable[[], Scene]] = {
     "architecture": lambda: architecture(GROWN),
     "weights": lambda: weights(GROWN),
     "one weight": lambda: weights(one_layer([[2.0]], [[1.0]])),
+    "images": lambda: weights(PIXELS, probe=probe(SQUARES)),
+    "selected image": lambda: highlighted(weights(PIXELS, probe=probe(SQUARES)), ("neuron", 1, 1)),
     "loss": lambda: loss(GROWN),
     "loss at its target": lambda: loss(dataclasses.replace(GROWN, finished=Finish("target", "Met."))),
     "one loss": lambda: loss(frame(TEACHER, trace_steps=np.zeros(1), trace_losses=np.ones(1))),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from np_widgets import arguments
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.frames import SaddleFrame
+from np_widgets.pictures.images import MOST_IMAGES, images
 from np_widgets.pictures.labels import Names, number, shortened, shown, subscript
 from np_widgets.pictures.looks import SIGNS
 from np_widgets.pictures.neurons import neurons
@@ -33,8 +34,9 @@ _MOST_READ = 40  # of the cells, the largest
 def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> Scene:
     """``W_layer`` of the frame's network, the neurons that the iteration added framed; L are the output weights.
 
-    At most ``MOST_ROWS`` rows and ``MOST_COLUMNS`` columns are drawn: the largest, and what was just added. The other
-    matrices but the first are written out if they are small.
+    Where the inputs are pixels, ``W_1`` is an image for each neuron. Else at most ``MOST_ROWS`` rows and
+    ``MOST_COLUMNS`` columns are drawn: the largest, and what was just added. The other matrices but the first are
+    written out if they are small.
     """
     if not frame.weights:
         return Scene("Weights", empty="One row a neuron, once there is a network.")
@@ -45,17 +47,21 @@ def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> 
     new_columns = _among(matrix.shape[1], [index for own, index in frame.added if own == layer - 1])
     sizes = np.abs(np.nan_to_num(matrix))
     rows = _chosen(np.where(new_rows, np.inf, sizes.max(axis=1)), MOST_ROWS)
+    shape = None if probe is None or layer > 1 or last else probe.problem.display.image
+    if shape is not None:
+        found = _chosen(np.where(new_rows, np.inf, sizes.max(axis=1)), MOST_IMAGES)
+        return images(frame, neurons(frame)[0], found, shape)
     columns = _chosen(np.where(new_columns, np.inf, sizes.max(axis=0)), MOST_COLUMNS)
     largest = float(sizes.max())
     # Rows and columns of new neurons are framed one by one: they need not stand side by side.
     frames = [(0, len(columns), row, row + 1) for row in np.flatnonzero(new_rows[rows]).tolist()]
     frames += [(column, column + 1, 0, len(rows)) for column in np.flatnonzero(new_columns[columns]).tolist()]
-    shape = len(rows), len(columns)
+    kept = len(rows), len(columns)
     keys = [[(each.key,) for each in own] for own in neurons(frame)]
     down = () if last else tuple(keys[layer - 1][row] for row in rows.tolist())
     across = () if layer == 1 else tuple(keys[layer - 2][column] for column in columns.tolist())
     marks = _cells(matrix[np.ix_(rows, columns)] / (largest or 1.0), largest, down, across)
-    marks += _frames("new", "added by this iteration", frames, shape)
+    marks += _frames("new", "added by this iteration", frames, kept)
     names = names_of(frame.weights, frame.classes, probe)
     marks.append(_read(frame.weights, layer, matrix, rows, columns, names, down))
     strongest = np.unravel_index(int(sizes.argmax()), sizes.shape)

@@ -26,10 +26,14 @@ class Display:
         input; ``"regions"``: a map over two inputs with the data on it; ``"scatter"``: prediction against target.
     columns
         The inputs that vary: one for a curve, two for regions, none otherwise. All others keep their mean.
+    image
+        Height and width of images whose pixels, row by row, are the first inputs; weights are shown as such images,
+        too. None where inputs are no pixels.
     """
 
     kind: DisplayKind
     columns: tuple[int, ...] = ()
+    image: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         arguments.choice("kind", self.kind, get_args(DisplayKind))
@@ -38,6 +42,11 @@ class Display:
         if len(columns) != wanted or len(set(columns)) != wanted:
             raise ValueError(f"columns must name {wanted} different inputs for {self.kind!r}, got {columns}")
         object.__setattr__(self, "columns", columns)
+        if self.image is not None:
+            image = arguments.wholes("image", self.image, 1)
+            if len(image) != 2:
+                raise ValueError(f"image must be the height and the width, got {image}")
+            object.__setattr__(self, "image", image)
 
 
 def checked_display(display: Display | None, inputs: Tensor, output_size: int) -> Display:
@@ -49,6 +58,10 @@ def checked_display(display: Display | None, inputs: Tensor, output_size: int) -
         raise TypeError(f"display must be a Display or None, got {arguments.shown(display)}")
     if any(column >= input_size for column in display.columns):
         raise ValueError(f"display must name columns from 0 to {input_size - 1}, got {display.columns}")
+    if display.image is not None and display.image[0] * display.image[1] > input_size:
+        raise ValueError(
+            f"display must have an image of at most {input_size} pixels, as many as inputs, got {display.image}"
+        )
     if display.kind == "hypercube" and input_size > LARGEST_DIMENSION:
         raise ValueError(f"display='hypercube' needs at most {LARGEST_DIMENSION} inputs, got {input_size}")
     return display

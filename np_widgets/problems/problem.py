@@ -190,7 +190,7 @@ class Problem(Samples):
             if not arguments.all_finite(values):
                 raise ValueError(f"{field.replace('_', ' ')} must be finite when they are standardized")
         # The inputs no longer are vertices of the hypercube, if they were.
-        display = Display("scatter") if self.display.kind == "hypercube" else self.display
+        display = Display("scatter", image=self.display.image) if self.display.kind == "hypercube" else self.display
         return self.changed(
             f"standardized(constant={constant}, targets={targets})",
             **changes,

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from np_widgets import arguments
+from np_widgets.problems.display import Display
 from np_widgets.problems.problem import Problem
 from np_widgets.problems.sampling import ready_made
 from np_widgets.problems.splitting import MOST_HELD_OUT
@@ -20,9 +21,9 @@ def digits(*, test_fraction: float = 0.2, seed: int = 0) -> Problem:
     ImportError if scikit-learn is not installed.
     """
     inputs, targets = _loaded("digits")
-    return _split(
-        Problem(inputs, targets, "cross_entropy", classes=10, name="digits"), test_fraction, seed
-    ).standardized()
+    display = Display("scatter", image=(8, 8))
+    whole = Problem(inputs, targets, "cross_entropy", classes=10, name="digits", display=display)
+    return _split(whole, test_fraction, seed).standardized()
 
 
 @ready_made
