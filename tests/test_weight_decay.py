@@ -267,17 +267,40 @@ def test_what_is_not_worth_its_price_is_not_added():
     assert finish.gap == pytest.approx(0, abs=1e-9)
 
 
-def test_neurons_that_vanish_are_removed_and_the_record_says_so():
-    problem = curved(4)
-    pursuit = npw.NeuronPursuit(problem, 1, weight_decay=0.02, seed=4)
-    pursuit.run(40)
-    width = 1
+@pytest.mark.parametrize("minimizer", ["auto", "lbfgs"])
+def test_neurons_that_vanish_are_removed_and_the_record_says_so(minimizer):
+    inputs = np.random.default_rng(4).standard_normal((60, 1))
+    problem = npw.Problem(inputs, np.maximum(inputs, 0))
+    # The second neuron sees what the targets do not depend on: it is not worth its weights.
+    network = npw.HomogeneousNetwork([[[1.0], [-1.0], [0.5]], [[0.6, 0.3, 0.4]]])
+    pursuit = npw.NeuronPursuit(problem, 1, weight_decay=0.05, starts=10, minimizer=minimizer, network=network)
+    pursuit.run(2)
+    assert pursuit.growth[0].removed == ((1, 1),)
+    width = 3 - 1
+    assert pursuit.growth[0].widths == (width,)
     for record in pursuit.growth[1:]:
         width += 1 - len(record.removed)
         assert record.widths == (width,)
         assert all(layer == 1 and 0 <= index < width + len(record.removed) for layer, index in record.removed)
-    assert any(record.removed for record in pursuit.growth)
     assert pursuit.network.widths == (width,)
+    assert pursuit.objective == pytest.approx(penalized(pursuit.network, problem, 0.05), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 6])
+def test_a_certificate_rests_on_a_thorough_search_however_few_starts_are_asked_for(seed):
+    def normal(columns):
+        return torch.randn(30, columns, generator=generator, dtype=torch.float64)
+
+    generator = torch.Generator().manual_seed(seed)
+    problem = npw.Problem(normal(2), normal(1))
+    pursuit = npw.NeuronPursuit(problem, 1, weight_decay=0.05, starts=1, seed=seed)
+    assert pursuit.run(15).kind == "optimal"
+    angles = np.linspace(0, 2 * np.pi, 40_001)
+    hidden = (problem.inputs @ torch.from_numpy(np.stack([np.cos(angles), np.sin(angles)]))).relu()
+    output = pursuit.network(problem.inputs)
+    largest = float(((problem.targets - output).T @ hidden).abs().max()) / problem.samples
+    gap = relative_gap(problem, output, pursuit.objective, largest, 0.05)
+    assert pursuit.finished.gap == pytest.approx(gap, abs=1e-6)
 
 
 def test_neurons_that_stay_are_counted_anew_when_others_go():
