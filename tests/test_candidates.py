@@ -162,7 +162,7 @@ def test_what_was_taken_survives_a_saved_state(cut):
     for _ in range(cut):
         pursuit.advance()
     other.restore(pursuit.state())
-    for _ in range(60):
+    for _ in range(20):
         here, there = pursuit.frame(), other.frame()
         assert (here.taken, here.candidates) == (there.taken, there.candidates)
         assert here.growth == there.growth

@@ -140,7 +140,7 @@ def objective(seed=0, loss="square"):
     return Objective(problem, npw.HomogeneousNetwork(weights))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, 120), min_size=1, max_size=5))
 def test_any_slicing_and_any_restart_of_the_hybrid_give_the_same_bits(cuts):
     target = objective()

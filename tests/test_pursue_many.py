@@ -73,10 +73,10 @@ def test_pursuits_of_the_authors_example_are_one_batch_and_change_no_bit():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LookAhead, "advance_together", counted)
-        together = npw.pursue_many(range(6), data, max_additions=3, threads=1)
-    assert max(sizes) == 6
+        together = npw.pursue_many(range(4), data, max_additions=2, starts=10, threads=1)
+    assert max(sizes) == 4
     for seed, result in enumerate(together):
-        alone = npw.pursue_many([seed], data, max_additions=3)[0]
+        alone = npw.pursue_many([seed], data, max_additions=2, starts=10)[0]
         assert bits(alone.growth) == bits(result.growth)
 
 
@@ -85,8 +85,13 @@ def test_pursuits_of_the_authors_example_are_one_batch_and_change_no_bit():
 
 @pytest.mark.rounding
 def test_the_authors_example_is_recovered():
+    # Rounding differs between processors, and now and then it tips a run. Of data seeds 0–59 all were recovered; with
+    # 99 in 100 fewer than 9 of 10 would be once in 230 processors.
     problems = [npw.problems.kumar_haupt(samples=1000, seed=seed) for seed in range(10)]
     ensemble = npw.pursue_many(problems, max_additions=8)
+    for result in ensemble:
+        losses = [record.loss for record in result.growth]
+        assert losses == sorted(losses, reverse=True)
     assert sum(result.finished.kind == "target" for result in ensemble) >= 9
     errors = [hypercube_error(result.network, own) for own, result in zip(problems, ensemble, strict=True)]
     assert sum(error < 1e-3 for error in errors) >= 9
@@ -134,7 +139,7 @@ def test_losses_never_rise_and_what_is_recorded_is_so(hidden_layers, shape, kind
 
 def test_threads_and_repetition_change_no_bit():
     problems = [problem(seed) for seed in range(5)]
-    one, two, three = (npw.pursue_many(problems, max_additions=2, threads=threads) for threads in (1, 1, 2))
+    one, two, three = (npw.pursue_many(problems, max_additions=2, starts=5, threads=threads) for threads in (1, 1, 2))
     for results in zip(one, two, three, strict=True):
         for other in results[1:]:
             assert all(
@@ -273,8 +278,8 @@ def test_look_aheads_of_many_samples_are_batches_of_their_own(monkeypatch):
 
 @pytest.mark.rounding
 def test_no_loss_rises_when_next_to_nothing_is_left():
-    problems = [npw.problems.random_teacher(inputs=5, widths=(2, 2), samples=100, seed=seed) for seed in range(6)]
-    ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=6)
+    problems = [npw.problems.random_teacher(inputs=5, widths=(2, 2), samples=100, seed=seed) for seed in range(4)]
+    ensemble = npw.pursue_many(problems, target_loss=0.0, max_additions=5, starts=10)
     for row, own in zip(np.sqrt(ensemble.ladder), problems, strict=True):
         # Each residual is known to some units in the last place of the targets, and no better.
         rounding = 10 * np.finfo(np.float64).eps * float(own.targets.abs().max())

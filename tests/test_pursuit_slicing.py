@@ -128,7 +128,7 @@ pieces = st.lists(
 
 @pytest.mark.parametrize("method", ["fast", "paper"])
 @pytest.mark.parametrize("name", PURSUITS)
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(pieces=pieces)
 def test_every_composition_gives_the_bits_of_one_call(name, method, pieces):
     slicing = Slicing(lambda: pursuit_of(name, method))

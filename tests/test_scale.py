@@ -65,7 +65,7 @@ def small_blocks(monkeypatch):
 # ------------------------------------------------------------------------------------------------------------ blocks
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     samples=st.integers(1, 40),
     entries=st.integers(1, 400),
@@ -208,12 +208,12 @@ def test_the_gradient_of_a_batch_is_that_of_its_samples(loss):
 @settings(max_examples=30)
 @given(
     batch_size=st.integers(1, 60),
-    slices=st.lists(st.integers(0, 150), min_size=1, max_size=4),
-    after=st.integers(1, 250),
+    slices=st.lists(st.integers(0, 120), min_size=1, max_size=3),
+    after=st.integers(1, 150),
     seed=st.integers(0, 100),
 )
 def test_cutting_and_saving_change_nothing(batch_size, slices, after, seed):
-    options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "duration": 500}
+    options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "duration": 300}
     problem = problem_of(50)
     whole = minimizer_of(problem, (4, 3, 2), **options)
     whole.advance(sum(slices))
@@ -325,9 +325,9 @@ def test_a_teacher_is_found_on_mini_batches(leak):
 def test_a_pursuit_on_mini_batches_learns_and_never_rises():
     messages = set()
     pursuit = npw.NeuronPursuit(npw.problems.kumar_haupt(samples=1000, seed=0), batch_size=250)
-    pursuit.run(5, callback=lambda frame: messages.add(frame.message))
+    pursuit.run(2, callback=lambda frame: messages.add(frame.message))
     losses = [record.loss for record in pursuit.growth]
-    assert losses[-1] < 0.2
+    assert losses[-1] < 0.6
     assert losses == sorted(losses, reverse=True)
     assert any(re.search(r"mini-batch Adam \(250 samples a step, epoch \d+ of 750\)", each) for each in messages)
 
@@ -437,8 +437,8 @@ def test_a_search_is_bounded_and_deterministic(monkeypatch, method):
     monkeypatch.setattr(searching, "MOST_SAMPLES", 300)
     monkeypatch.setattr(searching, "MOST_ENTRIES", 300 * 15)
     bounded = method == "fast"
-    problem = taught(2000)
-    options: dict[str, Any] = {"method": method, "starts": 5, "max_steps": 200, "max_additions": 3, "seed": 2}
+    problem = taught(600)
+    options: dict[str, Any] = {"method": method, "starts": 5, "max_steps": 100, "max_additions": 2, "seed": 2}
 
     def start() -> npw.NeuronPursuit:
         return npw.NeuronPursuit(problem, 2, **options)
@@ -458,10 +458,10 @@ def test_a_search_is_bounded_and_deterministic(monkeypatch, method):
     assert whole.growth == stored.growth
     assert len(whole.growth) > 1
     if not bounded:
-        assert set(sizes) == {2000}
+        assert set(sizes) == {600}
         return
     assert max(sizes) == 300
-    assert any(" on 300 of 2,000 samples" in message for message in messages)
+    assert any(" on 300 of 600 samples" in message for message in messages)
     # The wider the network, the fewer.
     widest = max(sum(record.widths) for record in whole.growth[:-1])
     assert min(sizes) == min(300, 300 * 15 // (9 + widest))
