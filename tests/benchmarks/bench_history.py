@@ -6,7 +6,9 @@ import dataclasses
 import random
 import sys
 import time
+import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import torch
 import np_widgets as npw
 from np_widgets.learning.engine import Engine, Landmark
 from np_widgets.problems import kumar_haupt
+from tests import test_files
 
 STEPS, STEPS_AN_ADVANCE, STEPS_A_NETWORK = 10**7, 100, 10**5
 
@@ -81,10 +84,10 @@ def main() -> None:
         session.wait()
         history = session.history
         print(f"{STEPS:,} steps: {len(history.moments)} moments, {history.nbytes / 1e6:.1f} MB", flush=True)
-        saved = session
-        look_back(saved)
+        look_back(session)
     pursuit_costs()
     many()
+    files()
 
 
 def look_back(session: npw.Session) -> None:
@@ -166,6 +169,22 @@ def many() -> None:
             session.wait()
         sizes.append(resident())
     print(f"200 sessions: {sizes[49]:.0f} MB after 50, {sizes[-1]:.0f} MB after all", flush=True)
+
+
+def files() -> None:
+    """2,000 damaged files, and a process that is killed 100 times while it saves."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that another precision cannot hold
+    with TemporaryDirectory() as name:
+        good, path = Path(name) / "good", Path(name) / "file"
+        with npw.Session(test_files.pursuit()) as session:
+            session.step(9)
+            session.set_minimizer("adam")
+            session.step(9)
+            session.save(good)
+        test_files.refuses_what_is_damaged(good, path, 1000, 500, 500)
+        print("2,000 damaged files are refused, each within a second", flush=True)
+        test_files.survives_kills(good, path, 100)
+        print("killed 100 times while saving: always whole, never older", flush=True)
 
 
 if __name__ == "__main__":
