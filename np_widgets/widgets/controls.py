@@ -91,12 +91,10 @@ class Controls:
         def shown(named: Mapping[str, ipywidgets.Widget]) -> list[ipywidgets.Widget]:
             return [widget for name, widget in named.items() if name not in hidden]
 
-        groups = [
-            [group(named) for each in part if (named := shown(each))] for part in (steering, (time, looking, past))
-        ]
+        groups = [[group(named) for each in part if (named := shown(each))] for part in (steering, (looking, past))]
         # Settings without it would have no effect.
         settings = [] if "reset" in hidden else [self._reset, *self._settings.shown, self._pending]
-        self.rows = [row(line) for line in (groups[0], settings, groups[1]) if line]
+        self.rows = [row(line) for line in (groups[0], settings, [*shown(time), *groups[1]]) if line]
         self.widgets += [widget for named in (*rows, time, past) for widget in named.values()]
 
     def _is_over(self, frame: Any, status: str) -> bool:

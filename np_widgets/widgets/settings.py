@@ -55,6 +55,8 @@ class Settings:
         self._all = settings
         self._shown = [setting for setting in settings if setting.name not in hidden]
         self.shown: list[ipywidgets.Widget] = [group([each.box for each in setting.inputs]) for setting in self._shown]
+        # So none is alone on a line.
+        self.shown[-2:] = [group(self.shown[-2:])] if len(self.shown) > 2 else self.shown[-2:]
         self.widgets: list[ipywidgets.Widget] = [
             *self.shown,
             *(each.box for setting in settings for each in setting.inputs),

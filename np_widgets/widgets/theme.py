@@ -48,7 +48,7 @@ _STYLES = """
 .npw .npw-group > * { margin: 0; }
 .npw .npw-time { flex: 1 1 560px; flex-wrap: nowrap; max-width: 800px; gap: 4px 10px; }
 .npw .npw-time > * { flex-shrink: 0; }
-.npw .npw-time > .widget-slider { flex: 1 1 100px; min-width: 0; }
+.npw .npw-time > .widget-slider { flex: 1 1 100px; min-width: 130px; }
 .npw .npw-time > .npw-when { white-space: nowrap; }
 .npw .npw-button { width: auto; }
 .npw .npw-code { display: flex; flex-flow: row wrap; align-items: baseline; gap: 4px 8px; }

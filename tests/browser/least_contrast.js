@@ -29,7 +29,8 @@ widget => {
     if (image) return image;
     const box = element.getBoundingClientRect();
     const under = document.elementsFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
-    const filled = under.find(each => each.classList.contains("dot") && getComputedStyle(each).fill !== "none");
+    const filled = under.find(each => each.classList.contains("dot") &&
+      getComputedStyle(each).fill !== "none" && each.getBoundingClientRect().width > 14);
     if (filled && element instanceof SVGElement) return parse(getComputedStyle(filled).fill);
     for (let e = element; e; e = e.parentElement) {
       const color = parse(getComputedStyle(e).backgroundColor);

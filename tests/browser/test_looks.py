@@ -38,5 +38,5 @@ def test_what_one_would_show(server, open_notebook, screenshots, kind):
                 faults += [f"{name}: {fault}" for fault in widget.evaluate(FAULTS)]
                 ratio, where = widget.evaluate(LEAST_CONTRAST)
                 faults += [f"{name}: contrast {ratio:.1f}, {where}"] if ratio < 4.5 else []
-    assert faults == []
+    assert not faults, "\n".join(faults)
     assert violations(page) == []
