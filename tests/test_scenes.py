@@ -420,6 +420,16 @@ class TestPlots:
             assert each.get_window_extent().height > 0.3 * figure.bbox.height
         assert covered(figure) == []
 
+    def test_a_text_that_would_cover_another_is_left_out_and_the_first_stays(self):
+        words = Texts("words", [0.0, 0.02, 1.0], [0.5, 0.5, 0.5], texts=("the first", "hidden", "far away"))
+        (axes,) = axes_of(Scene("Words", (words, Curve("grid", [0, 1], [0, 1]))), 3.3, 2.2)
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        figure.draw_without_rendering()
+        seen = {text.get_text() for text in words_of(figure)}
+        assert {"the first", "far away"} <= seen
+        assert "hidden" not in seen
+
     def test_what_matters_is_written_on_small_figures_too(self):
         stairs = tuple(record(int(i > 0), 10 * i, 10, None, 0.0305 * 10.0**-i) for i in range(6))
         levels = loss(frame(TEACHER, iteration=6, growth=stairs, step=10, total_steps=60))

@@ -201,15 +201,9 @@ def _draw_cells(axes: Axes, mark: Cells, order: float) -> None:
             ink = "white" if dark[i, j] else "black"
             if text:
                 axes.text(
-                    mark.x[j],
-                    mark.y[i],
-                    text,
-                    ha="center",
-                    va="center",
+                    mark.x[j], mark.y[i], text, ha="center", va="center", color=ink, zorder=4,
                     fontsize=style.size(style.SMALL, axes),
-                    color=ink,
-                    zorder=4,
-                )
+                )  # fmt: skip
     if mark.shades.label:
         figure = axes.get_figure(root=True)
         assert figure is not None
