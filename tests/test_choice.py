@@ -15,8 +15,8 @@ import np_widgets as npw
 from np_widgets import plots
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit import searching
+from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.engine import NeuronPursuit
-from np_widgets.learning.pursuit.growth import Candidate
 from np_widgets.pictures import choice as pictures_choice
 from np_widgets.pictures.choice import choice
 from np_widgets.pictures.labels import number

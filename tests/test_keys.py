@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.engine import NeuronPursuit
-from np_widgets.learning.pursuit.growth import Candidate, GrowthRecord, PursuitFrame
+from np_widgets.learning.pursuit.growth import GrowthRecord, PursuitFrame
 from np_widgets.pictures.architecture import MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.loss import loss

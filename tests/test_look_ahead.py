@@ -17,7 +17,8 @@ from np_widgets.learning.objective import Objective
 from np_widgets.learning.passes import Passes, padded
 from np_widgets.learning.pursuit import look_ahead as module
 from np_widgets.learning.pursuit.look_ahead import LookAhead
-from np_widgets.learning.pursuit.side_by_side import SideBySide, Task, advance_together, begun
+from np_widgets.learning.pursuit.side_by_side import SideBySide, advance_together, begun
+from np_widgets.learning.pursuit.standing import Task
 from np_widgets.learning.units import Units
 from tests.bits import bits
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.engine import NeuronPursuit
-from np_widgets.learning.pursuit.growth import Candidate, Finish, GrowthRecord, PursuitFrame
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.pictures.architecture import MOST_INPUTS, MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import function

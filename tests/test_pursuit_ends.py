@@ -14,7 +14,7 @@ from np_widgets.learning.minimizers.first_order import GradientDescent
 from np_widgets.learning.objective import Objective
 from np_widgets.learning.pursuit import rules
 from np_widgets.learning.pursuit.growth import GrowthRecord
-from np_widgets.learning.pursuit.side_by_side import STEPS
+from np_widgets.learning.pursuit.standing import STEPS
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((40, 3))

@@ -17,7 +17,8 @@ from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from np_widgets.learning.pursuit.growth import Candidate, Finish, PursuitFrame
+from np_widgets.learning.pursuit.candidate import Candidate
+from np_widgets.learning.pursuit.growth import Finish, PursuitFrame
 from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.architecture import architecture
 from np_widgets.pictures.candidates import candidates

@@ -22,15 +22,7 @@ def drive(
     callback: Callable[[Any], object] | None = None,
     torch_threads: int | None = 1,
 ) -> bool:
-    """Advance ``engine`` until it has finished or ``until()`` holds; True if Ctrl-C or the callback ends it before.
-
-    ``progress`` shows a text progress bar, ``callback`` is called with a frame after every quantum, and torch uses
-    ``torch_threads`` inside one operation (None: its own setting).
-    """
-    arguments.flag("progress", progress)
-    arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
-    if torch_threads is not None:
-        arguments.whole("torch_threads", torch_threads, 1)
+    """Advance ``engine`` until it has finished or ``until()`` holds; True if Ctrl-C or the callback ends it before."""
     with own_torch_threads(torch_threads), deferred_interrupt() as interrupted, _Bar(engine, progress) as bar:
         while engine.finished is None and not until():
             if interrupted():
@@ -40,6 +32,14 @@ def drive(
             if callback is not None and not engine.show(callback):
                 return True
         return interrupted()
+
+
+def require_way(progress: Any, callback: Any, torch_threads: Any) -> None:
+    """Raise an error that names what of this says no way to be driven."""
+    arguments.flag("progress", progress)
+    arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
+    if torch_threads is not None:
+        arguments.whole("torch_threads", torch_threads, 1)
 
 
 class _Bar:

@@ -107,6 +107,7 @@ class Engine(ABC):
         try:
             self._before = good
             self._attempts += 1
+            torch.set_grad_enabled(False)  # derivatives are written out by hand
             return action()
         except BaseException as error:
             self._undo(good, error, unless_same)

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from np_widgets.learning.pursuit.growth import Candidate, PursuitFrame
+from np_widgets.learning.pursuit.candidate import Candidate
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span
 from np_widgets.pictures.neurons import joined_with
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Keys, Mark, Scene, upright

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.learning.correlation.points import one_sided_terms, response
-from np_widgets.learning.pursuit.growth import Candidate, PursuitFrame
+from np_widgets.learning.pursuit.candidate import Candidate
+from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span
 from np_widgets.pictures.looks import SIGNS
 from np_widgets.pictures.neurons import neurons

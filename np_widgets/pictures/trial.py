@@ -11,8 +11,9 @@ import torch
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.paths import KKTPoint
 from np_widgets.learning.network import HomogeneousNetwork
+from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.chosen import network_of, own_neuron, point_of
-from np_widgets.learning.pursuit.growth import Candidate, GrowthRecord, PursuitFrame
+from np_widgets.learning.pursuit.growth import GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.ray import losses_of_path, lowest_on_ray
 from np_widgets.pictures.labels import number
 from np_widgets.pictures.probe import Probe

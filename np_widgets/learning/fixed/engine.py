@@ -13,7 +13,7 @@ from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.arrays import copies
 from np_widgets.learning.blocks import mean_loss
-from np_widgets.learning.driving import drive
+from np_widgets.learning.driving import drive, require_way
 from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.fixed.settings import FixedSettings, random_network, shapes
 from np_widgets.learning.minimizers.descent import DIVERGED, Descent, Means
@@ -158,6 +158,7 @@ class FixedNetwork(Predicts, Engine):
         ``torch_threads`` inside one operation (None: its own setting). A ``RuntimeError`` if a session drives it.
         """
         self.require_free("be run")
+        require_way(progress, callback, torch_threads)
         drive(self, progress=progress, callback=callback, torch_threads=torch_threads)
         return self._finished
 
@@ -166,8 +167,7 @@ class FixedNetwork(Predicts, Engine):
         """Go on from here with a minimizer, another or the same anew, and with its whole budget of steps."""
         batch_size = self.settings.batch_size if minimizer == MinibatchAdam.name else None
         settings = replace(self.settings, minimizer=minimizer, batch_size=batch_size)
-        with torch.no_grad():
-            self._descent.change(self._means(settings))
+        self._descent.change(self._means(settings))
         self.settings, self._finished = settings, None
 
     @all_or_nothing
@@ -180,14 +180,13 @@ class FixedNetwork(Predicts, Engine):
     # the engine
 
     def _advance(self) -> None:
-        with torch.no_grad():
-            descent = self._descent
-            descent.advance()
-            if descent.stopped is None and self.loss <= self.target_loss:  # which is one of the loss without its price
-                descent.end(TARGET_MET)
-            if descent.stopped is not None:
-                self._finished = self._ending(descent.stopped)
-            self._trace.add(descent.steps, self.loss, lasting=self._finished is not None)
+        descent = self._descent
+        descent.advance()
+        if descent.stopped is None and self.loss <= self.target_loss:  # which is one of the loss without its price
+            descent.end(TARGET_MET)
+        if descent.stopped is not None:
+            self._finished = self._ending(descent.stopped)
+        self._trace.add(descent.steps, self.loss, lasting=self._finished is not None)
 
     def _ending(self, reason: str) -> Finish:
         """Why the training ends here."""

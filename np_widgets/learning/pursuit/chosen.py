@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from np_widgets import arguments
 from np_widgets.learning.correlation.paths import KKTPoint
 from np_widgets.learning.correlation.points import correlation, response
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.pursuit.growth import Candidate
+from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.problems import Problem
 
 
@@ -39,6 +39,16 @@ class Own(NamedTuple):
         incoming, outgoing = incoming * math.sqrt(power / (power + 1)), outgoing / math.sqrt(power + 1)
         value = correlation(network, problem, self.layer, incoming, outgoing, unseen=unseen)
         return KKTPoint(self.layer, value, incoming, outgoing, math.inf, unseen, power=power)
+
+
+def checked_choice(index: Any, candidates: Sequence[Candidate]) -> int:
+    """The index of a candidate that can be added."""
+    if not candidates:
+        raise ValueError(f"candidate must be None before a search has found any, got {index!r}")
+    index = arguments.whole("candidate", index, 0, len(candidates) - 1)
+    if not candidates[index].factors:
+        raise ValueError(f"candidate {index} has no weights any more: there were too many to keep them all")
+    return index
 
 
 def own_neuron(

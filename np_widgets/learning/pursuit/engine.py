@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import torch
 
 from np_widgets import arguments
 from np_widgets.learning import states
-from np_widgets.learning.driving import drive
-from np_widgets.learning.engine import Engine, Landmark, all_or_nothing
+from np_widgets.learning.driving import drive, require_way
+from np_widgets.learning.engine import Engine, all_or_nothing
 from np_widgets.learning.minimizers.choice import MinimizerName
-from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.network import HomogeneousNetwork
-from np_widgets.learning.predicting import Predicts
-from np_widgets.learning.pursuit.chosen import own_neuron
-from np_widgets.learning.pursuit.frame import frame_of, phase_of
-from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame, best_on_test, named_layers
-from np_widgets.learning.pursuit.look_ahead import LookAhead
+from np_widgets.learning.pursuit.chosen import checked_choice, own_neuron
+from np_widgets.learning.pursuit.frame import frame_of
+from np_widgets.learning.pursuit.growth import Finish, PursuitFrame
 from np_widgets.learning.pursuit.loop import Loop
 from np_widgets.learning.pursuit.next_network import checked, fits
-from np_widgets.learning.pursuit.per_network import scalars
-from np_widgets.learning.pursuit.settings import Method, PursuitSettings, documented, given
-from np_widgets.learning.pursuit.validation import Score, with_validation
+from np_widgets.learning.pursuit.readings import Readings
+from np_widgets.learning.pursuit.saved import restored, state_of
+from np_widgets.learning.pursuit.settings import Method, PursuitSettings, checked_problem, documented, given
+from np_widgets.learning.pursuit.validation import Score
 from np_widgets.learning.units import require_representable
 from np_widgets.problems import Problem
 
 
 @documented
-class NeuronPursuit(Predicts, Engine):
+class NeuronPursuit(Readings, Engine):
     """The Neuron Pursuit algorithm of Kumar & Haupt (arXiv 2509.12154).
 
     1. Start: from many random unit-norm starts ascend the neural correlation function (NCF) of the origin for the
@@ -110,111 +107,12 @@ class NeuronPursuit(Predicts, Engine):
         network: HomogeneousNetwork | None = None,
     ) -> None:
         settings = PursuitSettings(**given(locals()))
-        if not isinstance(problem, Problem):
-            raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
-        if settings.batch_size is not None and minimizer not in ("auto", MinibatchAdam.name):
-            raise ValueError(
-                f"batch_size={batch_size} needs minimizer='auto' or '{MinibatchAdam.name}', got {minimizer!r}, which "
-                "always takes all samples"
-            )
-        if settings.score == "accuracy" and problem.classes is None:
-            raise ValueError(f"score='accuracy' needs classes, got a problem with loss={problem.loss.name!r}")
-        self.problem = with_validation(problem, validation, settings.seed).to(device=device, dtype=dtype)
+        self.problem = checked_problem(problem, settings, validation).to(device=device, dtype=dtype)
         require_representable(self.problem, power, hidden_layers)
         self._data = states.fingerprint(self.problem)
-        if settings.stop_when_test_rises and self.problem.test_inputs is None:
-            raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
         self._given = None if network is None else checked(network, self.problem, settings)
         with torch.no_grad():
             self._loop = Loop(self.problem, settings, self._given)
-
-    # what can be read
-
-    @property
-    def settings(self) -> PursuitSettings:
-        """The settings in force."""
-        return self._loop.settings
-
-    @property
-    def target_loss(self) -> float:
-        """The training loss to reach."""
-        return self._loop.target_loss
-
-    @property
-    def growth(self) -> list[GrowthRecord]:
-        """One :class:`~np_widgets.learning.pursuit.growth.GrowthRecord` for each network whose training has ended."""
-        return list(self._loop.now.growth)
-
-    @property
-    def network(self) -> HomogeneousNetwork | None:
-        """A copy of the current network; None before the first."""
-        return None if self._loop.training is None else self._loop.training.network.copy()
-
-    @property
-    def loss(self) -> float | None:
-        """The training loss of the current network; None before the first."""
-        return None if self._loop.training is None else self._loop.training.loss
-
-    @property
-    def objective(self) -> float | None:
-        """The training loss and the price of the weights, ``𝓛 + ½λ‖W‖²``; None before the first network."""
-        return None if self._loop.training is None else self._loop.training.objective
-
-    @property
-    def test_loss(self) -> float | None:
-        """The test loss of the current network; None before the first, or without a test set."""
-        return None if self._loop.training is None else self._loop.training.test_loss
-
-    @property
-    def best_network(self) -> HomogeneousNetwork | None:
-        """A copy of the network with the best score on the validation set; None without one, or before the first."""
-        best, settings = self._loop.now.best, self.settings
-        return HomogeneousNetwork(best, power=settings.power, leak=settings.leak) if best else None
-
-    @property
-    def best_on_test(self) -> int | None:
-        """The index in :attr:`growth` of the network with the lowest test loss; None without one, or a test set."""
-        return best_on_test(self._loop.now.growth)
-
-    def growth_to_frame(self) -> Any:
-        """A pandas DataFrame: a row for each network whose training has ended, with its plain numbers."""
-        rows = [scalars(record, number) for number, record in enumerate(self.growth, start=1)]
-        return import_module("pandas").DataFrame(rows)
-
-    @property
-    def requested(self) -> bool:
-        """Whether a neuron that was asked for is still to be found, added or trained."""
-        return bool(self._loop.now.requests)
-
-    @property
-    def landmark(self) -> Landmark | None:
-        """The last network that was begun or trained; None before the first."""
-        training, growth = self._loop.training, self._loop.now.growth
-        if training is not None and training.stopped is None:
-            start = training.start
-            got = "" if start.layer == 0 else f": {named_layers(start.layer, start.last)} got a neuron"
-            return Landmark(len(growth) + 1, f"network {len(growth) + 1} begun{got}", complete=False)
-        return Landmark(len(growth), f"network {len(growth)} trained: loss {growth[-1].loss:.4g}") if growth else None
-
-    @property
-    def finished(self) -> Finish | None:
-        """Why the pursuit has stopped, or None."""
-        return self._loop.now.finished
-
-    @property
-    def phase(self) -> str:
-        """``"ready"``, ``"origin"``, ``"minimizing"``, ``"searching"`` or ``"finished"``."""
-        return phase_of(self._loop)
-
-    @property
-    def next_look_ahead(self) -> LookAhead | None:
-        """The look-ahead that is next, if it has not begun: an ensemble may advance it."""
-        loop = self._loop
-        if loop.now.finished is not None or loop.searching is not None or loop.training is None:
-            return None
-        return loop.training.next_look_ahead
-
-    # what can be done
 
     def run(
         self,
@@ -253,10 +151,7 @@ class NeuronPursuit(Predicts, Engine):
         self.require_free("be run")
         most = self.settings.max_additions if max_additions is None else max_additions
         most = arguments.whole("max_additions", most, 0)
-        progress = arguments.flag("progress", progress)
-        callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
-        if torch_threads is not None:
-            arguments.whole("torch_threads", torch_threads, 1)
+        require_way(progress, callback, torch_threads)
         self._loop.go_on(most)
         if drive(self, progress=progress, callback=callback, torch_threads=torch_threads) and self.finished is None:
             self._loop.interrupt()
@@ -308,14 +203,8 @@ class NeuronPursuit(Predicts, Engine):
         if candidate is not None:
             if any(each is not None for each in (layer, last, incoming, outgoing)):
                 raise TypeError("candidate must be the only argument: it says layer and weights")
-            candidates = self._loop.candidates
-            if not candidates:
-                raise ValueError(f"candidate must be None before a search has found any, got {candidate!r}")
-            candidate = arguments.whole("candidate", candidate, 0, len(candidates) - 1)
-            if not candidates[candidate].factors:
-                raise ValueError(f"candidate {candidate} has no weights any more: there were too many to keep them all")
-            with torch.no_grad():
-                self._loop.take(candidate)
+            candidate = checked_choice(candidate, self._loop.candidates)
+            self._loop.take(candidate)
             return
         if incoming is None and outgoing is not None:
             raise TypeError("outgoing must come with incoming")
@@ -329,20 +218,18 @@ class NeuronPursuit(Predicts, Engine):
             raise ValueError(f"last must be None without a layer to begin with, got {last!r}")
         if self._loop.training is None:
             raise RuntimeError("add_neuron needs a network: the first one is still to be found at the origin")
-        with torch.no_grad():
-            own = None
-            if incoming is not None:
-                if self._loop.now.requests:
-                    raise RuntimeError("a neuron of your own fits the network as it stands: first those asked for")
-                unseen = self.settings.method != "paper"
-                own = own_neuron(self._loop.training.network, self.problem, layer, incoming, outgoing, unseen=unseen)
-            self._loop.ask_for(paths, own)
+        own = None
+        if incoming is not None:
+            if self._loop.now.requests:
+                raise RuntimeError("a neuron of your own fits the network as it stands: first those asked for")
+            unseen = self.settings.method != "paper"
+            own = own_neuron(self._loop.training.network, self.problem, layer, incoming, outgoing, unseen=unseen)
+        self._loop.ask_for(paths, own)
 
     @all_or_nothing
     def cut_short(self) -> None:
         """End here, with the network as it stands on the record."""
-        with torch.no_grad():
-            self._loop.cut_short()
+        self._loop.cut_short()
 
     @all_or_nothing
     def set_minimizer(self, minimizer: MinimizerName) -> None:
@@ -370,18 +257,10 @@ class NeuronPursuit(Predicts, Engine):
 
         With another method comes that method's own minimizer, unless one is named, and the paper's knows no batches.
         """
-        changes = {name: value for name, value in given(locals()).items() if value is not None}
-        if minimizer is None and changes.get("method", self.settings.method) != self.settings.method:
-            changes["minimizer"] = "auto"
-        if method == "paper":
-            changes["batch_size"] = None
-        settings = replace(self.settings, **changes)
+        settings = self.settings.changed({name: each for name, each in given(locals()).items() if each is not None})
         require_representable(self.problem, settings.power, settings.hidden_layers)
         begins_given = self._given is not None and fits(self._given, settings)
-        with torch.no_grad():
-            self._loop = Loop(self.problem, settings, self._given if begins_given else None)
-
-    # the engine
+        self._loop = Loop(self.problem, settings, self._given if begins_given else None)
 
     def claim(self, driver: str) -> None:
         """Let ``driver`` alone advance this pursuit; one that was interrupted goes on."""
@@ -390,14 +269,7 @@ class NeuronPursuit(Predicts, Engine):
             self._loop.go_on()
 
     def _advance(self) -> None:
-        """A batch of minimizer steps, or some sweeps of a search."""
-        with torch.no_grad():
-            self._loop.advance()
-
-    def __repr__(self) -> str:
-        training, end = self._loop.training, self.finished
-        reached = "" if training is None else f"widths={training.network.widths}, loss={training.loss:.4g}, "
-        return f"NeuronPursuit({self.problem.name!r}: {reached}{self.phase if end is None else end.kind})"
+        self._loop.advance()
 
     def frame(self) -> PursuitFrame:
         """Where the pursuit stands."""
@@ -405,7 +277,7 @@ class NeuronPursuit(Predicts, Engine):
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on from here."""
-        return {"problem": self._data, **self._loop.state()}
+        return {"problem": self._data, **state_of(self._loop)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken.
@@ -416,7 +288,7 @@ class NeuronPursuit(Predicts, Engine):
             If the state is of other data or not sound; the message names the entry, and nothing has changed.
         """
         with torch.no_grad():
-            self._loop = Loop.restored(self.problem, state, self._loop)
+            self._loop = restored(self.problem, state, self._loop)
 
     def __getstate__(self) -> dict[str, Any]:
         # Working memory is made anew.
@@ -425,5 +297,4 @@ class NeuronPursuit(Predicts, Engine):
     def __setstate__(self, kept: dict[str, Any]) -> None:
         state = kept.pop("state")
         vars(self).update(kept)
-        with torch.no_grad():
-            self._loop = Loop.restored(self.problem, state)
+        self.restore(state)

@@ -18,7 +18,7 @@ from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, PursuitFrame
 from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.per_network import scalars
-from np_widgets.learning.pursuit.side_by_side import STEPS
+from np_widgets.learning.pursuit.standing import STEPS
 from np_widgets.learning.pursuit.validation import best_validated
 from np_widgets.problems import Problem
 

@@ -13,7 +13,8 @@ from np_widgets.learning.balance import balanced
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.passes import padded
-from np_widgets.learning.pursuit.side_by_side import LEARNING_RATE, STEPS, Task, advance_together, begun
+from np_widgets.learning.pursuit.side_by_side import advance_together, begun
+from np_widgets.learning.pursuit.standing import LEARNING_RATE, STEPS, Task
 from np_widgets.learning.units import Units
 from np_widgets.problems import Problem
 

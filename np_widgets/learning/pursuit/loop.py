@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, get_type_hints
-
-from torch import Tensor
+from typing import Any
 
 from np_widgets import arguments
-from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import Path
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit import rules
-from np_widgets.learning.pursuit.chosen import Own, network_of, own_neuron, point_of
-from np_widgets.learning.pursuit.growth import Candidate, Finish, GrowthRecord, judged
+from np_widgets.learning.pursuit.candidate import Candidate, judged
+from np_widgets.learning.pursuit.chosen import Own, network_of, point_of
+from np_widgets.learning.pursuit.growth import Finish
 from np_widgets.learning.pursuit.next_network import NextNetwork
-from np_widgets.learning.pursuit.searching import Maxima, Searching, families, joined
+from np_widgets.learning.pursuit.now import Now
+from np_widgets.learning.pursuit.recording import recorded
+from np_widgets.learning.pursuit.searching import Searching, families, joined
 from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.learning.pursuit.training import Training
-from np_widgets.learning.pursuit.validation import best_validated, validated
 from np_widgets.learning.trace import Trace
 from np_widgets.problems import Problem
-
-
-class Now(NamedTuple):
-    """Where a pursuit stands, beside the search or the training that is under way."""
-
-    additions_left: int
-    finished: Finish | None = None
-    requests: tuple[tuple[Path, ...], ...] = ()  # paths of each addition asked for and not yet trained, in turn
-    exhausted: tuple[Path, ...] = ()  # of which a search from the current network found none of use
-    growth: tuple[GrowthRecord, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
-    taken: int | None = None  # which of them, if that is decided
-    maxima: Maxima = None  # of the current network, as far as its layers have been searched
-    largest_value: float = 0.0  # of the NCF, that the last search that came to its end has found
-    rises_seen: int = 0  # how many networks there were when the user went on after a rise, or the end of patience
-    best: tuple[Tensor, ...] = ()  # the weights of the network that did best on the validation set
-    own: Own | None = None  # the neuron that the first request is for, where that is the user's
-
-
-_THREE = tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None]
-_ENTRIES = get_type_hints(Now) | {
-    "problem": states.Fingerprint,
-    "settings": dict[str, Any],
-    "largest_value": states.finite_number,
-    "rises_seen": states.whole,
-    "own": tuple[int, Tensor, Tensor] | None,
-    "trace": dict[str, Any],
-    "trainings": _THREE,
-    "searching": tuple[int, tuple[tuple[int, int], ...], bool, bool] | None,
-}
 
 
 class Loop:
@@ -96,16 +65,16 @@ class Loop:
         elif self.training is not None:
             self._advance_training(self.training)
         else:
-            self.searching = self._search(((1, self.settings.hidden_layers),))
+            self.searching = self.search_for(((1, self.settings.hidden_layers),))
 
     def go_on(self, additions: int | None = None) -> None:
         """Take up again what an end has cut short, as far as what may be added now allows."""
         if self.now.finished is not None and self.now.finished.kind == "validation":
-            self._note(rises_seen=len(self.now.growth))
-        self._note(finished=None, additions_left=self.now.additions_left if additions is None else additions)
+            self.note(rises_seen=len(self.now.growth))
+        self.note(finished=None, additions_left=self.now.additions_left if additions is None else additions)
         if self.aside is not None:
             self.training, self.aside = self.aside, None
-            self._note(rises_seen=len(self.now.growth))
+            self.note(rises_seen=len(self.now.growth))
         if self.searching is not None and not self.searching.at_origin:
             if not self.now.requests and self.now.additions_left <= 0:
                 self._finish(rules.limit(self.problem, self.now.growth))
@@ -118,7 +87,7 @@ class Loop:
         if self.searching is not None:
             return self.searching.candidates
         training = self.training
-        if training is None or not training.looks_ahead:
+        if training is None or training.look_ahead is None:
             return self.now.candidates
         return judged(self.now.candidates, training.looked_at)
 
@@ -138,9 +107,9 @@ class Loop:
             if self.training is not None and self.is_training:
                 self.end_training("a neuron was asked for")
                 own = own and own.without(self.training.removed)
-            self.searching = self._search(paths)
+            self.searching = self.search_for(paths)
         self.aside = None
-        self._note(
+        self.note(
             requests=(*self.now.requests, paths),
             rises_seen=len(self.now.growth),
             additions_left=max(self.now.additions_left - 1, 0),
@@ -154,10 +123,10 @@ class Loop:
         candidates = self.candidates
         chosen = candidates[index]
         replaced = None
-        if search is None and training is not None and (now.taken is not None or training.looks_ahead):
+        if search is None and training is not None and (now.taken is not None or training.look_ahead is not None):
             replaced = self.aside or training
             if replaced.stopped is not None:
-                self._note(growth=now.growth[:-1])
+                self.note(growth=now.growth[:-1])
         if search is None:
             network = network_of(chosen, self.problem, settings.power, settings.leak)
             paths = ((max(chosen.layer, 1), chosen.last),)
@@ -167,7 +136,7 @@ class Loop:
         if replaced is None:
             self.previous = training if settings.stop_when_test_rises else None
         counted = replaced is not None or bool(now.requests) or search.at_origin
-        self._note(
+        self.note(
             candidates=candidates,
             requests=now.requests or (search.paths,),
             additions_left=now.additions_left if counted else max(now.additions_left - 1, 0),
@@ -183,7 +152,7 @@ class Loop:
         """End here, with the network as it stands on the record."""
         self.end_training("interrupted")
         self.searching = None
-        self._note(requests=(), own=None)
+        self.note(requests=(), own=None)
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -195,7 +164,7 @@ class Loop:
         if self.training is not None and self.is_training:
             self.training.end(reason)
             self._follow(self.training)
-            self._record(self.training)
+            self.now = recorded(self.now, self.training, self.problem, self.settings.score)
 
     def set_minimizer(self, settings: PursuitSettings) -> None:
         """Go on with the minimizer of these settings."""
@@ -203,70 +172,20 @@ class Loop:
             self.training.change_minimizer(settings)
         self.settings = settings
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on from here, but for the problem."""
-        trainings = self.training, self.previous, self.aside
-        return {
-            **self.now._asdict(),
-            "settings": dict(vars(self.settings)),
-            "trace": self.trace.state(),
-            "trainings": tuple(None if each is None else each.state() for each in trainings),
-            "searching": None if self.searching is None else self.searching.state(),
-        }
-
-    @classmethod
-    def restored(cls, problem: Problem, state: dict[str, Any], before: Loop | None = None) -> Loop:
-        """The loop as it was when ``state`` was taken; what ``before`` has searched is not searched again."""
-        states.require("state", state, _ENTRIES)
-        states.require_fingerprint(state["problem"], problem)
-        states.require("state['settings']", state["settings"], dict.fromkeys(vars(PursuitSettings()), Any))
-        if state["taken"] is not None:
-            arguments.whole("state['taken']", state["taken"], 0, len(state["candidates"]) - 1)
-        loop = cls(problem, PursuitSettings(**state["settings"]))
-        loop.now = Now(**{name: state[name] for name in Now._fields})
-        loop.trace.restore(state["trace"])
-        loop.training, loop.previous, loop.aside = (
-            None if saved is None else Training.restored(problem, loop.settings, saved) for saved in state["trainings"]
-        )
-        if state["own"] is not None:
-            if loop.training is None or state["searching"] is None:
-                raise ValueError("state['own'] must be None where no neuron is searched for")
-            loop._note(own=own_neuron(loop.training.network, problem, *state["own"]))
-        if state["searching"] is not None:
-            loop.searching = loop._restored_search(state["searching"], None if before is None else before.searching)
-        return loop
-
-    # inside
-
     @property
     def _seed(self) -> int:
         """Of the search that comes after so many networks, and of the look-ahead after it."""
         return (self.settings.seed + len(self.now.growth)) % (arguments.LARGEST_SEED + 1)
 
-    def _note(self, **changes: Any) -> None:
+    def note(self, **changes: Any) -> None:
+        """Change where it stands."""
         self.now = self.now._replace(**changes)
 
-    def _search(self, paths: tuple[Path, ...], upper: bool = False, exact: bool = False) -> Searching:
+    def search_for(self, paths: tuple[Path, ...], upper: bool = False, exact: bool = False) -> Searching:
+        """The search for these paths from the network as it stands."""
         # A copy: a search outlives the working memory of the minimizer.
         network = None if self.training is None else self.training.network.copy()
         return Searching(self.problem, self.settings, network, paths, self._seed, upper, exact)
-
-    def _restored_search(self, state: Any, beside: Searching | None) -> Searching:
-        quanta, paths, *options = state
-        layers = self.settings.hidden_layers
-        for layer, last in paths:
-            arguments.whole("state['searching'][1]", layer, 1, layers)
-            arguments.whole("state['searching'][1]", last, layer, layers)
-        if self.training is None and paths != ((1, layers),):
-            raise ValueError("state['searching'] must be of the path through all layers before the first training")
-        if self.is_training:
-            raise ValueError("state['searching'] must be None while a training is under way")
-        searching = self._search(paths, *options)
-        searching.directions.catch_up(quanta, None if beside is None else beside.directions)
-        if searching.directions.quanta != quanta:
-            most = searching.directions.quanta
-            raise ValueError(f"state['searching'][0] must be at most {most}, where this search ends, got {quanta}")
-        return searching
 
     def _advance_search(self, search: Searching) -> None:
         search.advance()
@@ -280,18 +199,18 @@ class Loop:
             mine, point = search.own(own)
             candidates, way_on = (*candidates, mine), None
             found = [search.grown(point, len(candidates) - 1)]
-        self._note(candidates=candidates, taken=None, maxima=joined(self.now.maxima, search.maxima))
+        self.note(candidates=candidates, taken=None, maxima=joined(self.now.maxima, search.maxima))
         if way_on is not None:
-            self.searching = self._search(*way_on)
+            self.searching = self.search_for(*way_on)
             return
-        self._note(largest_value=search.largest_value)
+        self.note(largest_value=search.largest_value)
         if not found:
             self.searching = None
             self._nothing_found(search.paths)
             return
         spent, ceiling = not search.at_origin and not self.now.requests, self._ceiling
         self.previous = self.training if self.settings.stop_when_test_rises else None
-        self._note(additions_left=self.now.additions_left - spent)
+        self.note(additions_left=self.now.additions_left - spent)
         self._train(found, ceiling)
 
     @property
@@ -303,67 +222,45 @@ class Loop:
         """Train the most promising of these networks."""
         self.training = Training(self.problem, self.settings, found, self._seed, ceiling=ceiling)
         self.searching = None
-        self._note(exhausted=(), maxima=None, own=None)
+        self.note(exhausted=(), maxima=None, own=None)
         self._follow(self.training)
         self.trace.add(self.total_steps, self.training.loss, lasting=True)
 
     def _nothing_found(self, paths: tuple[Path, ...]) -> None:
         asked, requests = self.now.requests[:1], self.now.requests[1:]
-        self._note(exhausted=self.now.exhausted + paths)
+        self.note(exhausted=self.now.exhausted + paths)
         if asked and asked[0] in families(self.settings) and (others := self._not_exhausted) is not None:
             requests = (others, *requests)
-        self._note(requests=requests)
+        self.note(requests=requests)
         if asked and not requests:
             self._finish(rules.no_point(self.problem, self.settings, self.now.growth, asked[0]))
         else:
             self._decide()
 
     def _advance_training(self, training: Training) -> None:
-        looks_ahead = training.looks_ahead
+        looked_ahead = training.look_ahead is not None
         training.advance()
-        if looks_ahead and not training.looks_ahead:
+        if looked_ahead and training.look_ahead is None:
             self._follow(training)
         stopped = training.stopped is not None
         if stopped:
-            self._record(training)
+            self.now = recorded(self.now, training, self.problem, self.settings.score)
         self.trace.add(self.total_steps, training.loss, lasting=stopped)
         if stopped:
-            self._note(requests=self.now.requests[1:])
+            self.note(requests=self.now.requests[1:])
             self._decide()
 
     def _follow(self, training: Training) -> None:
         """Keep what the look-ahead found out about the candidates; until it ends, frames ask it."""
         candidates = judged(self.now.candidates, training.looked_at)
-        decided = bool(candidates) and not training.looks_ahead
-        self._note(candidates=candidates, taken=training.start.candidate if decided else None)
-
-    def _record(self, training: Training) -> None:
-        assert training.stopped is not None
-        growth, start = self.now.growth, training.start
-        record = GrowthRecord(
-            widths=training.network.widths,
-            layer=start.layer,
-            last=start.last,
-            value=start.value,
-            candidates=self.now.candidates,
-            taken=self.now.taken,
-            loss=training.end_loss,
-            test_loss=training.test_loss,
-            first_step=sum(record.steps for record in growth),
-            steps=training.steps,
-            stopped=training.stopped,
-            removed=training.removed,
-            validation=validated(self.problem, self.settings.score, training.network),
-        )
-        self._note(growth=(*growth, record))
-        if best_validated(self.now.growth, self.settings.score) == len(growth):
-            self._note(best=training.network.copy().weights)
+        decided = bool(candidates) and training.look_ahead is None
+        self.note(candidates=candidates, taken=training.start.candidate if decided else None)
 
     def _decide(self) -> None:
         """What comes next where nothing is under way."""
         problem, settings, growth = self.problem, self.settings, self.now.growth
         if self.now.requests:
-            self.searching = self._search(self.now.requests[0])
+            self.searching = self.search_for(self.now.requests[0])
         elif self.training is None:
             self._finish(rules.no_point(problem, settings, growth))
         elif finish := rules.ending(problem, settings, growth, self.target_loss, self.now.rises_seen):
@@ -388,16 +285,16 @@ class Loop:
         searched = training.start.searched
         if training.was_of_no_use and not set(searched) <= set(self.now.exhausted):
             # From the side of the kinks that the signals came from there is nothing to gain: perhaps from the other.
-            way_on = self._search(searched).way_on(())
+            way_on = self.search_for(searched).way_on(())
             if way_on is not None:
-                return self._search(*way_on)
-            self._note(exhausted=self.now.exhausted + searched)
+                return self.search_for(*way_on)
+            self.note(exhausted=self.now.exhausted + searched)
         paths = self._not_exhausted
-        return None if paths is None else self._search(paths)
+        return None if paths is None else self.search_for(paths)
 
     def _finish(self, finish: Finish) -> None:
         minimizer = None if self.training is None else self.training.minimizer
         told = rules.concluded(
             self.problem, self.settings, finish, minimizer, maxima=self.now.maxima, largest=self.now.largest_value
         )
-        self._note(finished=told)
+        self.note(finished=told)

@@ -14,9 +14,9 @@ from np_widgets.learning.correlation.points import one_sided_terms
 from np_widgets.learning.minimizers.sliding import Sliding
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.objective import Objective
+from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.chosen import Own
 from np_widgets.learning.pursuit.duality import gap_of, has_bound
-from np_widgets.learning.pursuit.growth import Candidate
 from np_widgets.learning.pursuit.next_network import NextNetwork
 from np_widgets.learning.pursuit.ray import losses_of_path, lowest_on_ray
 from np_widgets.learning.pursuit.settings import PursuitSettings

@@ -5,15 +5,18 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any, Literal, TypeVar, get_args
 
 from np_widgets import arguments
 from np_widgets.learning.activation import Activation
 from np_widgets.learning.correlation.points import MOST_HIDDEN_LAYERS, MOST_STARTS
 from np_widgets.learning.minimizers.choice import MINIMIZERS
+from np_widgets.learning.minimizers.minibatch_adam import MinibatchAdam
 from np_widgets.learning.minimizers.minimizer import LARGEST_RATE
 from np_widgets.learning.pursuit.validation import Score, checked_score
+from np_widgets.problems import Problem
 
 Kind = TypeVar("Kind")
 
@@ -126,6 +129,15 @@ class PursuitSettings:
         """How many neurons a path may have."""
         return self.hidden_layers if self.longest_path is None else min(self.longest_path, self.hidden_layers)
 
+    def changed(self, changes: Mapping[str, Any]) -> PursuitSettings:
+        """With others; with another method comes its own minimizer, unless one is named, and the paper's no batches."""
+        follows: dict[str, Any] = {}
+        if changes.get("method", self.method) != self.method:
+            follows["minimizer"] = "auto"
+        if changes.get("method") == "paper":
+            follows["batch_size"] = None
+        return replace(self, **(follows | dict(changes)))
+
     def __post_init__(self) -> None:
         checked = {
             "hidden_layers": arguments.whole("hidden_layers", self.hidden_layers, 1, MOST_HIDDEN_LAYERS),
@@ -171,6 +183,27 @@ class PursuitSettings:
             raise ValueError(f"minimizer must be 'gradient_descent' for method='paper', got {self.minimizer!r}")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+
+def checked_problem(problem: Any, settings: PursuitSettings, validation: Any) -> Problem:
+    """One that suits the settings, with samples to stop by: a share of its own, others, or its own if that is None."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a Problem, got {type(problem).__name__}")
+    minimizer, batches = settings.minimizer, settings.batch_size
+    if batches is not None and minimizer not in ("auto", MinibatchAdam.name):
+        raise ValueError(
+            f"batch_size={batches} needs minimizer='auto' or '{MinibatchAdam.name}', got {minimizer!r}, which always "
+            "takes all samples"
+        )
+    if settings.score == "accuracy" and problem.classes is None:
+        raise ValueError(f"score='accuracy' needs classes, got a problem with loss={problem.loss.name!r}")
+    if settings.stop_when_test_rises and problem.test_inputs is None:
+        raise ValueError("stop_when_test_rises=True needs a problem with a test set, got one without")
+    if validation is None:
+        return problem
+    if isinstance(validation, Real):
+        return problem.split(0, settings.seed, validation=arguments.real("validation", validation, above=0))
+    return problem.with_validation(validation)
 
 
 def documented(kind: type[Kind]) -> type[Kind]:

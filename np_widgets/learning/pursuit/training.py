@@ -16,7 +16,7 @@ from np_widgets.learning.pursuit.look_ahead import LookAhead
 from np_widgets.learning.pursuit.next_network import NextNetwork, vanished
 from np_widgets.learning.pursuit.rules import target_in_force
 from np_widgets.learning.pursuit.settings import PursuitSettings
-from np_widgets.learning.pursuit.side_by_side import STEPS
+from np_widgets.learning.pursuit.standing import STEPS
 from np_widgets.problems import Problem
 
 _USELESS_DECREASE = 1e-6
@@ -102,11 +102,6 @@ class Training:
 
     def _price(self, network: HomogeneousNetwork) -> float:
         return 0.5 * self._decay * network.squared_norm if self._decay else 0.0
-
-    @property
-    def looks_ahead(self) -> bool:
-        """Whether it is still to be seen which candidate is taken."""
-        return self.look_ahead is not None
 
     @property
     def next_look_ahead(self) -> LookAhead | None:

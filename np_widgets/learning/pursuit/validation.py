@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Any, Literal, get_args
 
 import torch
@@ -24,15 +23,6 @@ Score = ScoreName | Callable[[Tensor, Tensor], float]
 def checked_score(score: Any) -> Any:
     """One that a pursuit can stop by."""
     return score if callable(score) else arguments.choice("score", score, get_args(ScoreName))
-
-
-def with_validation(problem: Problem, validation: Any, seed: int) -> Problem:
-    """A problem with samples to stop by: a share of its own, others, or those that it has if it is None."""
-    if validation is None:
-        return problem
-    if isinstance(validation, Real):
-        return problem.split(0, seed, validation=arguments.real("validation", validation, above=0))
-    return problem.with_validation(validation)
 
 
 def validated(problem: Problem, score: Score, network: HomogeneousNetwork) -> float | None:

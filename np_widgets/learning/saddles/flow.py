@@ -9,7 +9,7 @@ from typing import Any
 from np_widgets import arguments
 from np_widgets.learning import states
 from np_widgets.learning.correlation.paths import KKTPoint
-from np_widgets.learning.driving import drive
+from np_widgets.learning.driving import drive, require_way
 from np_widgets.learning.engine import all_or_nothing
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.saddles.frames import SaddleFrame
@@ -280,10 +280,7 @@ class SaddleFlow(Journey):
 
     def _drive(self, goal: Any, progress: bool, callback: Any, torch_threads: int | None) -> str:
         self.require_free("be run")
-        progress = arguments.flag("progress", progress)
-        callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
-        if torch_threads is not None:
-            arguments.whole("torch_threads", torch_threads, 1)
+        require_way(progress, callback, torch_threads)
         self.aim(goal)
         interrupted = drive(self, progress=progress, callback=callback, torch_threads=torch_threads)
         if interrupted and self._now.finished is None:
