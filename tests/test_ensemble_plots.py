@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from np_widgets.learning.pursuit.growth import Finish, GrowthRecord
 from np_widgets.pictures.ladder import MOST_LINES, MOST_ROWS, NO_NETWORK, endings, ladder
 from np_widgets.pictures.scene import Mark, Scene
 from np_widgets.pictures.ticks import SMALLEST
+from np_widgets.plots.sources import pursuit_frame
 
 PROBLEM = npw.problems.sparse_parity(4, 2, samples=20)
 NAN, INFINITE = float("nan"), float("inf")
@@ -236,3 +238,8 @@ class TestFigure:
     def test_anything_else_is_refused(self, wrong: Any):
         with pytest.raises(TypeError, match=r"^ensemble must be a PursuitEnsemble, as pursue_many returns, got "):
             npw.plots.ensemble(wrong)
+
+
+def test_a_result_is_drawn_with_the_losses_of_its_network():
+    kept = dataclasses.replace(result([0.5, 0.7]), index=0)
+    assert pursuit_frame(kept).loss == kept.loss == 0.5

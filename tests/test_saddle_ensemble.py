@@ -150,3 +150,9 @@ def test_interrupted_escapes_go_on_from_the_checkpoint(tmp_path, monkeypatch):
     assert followed == [0, 1]
     npw.escape_ensemble(*given, **wanted)
     assert followed == [0, 1, 1, 2, 3]
+
+
+def test_a_checkpoint_of_escapes_is_of_its_settings(tmp_path):
+    wanted: dict[str, Any] = {"members": 2, "starts": 8, "until": 500.0, "checkpoint": tmp_path}
+    near, far = (npw.escape_ensemble(saddles.saddle(), saddles.teacher(), 2, scale, **wanted) for scale in (1e-3, 1e-2))
+    assert (near.escape_time > far.escape_time).all()
