@@ -117,6 +117,8 @@ def test_sessions_undo_replay_save_and_write_it(tmp_path):
         session.apply("turn", 1, 0, [1.0, 0.0, 0.0], [1.0])
         session.step(2)
         assert bits(session.replay().state()) == bits(session.engine.state())
+        first, *_, last = session.history.all_kept()
+        assert [session.history.is_of_this_run(each) for each in (first, last)] == [False, True]
         session.save(tmp_path / "file")
         with npw.load(tmp_path / "file") as loaded:
             assert bits(loaded.engine.state()) == bits(session.engine.state())
