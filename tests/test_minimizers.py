@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from np_widgets.learning.minimizers.choice import MINIMIZERS
+from np_widgets.learning.minimizers.choice import MINIMIZERS, make_minimizer
 from np_widgets.learning.minimizers.first_order import Adam, GradientDescent
 from np_widgets.learning.minimizers.lbfgs import LBFGS
 from np_widgets.learning.minimizers.levenberg_marquardt import LevenbergMarquardt
@@ -465,3 +465,16 @@ def test_steps_must_be_a_number_of_steps(steps):
     objective = _objective()
     with pytest.raises((TypeError, ValueError), match="steps"):
         GradientDescent(objective, objective.initial).advance(steps)
+
+
+def test_a_rule_may_grant_so_many_steps_and_auto_grants_few_where_there_are_kinks():
+    kinked = _objective(leak=0.0)
+    minimizer = LevenbergMarquardt(kinked, kinked.initial, stopping=StoppingRule(most_steps=3))
+    minimizer.advance(10)
+    assert minimizer.steps == 3
+    assert minimizer.finished.startswith("3 steps are enough")
+    brief = make_minimizer("levenberg_marquardt", kinked, kinked.initial, None, brief=True)
+    smooth = _objective(leak=1.0)
+    thorough = make_minimizer("levenberg_marquardt", smooth, smooth.initial, None, brief=True)
+    assert brief.stopping.most_steps is not None
+    assert thorough.stopping.most_steps is None
