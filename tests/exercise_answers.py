@@ -68,7 +68,7 @@ def _of_own_neuron(student):
         ((kkt, -factor * above), "raises the loss .*\n.*wrong sign"),
         ((incoming, -outgoing), "wrong sign"),
         ((incoming, 5 * outgoing), "with 0.2 times its outgoing weight"),
-        ((incoming, 0.02 * outgoing), "with 50 times its outgoing weight"),
+        ((incoming, 1e-3 * outgoing), "with 1e.03 times its outgoing weight"),
         (([0.0] * 4, outgoing), "answers 0 to every sample"),
         ((incoming, 0.0), "answers 0 to every sample"),
         (usual, r"mean\(r·f\)² .* quiet"),
