@@ -122,7 +122,7 @@ def _of_stuck_pursuit(student):
         ((incoming, 0.01 * inner, outgoing), "too small: with 1e.02 times"),
         ((incoming, 4 * inner, outgoing), "too large: with 0.25 times"),
         ((incoming, 0.0, outgoing), "Nothing comes through"),
-        ((right[5], inner, left[:, 3]), "hardly correlates"),
+        ((known[2][5], inner, known[0][:, 3]), "hardly correlates"),
         ((incoming + 0.5 * right[1], 0.8 * inner, outgoing), "the direction is near|lower the loss more"),
         ((incoming[:5], inner, outgoing), r"incoming must have shape \(6,\)"),
         ((outgoing, inner, incoming), r"incoming must have shape \(6,\), got \(4,\)"),
@@ -138,15 +138,15 @@ def _of_price_on_weights(student):
     grid = np.linspace(0, np.linalg.norm(seen, 2), 301)
     right = float(grid[prices._held_out(inputs, targets, grid).argmin()])
     losses = prices._losses(seen, drawing.remembered("price on weights", student, prices._draw)[1], grid)
-    passing = grid[losses <= 1.25 * losses.min()]
-    low, high, top = float(passing[0]), float(passing[-1]), float(grid[-1])
+    passing = np.flatnonzero(losses <= 1.25 * losses.min())
+    low, high, top = (float(grid[index]) for index in (passing[0] - 1, passing[-1] + 1, -1))  # just not
     return right, [
         (0, "8 neurons.*\n.*as if it were truth.*too small"),
         (0.01 * low, "too small"),
         (0.5 * low, "too small"),
-        (0.9 * low, "too small"),
-        (high + 0.1 * (top - high), "too large: what is true is shrunk"),
-        (high + 0.5 * (top - high), "too large: what is true is shrunk"),
+        (low, "too small"),
+        (high, "too large: "),
+        (high + 0.5 * (top - high), "too large: "),
         (1.01 * top, "0 neurons.*\n.*nothing is worth its weights"),
         (10 * top, "nothing is worth its weights"),
         (-right, "must be a finite number of at least 0"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import np_widgets as npw
 from np_widgets import exercises
-from np_widgets.exercises import drawing, layers
+from np_widgets.exercises import drawing, layers, prices
 from np_widgets.learning.hessian import Hessian
 from np_widgets.learning.objective import Objective
 from tests.exercise_answers import EXERCISES, answers, check, garbage
@@ -200,6 +200,26 @@ def test_three_neurons_of_the_right_activation_find_a_secret_teacher_and_others_
     assert min(losses, key=losses.__getitem__) == secret
     assert losses[secret] < 1e-6
     assert sorted(losses.values())[1] > 1e-3
+
+
+def test_the_test_loss_of_a_price_is_that_of_what_is_learned():
+    problem, truth = drawing.remembered("price on weights", 2, prices._draw)
+    seen = (problem.targets.T @ problem.inputs / problem.samples).numpy()
+    left, values, right = np.linalg.svd(seen, full_matrices=False)
+    tried = np.array([0.0, 0.3, 0.7]) * values[0]
+    learned = [left * np.maximum(values - price, 0) @ right for price in tried]
+    losses = [((each - truth) ** 2).sum() / 2 for each in learned]
+    assert prices._losses(seen, truth, tried) == pytest.approx(losses)
+
+
+def test_a_layer_that_is_nearly_as_good_is_not_the_right_one():
+    offer = layers._Offer((1.0, 0.9, 0.1), (1.0, 2.0, 1.0), (1.0, 1.0, 2.0))
+    grade = layers._judged([1, 2, 3], [offer] * 3)
+    assert grade.score == pytest.approx(1 / 3)
+    said = grade.feedback.splitlines()
+    assert said[0] == "Saddle 1: layer 1 is right."
+    assert "another layer offers 1.1 times as much. Hint: the error signal is largest above it" in said[1]
+    assert "another layer offers 10.0 times as much. Hint: what comes in from below is largest there" in said[2]
 
 
 def test_each_layer_is_the_right_one_sometimes():
