@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from np_widgets import HomogeneousNetwork
+
 
 def bits(value: Any) -> Any:
     """Nested tuples of plain values and bytes that are equal where all values, their types and shapes are."""
@@ -15,6 +17,8 @@ def bits(value: Any) -> Any:
         return str(value.dtype), str(value.device), *bits(value.detach().cpu().numpy())
     if isinstance(value, (np.ndarray, np.generic)):
         return str(value.dtype), value.shape, value.tobytes()
+    if isinstance(value, HomogeneousNetwork):
+        return value.power, bits(value.leak), *map(bits, value.weights)
     if isinstance(value, float):
         return value.hex()
     if isinstance(value, dict):

@@ -265,7 +265,8 @@ def test_pictures_show_a_path_as_one(grown_by_a_path):
     _, frames = grown_by_a_path
     assert loss_picture(frames[-1])["words"].texts == ("2–3",)
     picture = candidates(next(frame for frame in frames if frame.taken is not None))
-    assert [text for _, text in picture.x.ticks] == ["layer 1", "layer 2", "layer 3", "layers 2–3"]
+    assert [text for _, text in picture.x.ticks] == ["1", "2", "3", "2–3"]
+    assert picture.x.label == "layers that would get a neuron"
     assert set(np.round(picture["stem"].x)) == {3}
     assert np.round(picture["taken"].x).tolist() == [3]
 

@@ -133,8 +133,10 @@ def test_the_figure_has_its_words_and_everything_is_on_the_page(own: dict[str, A
     (axes,) = figure.axes
     picture = scene(**arguments)
     assert axes.get_title(loc="left") == picture.title
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [label for label, _ in picture.legend]
-    assert axes.get_ylabel() == picture.y.label
+    assert [text.get_text().replace("\n", " ") for text in axes.get_legend().get_texts()] == [
+        label for label, _ in picture.legend
+    ]
+    assert axes.get_ylabel().replace("\n", " ") == picture.y.label
     low, high = sorted(axes.get_ylim())
     for mark in picture.marks:
         assert np.all((low <= mark.y[~np.isnan(mark.y)]) & (mark.y[~np.isnan(mark.y)] <= high))

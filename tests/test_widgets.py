@@ -757,6 +757,7 @@ class TestWriting:
             update(figure, marks=[line], title="closed by who observes it")
             line.close()
             close_tree(figure)
+        assert figure.comm is None
 
     def test_changes_before_an_error_are_sent(self, line, sent):
         def change_and_fail():

@@ -127,6 +127,8 @@ def _maker(mark: Mark, kind: type[bqplot.Mark], **options: Any) -> Callable[...,
         "colors": [color],
         "fill": look.filled,
         "display_names": False,
+        # What dots read changes, and is alike for some: bqplot would know them by it, and leave some unstyled.
+        "names_unique": False,
         "stroke_width": 3.0 if look.rim == "pink" else 1.8 if not look.filled else 1.2,
     }
     if look.rim or not look.filled:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import Notebook
 
@@ -41,7 +41,7 @@ def button(widget: Locator, name: str) -> Locator:
 
 
 def status(widget: Locator) -> Locator:
-    return widget.get_by_role("status")
+    return widget.get_by_role("status").first  # the next one is of what has been copied
 
 
 def panel(widget: Locator, title: str) -> Locator:
@@ -75,5 +75,7 @@ def look_at_both_themes(notebook: Notebook, widget: Locator, name: str, folder: 
             notebook.page.wait_for_function(LAID_OUT, arg=widget.element_handle())
             ratio, where = widget.evaluate(LEAST_CONTRAST)
             assert ratio >= 4.5, where
+            # A dot of bqplot that has missed its style is black.
+            expect(widget.locator("path.dot:not([style*=fill])")).to_have_count(0)
             widget.screenshot(path=folder / f"{name}-{theme.lower()}-{width}.png")
     notebook.set_theme("JupyterLab Light")

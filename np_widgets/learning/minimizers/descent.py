@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from torch import Tensor
 
@@ -68,14 +68,25 @@ def steps_of_a_quantum(worker: Worker) -> int:
 class Descent:
     """The minimization of the training loss of one network, from its ``steps``-th step on."""
 
-    def __init__(self, problem: Problem, network: HomogeneousNetwork, means: Means, steps: int = 0) -> None:
+    def __init__(
+        self, problem: Problem, network: HomogeneousNetwork, means: Means, steps: int = 0, first: str | None = None
+    ) -> None:
         self._problem, self.means, self.steps = problem, means, steps
         self.stopped: str | None = None
         self.budget_from = steps  # when the minimizer was last changed
         objective = Objective(problem, network, means.weight_decay)
-        name = means.names(objective)[0]
+        name = means.names(objective)[0] if first is None else first
         require_fit(name, objective.size)
         self.minimizer = self._made(name, objective, objective.initial)
+
+    @classmethod
+    def restored(
+        cls, problem: Problem, network: HomogeneousNetwork, means: Means, name: str, state: dict[str, Any]
+    ) -> Self:
+        """The descent as it was when ``state``, called ``name`` in errors, was taken."""
+        descent = cls(problem, network, means, first=_minimizer_of(name, state))
+        descent.restore(name, state)
+        return descent
 
     @property
     def loss(self) -> float:
@@ -154,11 +165,9 @@ class Descent:
 
     def restore(self, name: str, state: dict[str, Any]) -> None:
         """Go back to where ``state``, called ``name`` in errors, was taken."""
-        states.require(name, state, _ENTRIES)
+        kind = _minimizer_of(name, state)
         arguments.whole(f"{name}['budget_from']", state["budget_from"], 0, state["steps"])
         self.steps, self.stopped, self.budget_from = state["steps"], state["stopped"], state["budget_from"]
-        # Not always the one that the means name: they may have changed since this one stopped.
-        kind = arguments.choice(f"{name}['minimizer']['name']", state["minimizer"].get("name"), stages())
         objective = self.minimizer.objective
         self.minimizer = self._made(kind, objective, objective.initial)
         self.minimizer.restore(state["minimizer"])
@@ -201,6 +210,12 @@ class Descent:
         if self.means.method == "fast" and minimizer.lowest_loss < minimizer.loss:
             reason = f"{reason}; the lowest point before is kept"
         return reason
+
+
+def _minimizer_of(name: str, state: dict[str, Any]) -> str:
+    """What is at work in a saved state: means that have changed since it stopped may name another one."""
+    states.require(name, state, _ENTRIES)
+    return arguments.choice(f"{name}['minimizer']['name']", state["minimizer"].get("name"), stages())
 
 
 def _silent_layer(network: HomogeneousNetwork, problem: Problem) -> int | None:

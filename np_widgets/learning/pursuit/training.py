@@ -233,8 +233,8 @@ class Training:
         self.start_loss, self.removed = state["start_loss"], state["removed"]
         self._looked_at = dict(state["looked_at"])
         if state["look_ahead"] is None:
-            self.descent = self._descent(self.start.network)
-            self.descent.restore("state['training']['descent']", state["descent"])
+            name, saved = "state['training']['descent']", state["descent"]
+            self.descent = Descent.restored(self._problem, self.start.network, self._means, name, saved)
         else:
             self.look_ahead = self._looking_ahead()
             self.look_ahead.restore(state["look_ahead"])
