@@ -42,6 +42,8 @@ def test_four_sessions_run_side_by_side_and_one_is_filmed(server, open_notebook,
     widget.get_by_label("Against").select_option("steps (log axis)")
     look_at_both_themes(notebook, widget, "comparison", screenshots)
 
+    # What was clicked in the widget has made its cell the active one.
+    notebook.page.locator(".jp-Cell .jp-InputArea-editor").nth(1).click()
     notebook.command("notebook:run-cell")
     expect(notebook.page.get_by_text("growth.html')")).to_be_visible()
     page, asked = notebook.page.context.new_page(), []

@@ -49,7 +49,7 @@ def saddle(pursuit) -> Locator:
 
 def slide(widget: Locator, presses: int) -> None:
     """Go back with the keyboard."""
-    handle = widget.get_by_role("slider").first
+    handle = widget.locator(".npw-time").get_by_role("slider")
     handle.focus()
     for _ in range(presses):
         widget.page.keyboard.press("PageDown")
