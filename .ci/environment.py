@@ -6,6 +6,7 @@ Usage: ``python .ci/environment.py lab`` or ``... test``. Needs nothing but the 
 from __future__ import annotations
 
 import hashlib
+import csv
 import importlib.metadata
 import os
 import subprocess
@@ -73,18 +74,20 @@ def damages(environment: Path) -> Iterator[str]:
     if recent != "True":
         yield "its Python is older than 3.11"
     for distribution in importlib.metadata.distributions(path=[packages]):
-        if distribution.files is None:
+        # Its property "files" leaves out what is not there, from Python 3.12 on.
+        record = distribution.read_text("RECORD")
+        if record is None:
             yield f"{distribution.name} is half installed"
             continue
-        for file in distribution.files:
-            if file.suffix == ".pyc":
+        for file, _, recorded in csv.reader(record.splitlines()):
+            if file.endswith(".pyc"):
                 continue
             try:
                 size = Path(str(distribution.locate_file(file))).stat().st_size
             except OSError:
                 yield f"{distribution.name} lacks {file}"
                 break
-            if file.size is not None and file.size != size:
+            if recorded and int(recorded) != size:
                 yield f"{distribution.name} has a damaged {file}"
                 break
 
