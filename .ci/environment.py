@@ -5,8 +5,8 @@ Usage: ``python .ci/environment.py lab`` or ``... test``. Needs nothing but the 
 
 from __future__ import annotations
 
-import hashlib
 import csv
+import hashlib
 import importlib.metadata
 import os
 import subprocess
