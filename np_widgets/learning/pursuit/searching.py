@@ -40,7 +40,8 @@ _SMALL_GAP = 3e-5
 _LEAST_DECREASE, _LEAST_CERTIFIED = 1e-7, 1e-13
 # Numbers: candidates stay on the record of each network.
 _MOST_KEPT = 2**15
-_MORE_STARTS = 16  # for the search on which a certificate rests
+# For the search on which a certificate rests: so many times more starts, and at least so many.
+_MORE_STARTS, _CERTIFYING_STARTS = 16, 400
 
 Maxima = tuple[float | None, ...] | None
 SearchOptions = tuple[tuple[Path, ...], bool, bool]
@@ -81,12 +82,14 @@ class Searching:
             and fast
             and Sliding.suits(Objective(problem, network, settings.weight_decay))
         )
-        more = _MORE_STARTS if self._certifies and self.exact else 1
+        starts = settings.starts
+        if self._certifies and self.exact:
+            starts = max(_MORE_STARTS * starts, _CERTIFYING_STARTS)
         self._search = PathSearch(
             network,
             problem,
             paths,
-            more * settings.starts,
+            starts,
             seed,
             settings.value_tolerance,
             upper=upper,
