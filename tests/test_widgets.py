@@ -372,7 +372,7 @@ class TestTrouble:
         def fail(self, frame):
             raise ZeroDivisionError("no such picture")
 
-        monkeypatch.setattr("np_widgets.widgets.pursuit.architecture", lambda frame, _: fail(None, frame))
+        monkeypatch.setattr("np_widgets.widgets.pursuit_pictures.architecture", lambda frame, _: fail(None, frame))
         before = shown(widget)
         to_first_network(widget)
         assert widget.loss == widget.session.frame.loss
