@@ -50,7 +50,9 @@ def seen(widget: ipywidgets.Widget) -> set[str]:
     return below | {name for name in [getattr(widget, "description", None)] if name}
 
 
-def text(widget: ipywidgets.Widget) -> str:
+def text(widget: Any) -> str:
+    """All that the readouts say, once the session's present is published."""
+    widget.catch_up()
     return "\n".join(part.value for part in parts(widget) if isinstance(part, ipywidgets.HTML))
 
 
