@@ -44,14 +44,14 @@ def screenshots() -> Path:
 
 
 @pytest.fixture
-def open_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[[str], Notebook]]:
+def open_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
     """Open notebooks; at the end nothing may have been said on the console, and nothing asked of other machines."""
     opened: list[Notebook] = []
 
-    def open_one(name: str) -> Notebook:
+    def open_one(name: str, *front_end: str) -> Notebook:
         page = chromium.new_page()
         page.set_default_timeout(PATIENCE)
-        opened.append(Notebook(page, server.address(name)))
+        opened.append(Notebook(page, server.address(name, *front_end)))
         return opened[-1]
 
     yield open_one

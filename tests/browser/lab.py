@@ -22,6 +22,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90_000
 """Milliseconds that anything may take to show on a busy machine."""
+# Notebook 7.6 says so of itself while it starts, whatever is opened.
+_OF_NOTEBOOK = "uncaught: Cannot read properties of undefined (reading 'schema')"
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -69,6 +71,7 @@ class Server:
             "IdentityProvider.token": self._token,
             "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "LabApp.news_url": None,
+            "JupyterNotebookApp.expose_app_in_browser": True,
         }
         command += [f"--{name}={value}" for name, value in options.items()]
         with self._log.open("wb") as log:
@@ -92,9 +95,9 @@ class Server:
                 self._process.kill()
                 self._process.wait()
 
-    def address(self, notebook: str) -> str:
-        """Where a notebook of the folder is opened."""
-        return f"http://127.0.0.1:{self._port}/lab/tree/notebooks/{notebook}?token={self._token}&reset"
+    def address(self, notebook: str, front_end: str = "lab/tree") -> str:
+        """Where a notebook of the folder is opened; ``"notebooks"`` is Notebook's part of the server."""
+        return f"http://127.0.0.1:{self._port}/{front_end}/notebooks/{notebook}?token={self._token}&reset"
 
     def write_notebook(self, name: str, *cells: str) -> None:
         """Make a notebook of code cells."""
@@ -137,7 +140,7 @@ class Notebook:
         self.complaints: list[str] = []
         self.foreign_requests: list[str] = []
         page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("pageerror", lambda error: self._complain(f"uncaught: {error}"))
         page.on("request", self._on_request)
         page.goto(address)
         self.wait_until_open()
@@ -197,7 +200,11 @@ class Notebook:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+            self._complain(f"{message.text} ({message.location.get('url', '')})")
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != _OF_NOTEBOOK:
+            self.complaints.append(complaint)
 
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
