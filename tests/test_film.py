@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
@@ -45,6 +46,22 @@ def test_a_gif_has_a_picture_for_each_moment_and_dwells_on_what_is_notable(sessi
             pictures.add(image.convert("RGB").tobytes())
     assert len(pictures) == 2
     assert min(times) >= film._NOTABLE  # there are more than two notable moments
+
+
+def test_what_stands_still_is_written_once_and_colors_stay_what_they_are(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1, 40, 3))
+    still = np.full((200, 300, 3), 255, dtype=np.uint8)
+    still[50:150, 100:260] = noise.repeat(4, axis=1)  # stripes of forty colors on much white
+    moments = [still.copy() for _ in range(5)]
+    for index, moment in enumerate(moments):
+        moment[10:14, 10 * index : 10 * index + 4] = (213, 94, 0)
+    images, shots = [Image.fromarray(each) for each in moments], [film._Shot((), "", True)] * 5
+    alone, together = len(film._gif(images[:1], shots[:1])), len(film._gif(images, shots))
+    assert together < 1.5 * alone
+    (tmp_path / "still.gif").write_bytes(film._gif(images, shots))
+    with Image.open(tmp_path / "still.gif") as read:
+        read.seek(4)
+        assert np.abs(np.asarray(read.convert("RGB")).astype(int) - moments[4]).max() == 0
 
 
 def test_a_page_shows_the_moments_of_the_history_and_asks_for_nothing(session, tmp_path):

@@ -13,6 +13,8 @@ import yaml
 from PIL import Image
 
 import np_widgets as npw
+from np_widgets.widgets import audience, publisher
+from np_widgets.widgets.tree import tree
 from tests import gallery
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,12 +68,39 @@ def test_what_others_are_told_exists():
     assert cited["preferred-citation"]["url"] == PAPER
 
 
-def test_pictures_are_pictures():
-    images = [link for link in LOCAL_LINKS if link.endswith((".png", ".gif"))]
-    assert len(images) == 1 + len(GALLERY) == 5
-    for image in images:
+def test_pictures_are_pictures_and_described():
+    images = re.findall(r"!\[([^\]]*)\]\(([^)]+\.(?:png|gif))\)", TEXT)
+    assert len(images) == 2 + len(GALLERY) == 6
+    for words, image in images:
+        assert len(words) > 40
         with Image.open(ROOT / image) as picture:
             picture.verify()
+
+
+def test_what_is_seen_first_is_a_small_film_that_the_gallery_makes_and_the_two_commands():
+    first = TEXT[: TEXT.index("## ")]
+    image = re.search(r"!\[[^\]]*\]\(([^)]+)\)", first)
+    assert image is not None
+    assert image[1] in {entry.path for entry in GALLERY if "npw.animate(" in entry.code}
+    assert image.start() < first.index("make lab") < first.index("make test") < image.end() + 200
+    assert (ROOT / image[1]).stat().st_size < 200_000
+    with Image.open(ROOT / image[1]) as film:
+        assert getattr(film, "n_frames", 1) > 4
+
+
+def test_what_is_told_of_trouble_is_so():
+    told = TEXT.partition("## When something does not work\n")[2].partition("\n## ")[0]
+    assert f"{publisher.LARGEST_SHARE_OF_BROWSER:.0%}".replace("%", " %") in told
+    assert (audience.SECONDS_WITHOUT_VIEW, "nobody looked for ten seconds" in told) == (10.0, True)
+    (shown,) = re.findall(r"`(npw\.PursuitWidget\([^`]+\))`", told)
+    widget = eval(shown.replace("problem, ", "problem, rate=2, "), {"npw": npw, "problem": npw.problems.two_moons(20)})
+    try:
+        names = {each.description for each in tree(widget) if isinstance(each, ipywidgets.Button)}
+        assert set(re.findall(r"\*\*([A-Z][a-z ]+)\*\*", told)) == {"Play", "Live", "Add neuron", "Reset"} <= names
+        assert widget.status == "paused"
+        assert "Play goes on from the last good state" in widget._remedy
+    finally:
+        widget.close()
 
 
 @pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: Path(entry.path).stem)

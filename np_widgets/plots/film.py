@@ -35,7 +35,7 @@ from np_widgets.plots.render import draw
 from np_widgets.plots.sources import named, problem_of
 
 _SUFFIXES = (".gif", ".html", ".mp4")
-_COLORS = 64
+_COLORS = 128
 _MILLISECONDS, _NOTABLE = 160, 1400  # that a moment is shown
 _SIZE, _DPI = (11.0, 4.9), 80
 _Place = tuple[float, float, float, float]
@@ -102,7 +102,7 @@ def animate(session: Any, path: str | PathLike[str], *, most: int = 60, progress
     if path.suffix.lower() == ".mp4":
         _write_mp4(path, pictures, shots)
         return path
-    images = [image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE) for image in pictures]
+    images = [image.convert("RGB") for image in pictures]
     path.write_bytes(_gif(images, shots) if path.suffix.lower() == ".gif" else _page(title, images, shots))
     return path
 
@@ -192,10 +192,21 @@ def _drawn(
         yield Image.open(image)
 
 
+def _with_few_colors(image: Image.Image) -> Image.Image:
+    # The colors of small circles count as much as the white around them; then each moves to the mean of what it is for.
+    return image.quantize(_COLORS, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+
+
 def _gif(images: Sequence[Image.Image], shots: Sequence[_Shot]) -> bytes:
-    content, first = io.BytesIO(), images[0]
-    times = [shot.milliseconds for shot in shots]
-    first.save(content, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0)
+    # One palette for all: then only what changes from one moment to the next is written.
+    width, height = images[0].size
+    together = Image.new("RGB", (width, height * len(images)))
+    for index, image in enumerate(images):
+        together.paste(image, (0, index * height))
+    palette = _with_few_colors(together)
+    first, *others = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)
+    content, times = io.BytesIO(), [shot.milliseconds for shot in shots]
+    first.save(content, "GIF", save_all=True, append_images=others, duration=times, loop=0)
     return content.getvalue()
 
 
@@ -203,7 +214,7 @@ def _page(title: str, images: Sequence[Image.Image], shots: Sequence[_Shot]) -> 
     moments = []
     for image, shot in zip(images, shots, strict=True):
         content = io.BytesIO()
-        image.save(content, "PNG", optimize=True)
+        _with_few_colors(image).save(content, "PNG", optimize=True)
         says = " ".join(str(scene) for scene in shot.scenes)
         png = base64.b64encode(content.getvalue()).decode()
         moments.append({"png": png, "says": says, "words": shot.words, "milliseconds": shot.milliseconds})
