@@ -17,7 +17,7 @@ from np_widgets.pictures.own import MOST_BARS, own
 from np_widgets.pictures.probe import probe
 from np_widgets.pictures.trial import Draft, as_if, trial
 from np_widgets.pictures.weights import weights
-from tests.widget_looks import control, nothing_left_behind
+from tests.widget_looks import control, nothing_left_behind, seen
 
 X = np.random.default_rng(0).standard_normal((40, 3))
 PROBLEM = npw.Problem(X, np.abs(X).sum(axis=1) - 2 * np.abs(X[:, 0] + X[:, 1]))
@@ -166,6 +166,11 @@ def drag(widget: Any, index: int, y: float) -> Any:
     return mark
 
 
+def bars(widget: Any) -> Any:
+    widget.catch_up()
+    return widget._panels["choice"].scene["handle"]
+
+
 class TestWidget:
     def test_a_selected_candidate_is_added_by_add_this_one(self, widget):
         frame = widget.session.frame
@@ -212,6 +217,33 @@ class TestWidget:
         )
         assert len(widget.session.frame.growth) == len(before.growth) + 1
         assert "incoming=(1.0, -0.8, 0.0), outgoing=(0.25,)" in widget.session.to_code()
+
+    def test_bars_are_moved_from_the_keyboard_as_by_dragging(self, widget):
+        assert "Move" not in seen(widget)
+        widget.selected = ("own", 1)
+        which = control(widget, "Move")
+        assert {"Move", "to"} <= seen(widget)
+        assert [name for name, _ in which.options] == [
+            *(f"incoming weight of x{i}" for i in "₁₂₃"),
+            "outgoing weight of neuron 1",
+        ]
+        assert control(widget, "to").value == 1.0
+        which.value = 1
+        assert control(widget, "to").value == 0.0
+        kept = control(widget, "to")
+        kept.value = -0.8
+        assert control(widget, "to") is kept  # and has the focus that it had
+        assert bars(widget).y[:3] == pytest.approx([1.0, -0.8, 0.0])
+        drag(widget, 1, 0.3)
+        assert control(widget, "to").value == 0.3
+        control(widget, "Move").value = 3
+        control(widget, "to").value = 0.25
+        widget.catch_up()
+        assert bars(widget).y == pytest.approx([1.0, 0.3, 0.0, 0.25])
+        assert control(widget, "to").value == 0.25
+        widget.selected = None
+        widget.catch_up()
+        assert "Move" not in seen(widget)
 
     def test_a_bar_ends_where_it_can_be_drawn(self, widget):
         widget.selected = ("own", 1)

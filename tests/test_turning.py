@@ -12,7 +12,7 @@ import pytest
 import np_widgets as npw
 from np_widgets.pictures.plane import direction_at, plane
 from tests.bits import bits
-from tests.widget_looks import nothing_left_behind
+from tests.widget_looks import control, nothing_left_behind, seen
 
 X = np.random.default_rng(0).standard_normal((30, 3))
 PROBLEM = npw.Problem(X, np.maximum(X[:, 0], 0.0) ** 2 - 0.5 * np.maximum(X[:, 1], 0.0) ** 2)
@@ -150,6 +150,11 @@ def widget(monkeypatch) -> Iterator[npw.SaddleWidget]:
         session.close()
 
 
+def heads(widget: Any) -> list[Any]:
+    scene = widget._panels["plane"].scene
+    return [*_dots(scene["leader"]), *_dots(scene["head"])]
+
+
 class TestWidget:
     def drag(self, widget: Any, x: float, y: float) -> Any:
         widget.catch_up()
@@ -170,6 +175,22 @@ class TestWidget:
         np.testing.assert_allclose(direction(widget.session.frame, neuron)[0], expected, atol=1e-12)
         assert drawn.enable_move
 
+    @pytest.mark.parametrize("angle", [-130.0, 35.0])
+    def test_from_the_keyboard_it_is_turned_to_an_angle(self, widget, angle):
+        before = widget.session.frame
+        which = control(widget, "Move")
+        names = [name for name, _ in which.options]
+        assert sorted(names) == ["neuron 1", "neuron 2", "neuron 3"]
+        which.value = 2
+        neuron = int(names[2].removeprefix("neuron ")) - 1
+        x, y = next((x, y) for key, x, y in heads(widget) if key == ("dormant", 1, neuron))
+        assert control(widget, "to angle °").value == pytest.approx(math.degrees(math.atan2(y, x)), abs=0.051)
+        control(widget, "to angle °").value = angle
+        widget.session.wait()
+        x, y = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        expected = np.concatenate(direction_at(before, 1, x, y))
+        np.testing.assert_allclose(direction(widget.session.frame, neuron)[0], expected, atol=1e-12)
+
     def test_later_nothing_can_be_dragged_but_the_start_in_the_past(self, widget):
         widget.session.apply("aim", 2.0)
         widget.session.resume()
@@ -177,6 +198,7 @@ class TestWidget:
         widget.catch_up()
         time, (_, drawn) = widget.session.frame.time, self.drag(widget, 0.6, -0.8)
         assert not drawn.enable_move
+        assert "Move" not in seen(widget)
         assert widget.session.frame.time == time
         widget._controls.past.time._slider.value = 0.0
         widget.catch_up()

@@ -72,6 +72,7 @@ def pursuit_pictures(problem: Problem) -> Mapping[str, Picture]:
             "Why this candidate: the error that comes back from each sample beside what the new neuron would "
             "answer. Where both agree in sign a sample speaks for it; the mean of the products is its NCF value.",
             of=lambda view: (*_of_candidates(view.frame), len(view.frame.growth), *_of_trial(view)),
+            movable=True,
         ),
     }
 

@@ -19,6 +19,7 @@ from np_widgets.widgets import legend
 from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.elements import text_widget
 from np_widgets.widgets.marks import parts
+from np_widgets.widgets.mover import Mover
 from np_widgets.widgets.writing import same, update
 
 # So many letters have room side by side along a picture, and a wide one, where it is narrowest.
@@ -40,7 +41,7 @@ class Choice:
 class Picture:
     """One entry of a widget's table of pictures: ``scene(shown, choice)`` makes it, ``how`` says how to read it.
 
-    As long as ``of(shown)`` stays the same, so does the picture.
+    As long as ``of(shown)`` stays the same, so does the picture. One that is ``movable`` may have dots to be dragged.
     """
 
     scene: Callable[[Any, int | None], Scene]
@@ -49,6 +50,7 @@ class Picture:
     height: str = "230px"
     choice: Choice | None = None
     of: Callable[[Any], Any] | None = None
+    movable: bool = False
 
 
 class Panel:
@@ -106,7 +108,9 @@ class Panel:
             self._chooser = Chooser(choice.name, choice.tooltip, on_choice, choice.width)
         head = ipywidgets.HBox([self._heading, *([self._chooser.box] if self._chooser else [])])
         head.add_class("npw-panel-head")
-        self.box = ipywidgets.VBox([head, self._legend, self.figure, self._note])
+        self._mover = Mover(on_choice, on_drag) if picture.movable else None
+        moving = [self._mover.box] if self._mover else []
+        self.box = ipywidgets.VBox([head, self._legend, self.figure, *moving, self._note])
         self.box.add_class("npw-panel")
         if picture.wide:
             self.box.add_class("npw-wide")
@@ -117,7 +121,8 @@ class Panel:
         if self._chooser is not None and self._picture.choice is not None:
             self._chooser.offer(self._picture.choice.options(shown))
             value = self._chooser.value
-        of = None if self._picture.of is None else (self._picture.of(shown), value, selected)
+        moving = self._mover.chosen if self._mover else 0
+        of = None if self._picture.of is None else (self._picture.of(shown), value, selected, moving)
         # What the browser has moved is drawn anew, wherever it belongs now.
         moved, self._moved = self._moved, set()
         if of is not None and of == self._of and not moved:
@@ -138,6 +143,8 @@ class Panel:
                     update(drawn, visible=True, **values)
         for key in held:
             update(self._marks[key], visible=False)
+        if self._mover is not None:
+            self._mover.show(scene)
         self._tell(scene)
         self._of = of
 

@@ -159,6 +159,7 @@ class SaddleWidget(LiveWidget):
                 "Directions of the dormant neurons of one layer, each with the trail it has left; diamonds are KKT "
                 "points. On the circle lies what is in the plane.",
                 choice=Choice("Layer", "Of which hidden layer to show the neurons", _layers, "130px"),
+                movable=True,
             ),
             "loss": Picture(
                 lambda view, _: plateaus(view.frame, view.index),

@@ -80,16 +80,21 @@ class SaddleControls(Controls):
         return super()._is_over(frame, status) and (status == "closed" or frame.goal is None)
 
     def _go_on(self) -> None:
-        self._run_to(None)
+        self._without_goal("resume")
 
     def _one_step(self) -> None:
-        self._do("aim", None, then=lambda: self._send("step"))
+        self._without_goal("step")
+
+    def _without_goal(self, command: str) -> None:
+        # To have none is never refused, so both are queued at once: whoever waits then waits for both.
+        self._do("aim", None)
+        self._send(command)
 
     def turn(self, layer: int, neuron: int, incoming: Sequence[float], outgoing: Sequence[float]) -> None:
         """Start over with a dormant neuron that was dragged to a direction."""
         self._do("turn", layer, neuron, tuple(incoming), tuple(outgoing))
 
-    def _run_to(self, goal: str | None) -> None:
+    def _run_to(self, goal: str) -> None:
         self._do("aim", goal, then=lambda: self._send("resume"))
 
 
