@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -98,27 +97,12 @@ def test_weights_of_any_size_are_in_the_loss_that_is_minimized(options):
     assert model.score(X, y, sample_weight=weights) == pytest.approx(1 - error, rel=1e-9)
 
 
-@given(times=st.lists(st.integers(1, 9), min_size=2, max_size=9), unit=st.sampled_from([1.0, 0.1, 1 / 3, 7.0]))
-def test_weights_of_classes_are_repetitions(times, unit):
-    count = len(times)
-    weights = np.array([unit * each for each in times])
-    rows = Rows(np.arange(count, dtype=np.float64)[:, None], np.arange(count), weights).repeated()
-    found = np.bincount(rows.targets)
-    assert (found * times[0] == np.array(times) * found[0]).all()
-    assert np.gcd.reduce(found) == 1
-    assert (rows.inputs[:, 0] == rows.targets).all()
-
-
-@given(weights=st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=20))
-def test_and_nearly_so_where_they_have_no_common_measure(weights):
-    weights, count = np.array(weights), len(weights)
-    rows = Rows(np.zeros((count, 1)), np.arange(count), weights).repeated()
-    assert len(rows) <= 21 * count
-    found = np.bincount(rows.targets)
-    if found.sum() > 1.5 * count:
-        wanted = weights / weights.mean()
-        factor = found.sum() / count
-        assert np.abs(found / factor - wanted).max() <= 0.1 * max(1, wanted.max())
+def test_and_in_cross_entropy():
+    X, y = data()
+    weights = np.random.default_rng(1).exponential(size=len(y))
+    model = classifier().fit(X, y > np.median(y), sample_weight=weights)
+    expected = log_loss(y > np.median(y), model.predict_proba(X), sample_weight=weights)
+    assert model.pursuit_.loss == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_order_of_rows_does_not_matter():

@@ -374,7 +374,9 @@ def test_predictions_of_classes_are_their_labels():
 def test_a_problem_is_saved_with_its_classes_its_scaling_and_its_validation_set():
     generator = np.random.default_rng(0)
     labels = np.array(["u", "v", "w"])[generator.integers(0, 3, 30)]
-    problem = Problem(generator.normal(size=(30, 2)), labels, "cross_entropy").split(0.2, validation=0.2).standardized()
+    weights = generator.uniform(1, 2, 30)
+    problem = Problem(generator.normal(size=(30, 2)), labels, "cross_entropy", sample_weight=weights)
+    problem = problem.split(0.2, validation=0.2).standardized()
     packer = Packer()
     packer.pack(problem)
     saved = unpacked(map(json.loads, packer.nodes), packer.arrays)

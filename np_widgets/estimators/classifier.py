@@ -35,9 +35,7 @@ class NeuronPursuitClassifier(ClassifierMixin, PursuitEstimator):
 
     Notes
     -----
-    Sample weights become repetitions of rows. That is exact for integers and other multiples of one number, as long as
-    this is at most 20 rows for each distinct one; else weights are rounded to twentieths of their mean, and none to
-    zero.
+    As of :class:`NeuronPursuitRegressor`.
     """
 
     classes_: NDArray[Any]

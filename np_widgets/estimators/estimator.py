@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.utils.validation import check_array, check_is_fitted, check_random_state, validate_data
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from np_widgets import arguments
 from np_widgets.estimators.decays import DECAYS, Choice, choose, table
@@ -21,6 +21,7 @@ from np_widgets.learning.minimizers.choice import MinimizerName
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems.tables import with_constant
+from np_widgets.problems.weights import checked_weights
 
 MOST_DENSE = 5 * 10**7
 """Entries of a sparse matrix, zeros counted, up to which it is made dense: 400 MB."""
@@ -132,7 +133,8 @@ class PursuitEstimator(BaseEstimator):
         if automatic:
             arguments.choice("weight_decay", self.weight_decay, ("auto",))
         decay = DECAYS[0] if automatic else arguments.real("weight_decay", self.weight_decay, least=0)
-        weights = _checked_weights(sample_weight, len(X))
+        given = checked_weights("sample_weight", sample_weight, len(X))
+        weights = np.ones(len(X)) if given is None else given.numpy()
         rng = check_random_state(self.random_state)
         settings["seed"] = int(rng.randint(2**31 - 1))
         rows = Rows.distinct(X, targets, weights)
@@ -201,16 +203,3 @@ def _dense(X: Any) -> Floats:
             f"shape {X.shape}: fewer columns do, as by sklearn.decomposition.TruncatedSVD"
         )
     return np.asarray(X.toarray())
-
-
-def _checked_weights(sample_weight: Any, count: int) -> Floats:
-    if sample_weight is None:
-        return np.ones(count)
-    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-    if weights.shape != (count,):
-        raise ValueError(f"sample_weight must have shape ({count},), as many as X has rows, got {weights.shape}")
-    if (weights < 0).any():
-        raise ValueError(f"sample_weight must not be negative, got {weights.min():g}")
-    if not weights.any():
-        raise ValueError("sample_weight must have at least one entry that is not zero")
-    return np.asarray(weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from np_widgets.learning.pursuit.duality import gap_of
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems import Problem
 from np_widgets.problems.standardization import Standardization
+from np_widgets.problems.weights import normalized
 
 
 @dataclass(frozen=True)
@@ -65,23 +66,19 @@ class Growth:
     def __init__(
         self, rows: Rows, classes: int | None, max_neurons: int, labels: Mapping[str, Any], **settings: Any
     ) -> None:
-        if classes is not None:
-            rows = rows.repeated()
-        weights = torch.tensor(rows.weights / rows.weights.mean(), device="cpu")
-        inputs = torch.tensor(rows.inputs, device="cpu")
-        self._inputs = _standardization(inputs, weights, constant=True)
-        self._targets: Standardization | None = None
-        if classes is not None:
-            codes = torch.tensor(rows.targets, device="cpu")
-            problem = Problem(self._inputs.forward(inputs), codes, "cross_entropy", classes=classes, **labels)
-        else:
-            self._targets = _standardization(torch.tensor(rows.targets, device="cpu"), weights)
-            # For the square loss a weight is a factor: H(cx) = c^q H(x), so that ½‖H(cx) − √w·y‖² with c^q = √w is
-            # w times ½‖H(x) − y‖². It is one wherever all weights are equal.
-            degree = settings["power"] ** settings["hidden_layers"]
-            factor = weights.sqrt().unsqueeze(1)
-            targets = factor * self._targets.forward(torch.tensor(rows.targets, device="cpu"))
-            problem = Problem(factor ** (1 / degree) * self._inputs.forward(inputs), targets, **labels)
+        inputs, targets = (torch.tensor(each, device="cpu") for each in (rows.inputs, rows.targets))
+        weights = normalized(torch.tensor(rows.weights, device="cpu"), torch.float64)
+        # Here a column of ones is one that does not vary, so that the constant always is the last.
+        self._inputs = replace(Standardization.of(inputs, weights=weights), constant=True)
+        self._targets = Standardization.of(targets, weights=weights) if classes is None else None
+        problem = Problem(
+            self._inputs.forward(inputs),
+            targets if self._targets is None else self._targets.forward(targets),
+            "square" if classes is None else "cross_entropy",
+            sample_weight=weights,
+            classes=classes,
+            **labels,
+        )
         self._most = max_neurons
         additions = max_neurons - settings["hidden_layers"]
         self.pursuit = NeuronPursuit(problem, max_additions=additions, **settings)
@@ -126,13 +123,3 @@ class Growth:
         settings = self.pursuit.settings
         activation = Activation(settings.power, settings.leak)
         return HomogeneousNetwork.empty(self.pursuit.problem, settings.hidden_layers, activation)
-
-
-def _standardization(values: Tensor, weights: Tensor, constant: bool = False) -> Standardization:
-    """Like :meth:`Standardization.of`, with weights of mean one."""
-    root = weights.sqrt().unsqueeze(1)
-    mean = (weights.unsqueeze(1) * values).mean(dim=0)
-    centred = Standardization.of(torch.cat([root * (values - mean), -root * (values - mean)]))
-    # A spread that is nothing but rounding of the values is none.
-    varies = centred.deviation > 16 * torch.finfo(values.dtype).eps * values.abs().amax(dim=0)
-    return Standardization(mean, torch.where(varies, centred.deviation, torch.inf), constant)

@@ -63,9 +63,8 @@ class NeuronPursuitRegressor(RegressorMixin, PursuitEstimator):
 
     Notes
     -----
-    Sample weights are exact: a positively homogeneous network takes them as factors of inputs and targets. Equal rows
-    count as one of their total weight, and are held out together unless ``cv`` splits them. Sparse inputs are made
-    dense, up to 5·10⁷ entries.
+    Sample weights are those of :class:`~np_widgets.Problem`. Equal rows count as one of their total weight, and are
+    held out together unless ``cv`` splits them. Sparse inputs are made dense, up to 5·10⁷ entries.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

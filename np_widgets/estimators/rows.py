@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
-from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-_MOST_REPETITIONS = 20
-"""Of a row, on average, where repetitions stand for weights."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +46,3 @@ class Rows:
         fold = np.empty(len(self), dtype=int)
         fold[order] = np.arange(len(self)) % count
         return [(self[fold != each], self[fold == each]) for each in range(count)]
-
-    def repeated(self) -> Rows:
-        """Rows of weight one that stand for these: every row as often as its weight says."""
-        times = _repetitions(self.weights)
-        return Rows(self.inputs.repeat(times, axis=0), self.targets.repeat(times), np.ones(int(times.sum())))
-
-
-def _repetitions(weights: Floats) -> NDArray[np.int64]:
-    """How often each row is to be repeated: in proportion to weights that have a common measure, else nearly."""
-    most = _MOST_REPETITIONS * len(weights)
-    for measure in (1.0, *(float(weights.min()) / count for count in range(1, _MOST_REPETITIONS + 1))):
-        times = np.rint(weights / measure)
-        if np.all(np.abs(times * measure - weights) <= 1e-9 * weights) and times.sum() < 2**53:
-            whole = times.astype(np.int64)
-            whole //= reduce(gcd, whole.tolist())
-            if whole.sum() <= most:
-                return whole
-    return np.maximum(np.rint(weights * (_MOST_REPETITIONS / weights.mean())), 1).astype(np.int64)

@@ -20,13 +20,13 @@ def block_size(data: Tensor, entries: int) -> int:
     return max(1, BLOCK_ENTRIES * (_BLOCKS_ON_GPU if data.is_cuda else 1) // entries)
 
 
-def mean_loss(network: HomogeneousNetwork, inputs: Tensor, targets: Tensor, loss: Loss) -> float:
-    """The loss of a network on data of shapes ``(n, d)`` and ``(n, m)``, or ``(n,)`` for classes."""
+def mean_loss(network: HomogeneousNetwork, inputs: Tensor, goals: Tensor, criterion: Loss) -> float:
+    """The loss of a network on inputs ``(n, d)`` and the goals of a problem."""
     size = block_size(inputs, sum(network.widths) + network.output_size)
     total = 0.0
-    for some, wanted in zip(inputs.split(size), targets.split(size), strict=True):
+    for some, wanted in zip(inputs.split(size), goals.split(size), strict=True):
         share = len(some) / len(inputs)  # exactly one if one block is all
-        total += float(loss.value(network.forward(some).output, wanted)) * share
+        total += float(criterion.value(network.forward(some).output, wanted)) * share
     return total
 
 

@@ -70,7 +70,7 @@ class Hessian:
                 self._bends.append(activation.second_derivative(z))
             self._slopes.append(slope)
         self._output = (self._weights[-1] @ self._hidden[-1]).T
-        signal = -problem.loss.residual(self._output, problem.targets).T / problem.samples
+        signal = -objective.criterion.residual(self._output, objective.goals).T / problem.samples
         self._signals, self._uppers = propagation.backward(self._weights, self._slopes, signal)
 
     @property
@@ -164,7 +164,7 @@ class Hessian:
             if layer < len(self._slopes):
                 change = self._slopes[layer] * push
                 changes.append(change)
-        output_change = problem.loss.second_derivative(pushes[-1].mT, self._output, problem.targets)
+        output_change = objective.criterion.second_derivative(pushes[-1].mT, self._output, objective.goals)
         signal = output_change.mT / problem.samples  # the change of ∂loss/∂z_l
         blocks = list[Tensor]()
         for layer in range(len(self._weights) - 1, -1, -1):

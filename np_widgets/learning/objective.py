@@ -42,6 +42,7 @@ class Objective:
     def __init__(self, problem: Problem, network: HomogeneousNetwork, weight_decay: float = 0.0) -> None:
         _require_match(problem, network)
         self.problem, self.weight_decay = problem, weight_decay
+        self.criterion, self.goals = problem.criterion, problem.goals
         self.activation = network.activation
         self.shapes = [(weight.shape[0], weight.shape[1]) for weight in network.weights]
         self.sizes = [weight.numel() for weight in network.weights]
@@ -116,7 +117,7 @@ class Objective:
         """The training loss, of shape ``()``."""
         if self._blocks is None:
             self._forward(theta)
-            return self.problem.loss.evaluate(self._output, self.problem.targets, self._residual_rows)
+            return self.criterion.evaluate(self._output, self.goals, self._residual_rows)
         return torch.stack([self._part(block) for block in self._visited(theta)]).sum()
 
     def _loss_and_sums(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,10 +147,9 @@ class Objective:
 
     def _part(self, block: Block) -> Tensor:
         """The block's part of the loss, in float64; leaves the residual behind."""
-        own, problem = slice(block.overlap, None), self.problem
-        targets = problem.targets[block.first : block.end]
-        loss = problem.loss.evaluate(self._output[own], targets, self._residual_rows[own])
-        return loss.double() * ((block.end - block.first) / problem.samples)
+        own, goals = slice(block.overlap, None), self.goals[block.first : block.end]
+        loss = self.criterion.evaluate(self._output[own], goals, self._residual_rows[own])
+        return loss.double() * ((block.end - block.first) / self.problem.samples)
 
     def gauss_newton(self, theta: Tensor, chunk: int | None = None) -> GaussNewton:
         """The Gauss–Newton model; the data are gone through ``chunk`` samples at a time to bound memory."""
@@ -159,13 +159,13 @@ class Objective:
         chunk = chunk or max(1, _JACOBIAN_ENTRIES // (problem.output_size * self.size))
         loss, gradient = self.penalty(theta), self.weight_decay * theta
         matrix = torch.diag(torch.full_like(theta, self.weight_decay))
-        for some, wanted in zip(problem.inputs.split(chunk), problem.targets.split(chunk), strict=True):
+        for some, wanted in zip(problem.inputs.split(chunk), self.goals.split(chunk), strict=True):
             passed = propagation.forward(weights, some.T.contiguous(), self.activation)
-            loss += float(problem.loss.value(passed.output, wanted)) * (len(some) / problem.samples)
+            loss += float(self.criterion.value(passed.output, wanted)) * (len(some) / problem.samples)
             jacobian = _jacobian(weights, passed, self.activation)
-            residual = problem.loss.residual(passed.output, wanted).T.reshape(-1)
+            residual = self.criterion.residual(passed.output, wanted).T.reshape(-1)
             gradient -= jacobian.flatten(1) @ residual / problem.samples
-            whitened = problem.loss.whiten(jacobian.permute(2, 1, 0), passed.output, wanted).permute(2, 1, 0)
+            whitened = self.criterion.whiten(jacobian.permute(2, 1, 0), passed.output, wanted).permute(2, 1, 0)
             root = whitened.reshape(self.size, -1)
             matrix += root @ root.T / problem.samples
         return GaussNewton(loss, gradient, matrix)

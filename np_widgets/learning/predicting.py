@@ -47,9 +47,9 @@ class Predicts:
         """The probability of each class for new rows, ``(k, classes)``, in the order of ``problem.classes``."""
         return predicting.probabilities(self._chosen("predict_proba"), self.problem, rows)
 
-    def score(self, rows: Any, targets: Any) -> float:
-        """The share of right labels for new rows; or R², the mean of those of all outputs."""
-        return predicting.score(self._chosen("score"), self.problem, rows, targets)
+    def score(self, rows: Any, targets: Any, sample_weight: Any = None) -> float:
+        """The share of right labels for new rows; or R², the mean of those of all outputs; with weights ``(k,)``."""
+        return predicting.score(self._chosen("score"), self.problem, rows, targets, sample_weight)
 
     def _chosen(self, what: str) -> HomogeneousNetwork:
         network = self.best_network or self.network

@@ -42,11 +42,11 @@ Fingerprint = tuple[tuple[int, int, int, str, str], float, float, float]
 
 
 def fingerprint(problem: Problem) -> Fingerprint:
-    """The kind of a problem's data, and for inputs and targets one number each that other data would hardly have."""
+    """The kind of a problem's data, and for inputs and goals one number each that other data would hardly have."""
     kind = (problem.samples, problem.input_size, problem.output_size, problem.loss.name, str(problem.dtype))
-    apart = (problem.validation_inputs, problem.validation_targets)
+    apart = (problem.validation_inputs, problem.validation_goals)
     held_out = sum(_weighted_sum(each) for each in apart if each is not None)
-    return kind, _weighted_sum(problem.inputs), _weighted_sum(problem.targets), float(held_out)
+    return kind, _weighted_sum(problem.inputs), _weighted_sum(problem.goals), float(held_out)
 
 
 def require_fingerprint(found: Fingerprint, problem: Problem) -> None:

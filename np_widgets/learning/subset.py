@@ -16,7 +16,8 @@ _STREAM = 2**32 - 1
 def some_samples(problem: Problem, most: int, seed: int) -> Problem:
     """The problem with ``most`` of its training samples, in their order; the problem itself if it has no more.
 
-    The choice depends on the seed and the number of samples alone.
+    The choice depends on the seed and the number of samples alone. Sample weights stay as they are: so the loss is that
+    of all samples on average over choices.
     """
     most = max(1, most)
     if problem.samples <= most:
@@ -26,4 +27,5 @@ def some_samples(problem: Problem, most: int, seed: int) -> Problem:
     indices = torch.from_numpy(chosen).to(problem.device)
     part = copy.copy(problem)
     part.inputs, part.targets = problem.inputs[indices], problem.targets[indices]
+    part.sample_weight = None if problem.sample_weight is None else problem.sample_weight[indices]
     return part

@@ -24,9 +24,9 @@ class Units:
     (integer targets are classes, which have none), and ``loss_size`` is one unit of loss.
     """
 
-    def __init__(self, inputs: Tensor, targets: Tensor, degree: int) -> None:
-        self._input_size = root_mean_square(inputs) or 1.0
-        size = (root_mean_square(targets) or 1.0) if targets.dtype.is_floating_point else 1.0
+    def __init__(self, inputs: Tensor, targets: Tensor, degree: int, weights: Tensor | None = None) -> None:
+        self._input_size = root_mean_square(inputs, weights) or 1.0
+        size = (root_mean_square(targets, weights) or 1.0) if targets.dtype.is_floating_point else 1.0
         self.inputs = inputs / self._input_size
         self.targets = targets / size if targets.dtype.is_floating_point else targets
         self.factor = size ** (-1 / degree)

@@ -99,7 +99,7 @@ def _looked(frame: PursuitFrame, probe: Probe, candidate: Candidate, name: str) 
     network, point = found.network, found.point
     with torch.no_grad():
         passed = network.forward(problem.inputs)
-        residual = problem.loss.residual(passed.output, problem.targets)
+        residual = problem.criterion.residual(passed.output, problem.goals)
         answers = response(network, passed, point.layer, point.incoming, point.inner)
         signals = network.signals(passed, residual)[point.last] @ point.outgoing
         if candidate.unseen:

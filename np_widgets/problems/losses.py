@@ -1,7 +1,7 @@
 """Losses: how far the outputs of a network are from the targets.
 
 Every loss is a mean over the ``n`` samples. Outputs have shape ``(..., n, m)``: leading dimensions are independent
-networks on the same samples.
+networks, on the same samples, or on others where the targets have leading dimensions, too.
 
 A loss of one's own is an object with the attributes of :class:`Loss`, and most easily a subclass of
 :class:`ElementwiseLoss`, as this one, which outliers pull less than the square loss::
@@ -91,10 +91,14 @@ class CrossEntropyLoss:
     def __repr__(self) -> str:
         return "CrossEntropyLoss()"
 
-    def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """ℓ of each sample, of shape ``(..., n)``."""
         log_probabilities = outputs.mT.contiguous().log_softmax(dim=-2).mT
         index = targets.unsqueeze(-1).expand(*outputs.shape[:-1], 1)
-        return log_probabilities.gather(-1, index).mean(dim=(-2, -1)).abs()  # none is positive, and zero has no sign
+        return log_probabilities.gather(-1, index).squeeze(-1).abs()  # none is positive, and zero has no sign
+
+    def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.values(outputs, targets).mean(dim=-1)
 
     def residual(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
         residual = torch.neg(_softmax(outputs), out=out)
@@ -186,13 +190,14 @@ def checked_loss(loss: Any) -> Loss:
     return own
 
 
-def require_consistent(loss: Loss, targets: Tensor) -> None:
-    """Raise a ValueError if a residual is not what the values say, at some outputs for these targets ``(n, m)``."""
-    wanted = targets[:8]
-    outputs = wanted + torch.linspace(-1.3, 1.7, wanted.numel(), dtype=wanted.dtype, device=wanted.device).reshape(
-        wanted.shape
-    )
-    direction = torch.linspace(1.0, 2.0, wanted.numel(), dtype=wanted.dtype, device=wanted.device).reshape(wanted.shape)
+def require_consistent(loss: Loss, targets: Tensor, goals: Tensor) -> None:
+    """Raise a ValueError if a residual is not what the values say, at some outputs near these targets ``(n, m)``.
+
+    ``goals`` are what the loss takes for targets: these, or with weights beside.
+    """
+    near, wanted = targets[:8], goals[:8]
+    outputs = near + torch.linspace(-1.3, 1.7, near.numel(), dtype=near.dtype, device=near.device).reshape(near.shape)
+    direction = torch.linspace(1.0, 2.0, near.numel(), dtype=near.dtype, device=near.device).reshape(near.shape)
     residual, ahead, behind = (
         loss.residual(outputs, wanted),
         loss.value(outputs + _STEP * direction, wanted),

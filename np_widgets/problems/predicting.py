@@ -35,18 +35,20 @@ def probabilities(network: Network, problem: Problem, rows: Any) -> NDArray[np.f
 
 
 @torch.no_grad()
-def score(network: Network, problem: Problem, rows: Any, targets: Any) -> float:
+def score(network: Network, problem: Problem, rows: Any, targets: Any, sample_weight: Any = None) -> float:
     """The share of right labels; or R², the mean of those of all outputs."""
-    inputs, wanted = problem.checked_pair("score", (rows, targets))
-    return score_of(network(inputs), wanted)
+    inputs, wanted, weights = problem.checked_pair("score", (rows, targets, sample_weight))
+    return score_of(network(inputs), wanted, weights)
 
 
-def score_of(outputs: Tensor, targets: Tensor) -> float:
-    """The same of the outputs for inputs and targets of the kind that the problem has."""
+def score_of(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
+    """The same of the outputs for inputs and targets of the kind that the problem has, and weights of mean one."""
+    weights = torch.ones_like(outputs[:, 0]) if weights is None else weights
     if not targets.is_floating_point():
-        return float((outputs.argmax(dim=1) == targets).double().mean())
-    missed = (outputs - targets).square().sum(dim=0)
-    spread = (targets - targets.mean(dim=0)).square().sum(dim=0)
+        return float(((outputs.argmax(dim=1) == targets).double() * weights).mean())
+    column = weights.unsqueeze(1)
+    missed = (column * (outputs - targets).square()).sum(dim=0)
+    spread = (column * (targets - (column * targets).mean(dim=0)).square()).sum(dim=0)
     # Of targets that do not vary there is nothing to explain: all is right, or nothing.
     explained = torch.where(spread > 0, 1 - missed / spread, (missed == 0).to(missed))
     return float(explained.mean())

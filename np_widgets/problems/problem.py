@@ -18,6 +18,7 @@ from np_widgets.problems.samples import Samples
 from np_widgets.problems.splitting import held_out
 from np_widgets.problems.standardization import Scaling, Standardization
 from np_widgets.problems.truth import StandardizedFunction, Truth, checked_truth
+from np_widgets.problems.weights import checked_weights, counted, normalized
 
 
 class Problem(Samples):
@@ -34,8 +35,12 @@ class Problem(Samples):
         ``"square"``: the mean of ``½‖H(x) − y‖²``; ``"cross_entropy"``: the mean of ``−log softmax(H(x))[y]``; or one
         of your own, see :mod:`np_widgets.problems.losses`.
     test
-        A pair ``(inputs, targets)`` of held-out data of the same kind, or None. The columns of a DataFrame are found by
-        their names.
+        A pair ``(inputs, targets)`` of held-out data of the same kind, or a triple with sample weights at the end, or
+        None. The columns of a DataFrame are found by their names.
+    sample_weight
+        Shape ``(n,)``, not negative: how much each sample counts. A sample of weight 2 is as two samples, one of weight
+        0 is left out, and only ratios matter: every mean over samples is divided by the sum of the weights. None, as
+        equal weights, for samples that all count the same.
     classes
         The labels of the classes that ``"cross_entropy"`` tells apart, in the order of the outputs; a number k for
         0 … k−1. By default the labels that occur, sorted.
@@ -60,6 +65,8 @@ class Problem(Samples):
         The same for the test set, or None.
     validation_inputs, validation_targets
         The same for samples that :meth:`split` or a pursuit has set apart to stop by, or None.
+    sample_weight, test_sample_weight, validation_sample_weight
+        Tensors of shape ``(n,)`` and of mean one, or None where all samples of the set count the same.
     classes
         The label of each class, a tuple; None for ``"square"``.
     scaling
@@ -80,8 +87,9 @@ class Problem(Samples):
         inputs: Any,
         targets: Any,
         loss: LossName | Loss = "square",
-        test: tuple[Any, Any] | None = None,
+        test: tuple[Any, ...] | None = None,
         *,
+        sample_weight: Any = None,
         classes: int | Sequence[Label] | None = None,
         truth: Truth | None = None,
         name: str = "problem",
@@ -101,21 +109,19 @@ class Problem(Samples):
             raise ValueError(f"classes needs loss='cross_entropy', got loss={self.loss.name!r}")
         else:
             self.targets = tables.targets("targets", targets, self.dtype)
-            if self.loss.name not in LOSSES:
-                require_consistent(self.loss, self.targets)
-        _require_rows("targets", self.targets, self.inputs)
+        tables.require_rows("targets", self.targets, self.inputs)
+        weights = checked_weights("sample_weight", sample_weight, self.samples)
+        self.inputs, self.targets, self.sample_weight = counted(self.inputs, self.targets, weights, self.dtype)
+        if self.loss.name not in LOSSES:
+            require_consistent(self.criterion, self.targets, self.goals)
         self.output_size = self.targets.shape[1] if self.classes is None else len(self.classes)
         if self.classes is None or output_names is not None:
             self.output_names = tables.checked_names("output_names", output_names, targets, self.output_size)
         else:
             self.output_names = names_of_classes(self.classes)
         self.scaling: Scaling | None = None
-        self.validation_inputs = None
-        self.validation_targets = None
-        self.test_inputs = None
-        self.test_targets = None
         if test is not None:
-            self.test_inputs, self.test_targets = self.checked_pair("test", test)
+            self.test_inputs, self.test_targets, self.test_sample_weight = self.checked_pair("test", test)
         self.truth = checked_truth(truth, self.inputs, self.output_size)
         self.name = arguments.text("name", name)
         self.display = checked_display(display, self.inputs, self.output_size)
@@ -128,6 +134,7 @@ class Problem(Samples):
         *,
         loss: LossName | Loss | None = None,
         test: Any = None,
+        sample_weight: Any = None,
         **options: Any,
     ) -> Self:
         """A problem whose inputs and targets are columns of one DataFrame.
@@ -142,6 +149,8 @@ class Problem(Samples):
             None for ``"cross_entropy"`` if the target is text, boolean or categorical, else ``"square"``.
         test
             Another DataFrame of these columns, to test on, or None.
+        sample_weight
+            The column that holds the weights of the samples, which is no input then; or as of :class:`Problem`.
         options
             As of :class:`Problem`.
 
@@ -150,14 +159,15 @@ class Problem(Samples):
         TypeError, ValueError
             If there is no such column, or a column holds something else than numbers; the message names it.
         """
-        inputs, targets = tables.parts("frame", frame, target)
+        column = sample_weight if isinstance(sample_weight, str) else None
+        inputs, targets, weights = tables.parts("frame", frame, target, column)
         if loss is None:
             loss = "cross_entropy" if tables.is_column(targets) and tables.holds_labels(targets) else "square"
-        pair = None if test is None else tables.parts("test", test, target)
-        return cls(inputs, targets, loss, pair, **options)
+        apart = None if test is None else tables.parts("test", test, target, column)
+        return cls(inputs, targets, loss, apart, sample_weight=weights if column else sample_weight, **options)
 
     def standardized(self, constant: bool = True, targets: bool = False) -> Problem:
-        """The same problem with every input of zero mean and unit variance over the training set.
+        """The same problem with every input of zero mean and unit variance over the training set, weights counted.
 
         Parameters
         ----------
@@ -175,8 +185,8 @@ class Problem(Samples):
         arguments.flag("constant", constant)
         if arguments.flag("targets", targets) and self.classes is not None:
             raise ValueError(f"targets=True needs targets that are numbers, got loss={self.loss.name!r}")
-        scaling = Standardization.of(self.inputs, constant)
-        target_scaling = Standardization.of(self.targets) if targets else None
+        scaling = Standardization.of(self.inputs, constant, self.sample_weight)
+        target_scaling = Standardization.of(self.targets, weights=self.sample_weight) if targets else None
         names = self.input_names
         inputs_before = None if self.scaling is None else self.scaling.inputs
         targets_before = None if self.scaling is None else self.scaling.targets
@@ -230,19 +240,22 @@ class Problem(Samples):
         labels = self.targets.cpu().numpy() if stratify and self.classes is not None else None
         parts, rest = held_out(self.samples, shares, seed, labels)
         changes: dict[str, Any] = {}
-        for name, part in zip(shares, parts, strict=True):
+        for name, part in (*zip(shares, parts, strict=True), ("", rest)):
             if len(part):
-                if getattr(self, f"{name}_inputs") is not None:
+                which = f"{name}_" if name else ""
+                if name and getattr(self, f"{name}_inputs") is not None:
                     raise ValueError(f"{name} must be 0 for a problem that has a {name} set, got {shares[name]}")
-                changes |= {f"{name}_inputs": self.inputs[part], f"{name}_targets": self.targets[part]}
-        changes |= {"inputs": self.inputs[rest], "targets": self.targets[rest]}
+                weights = None if self.sample_weight is None else normalized(self.sample_weight[part], self.dtype)
+                changes |= {f"{which}inputs": self.inputs[part], f"{which}targets": self.targets[part]}
+                changes |= {f"{which}sample_weight": weights}
         call = f"split(test={float(test)}, seed={int(seed)}, stratify={stratify}, validation={float(validation)})"
         return self.changed(call, **changes)
 
-    def with_validation(self, pair: tuple[Any, Any]) -> Problem:
+    def with_validation(self, pair: tuple[Any, ...]) -> Problem:
         """The same problem with other samples to stop by: inputs and targets in the units of the original data."""
-        inputs, targets = self.checked_pair("validation", pair)
-        return self.changed(recipe=None, validation_inputs=inputs, validation_targets=targets)
+        inputs, targets, weights = self.checked_pair("validation", pair)
+        found = {"validation_inputs": inputs, "validation_targets": targets, "validation_sample_weight": weights}
+        return self.changed(None, recipe=None, **found)
 
     def transform(self, rows: Any) -> Tensor:
         """New inputs ``(k, d)``, in the units of the original data, as a network of this problem takes them.
@@ -266,9 +279,9 @@ class Problem(Samples):
         inputs = inputs.to(self.device)
         return inputs if self.scaling is None else self.scaling.inputs.forward(inputs)
 
-    def checked_pair(self, which: str, pair: Any) -> tuple[Tensor, Tensor]:
-        """Held-out data of the kind of the training data."""
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+    def checked_pair(self, which: str, pair: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Held-out data of the kind of the training data, and their weights if any are given."""
+        if not isinstance(pair, (tuple, list)) or len(pair) not in (2, 3):
             raise TypeError(f"{which} must be a pair (inputs, targets) or None, got {type(pair).__name__}")
         inputs = self._transformed(f"{which} inputs", pair[0])
         name = f"{which} targets"
@@ -279,10 +292,6 @@ class Problem(Samples):
             targets = tables.targets(name, ordered, self.dtype, self.output_size)
             if self.scaling is not None and self.scaling.targets is not None:
                 targets = self.scaling.targets.forward(targets)
-        _require_rows(name, targets, inputs)
-        return inputs, targets.to(self.device)
-
-
-def _require_rows(name: str, targets: Tensor, inputs: Tensor) -> None:
-    if len(targets) != len(inputs):
-        raise ValueError(f"{name} must have {len(inputs)} rows, as many as its inputs, got {len(targets)}")
+        tables.require_rows(name, targets, inputs)
+        weights = checked_weights(f"{which} sample_weight", pair[2] if len(pair) == 3 else None, len(inputs))
+        return counted(inputs, targets.to(self.device), weights, self.dtype)

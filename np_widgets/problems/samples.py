@@ -10,8 +10,11 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.problems.classes import Classes, Label
 from np_widgets.problems.losses import Loss
+from np_widgets.problems.weights import Weighted, goals_of
 
-FIELDS = tuple(f"{which}{kind}" for which in ("", "test_", "validation_") for kind in ("inputs", "targets"))
+FIELDS = tuple(
+    f"{which}{kind}" for which in ("", "test_", "validation_") for kind in ("inputs", "targets", "sample_weight")
+)
 
 
 class Samples:
@@ -22,10 +25,13 @@ class Samples:
     dtype: torch.dtype
     inputs: Tensor
     targets: Tensor
-    test_inputs: Tensor | None
-    test_targets: Tensor | None
-    validation_inputs: Tensor | None
-    validation_targets: Tensor | None
+    sample_weight: Tensor | None = None
+    test_inputs: Tensor | None = None
+    test_targets: Tensor | None = None
+    test_sample_weight: Tensor | None = None
+    validation_inputs: Tensor | None = None
+    validation_targets: Tensor | None = None
+    validation_sample_weight: Tensor | None = None
     output_size: int
     classes: Classes | None
     recipe: str | None = None
@@ -41,14 +47,36 @@ class Samples:
         return self.inputs.shape[1]
 
     @property
+    def criterion(self) -> Loss:
+        """The loss of outputs and :attr:`goals`: with the samples' weights in it, if there are any."""
+        unweighted = self.sample_weight is self.test_sample_weight is self.validation_sample_weight is None
+        return self.loss if unweighted else Weighted(self.loss)
+
+    @property
+    def goals(self) -> Tensor:
+        """What :attr:`criterion` compares outputs with: the targets, and where samples have weights, these beside."""
+        return self._goals(self.targets, self.sample_weight)
+
+    @property
+    def test_goals(self) -> Tensor | None:
+        """The same of the test set; None without one."""
+        return None if self.test_targets is None else self._goals(self.test_targets, self.test_sample_weight)
+
+    @property
+    def validation_goals(self) -> Tensor | None:
+        """The same of the validation set; None without one."""
+        targets = self.validation_targets
+        return None if targets is None else self._goals(targets, self.validation_sample_weight)
+
+    @property
     def zero_loss(self) -> float:
         """The training loss of a network whose output is zero."""
-        return self._loss_of_zero(self.targets)
+        return self._loss_of_zero(self.goals)
 
     @property
     def test_zero_loss(self) -> float | None:
         """The test loss of a network whose output is zero; None without a test set."""
-        return None if self.test_targets is None else self._loss_of_zero(self.test_targets)
+        return None if self.test_goals is None else self._loss_of_zero(self.test_goals)
 
     @property
     def device(self) -> torch.device:
@@ -86,15 +114,19 @@ class Samples:
 
     def __repr__(self) -> str:
         test = "" if self.test_inputs is None else f"test_samples={len(self.test_inputs)}, "
+        weighted = "" if self.sample_weight is None else ", weighted"
         lacking = f", no sample of {', '.join(map(repr, self.empty_classes))}" if self.empty_classes else ""
         return (
             f"Problem({self.name!r}: samples={self.samples}, {test}inputs={self.input_size}, "
-            f"outputs={self.output_size}, loss={self.loss.name!r}{lacking})"
+            f"outputs={self.output_size}, loss={self.loss.name!r}{weighted}{lacking})"
         )
 
-    def _loss_of_zero(self, targets: Tensor) -> float:
-        nothing = self.inputs.new_zeros(len(targets), self.output_size)
-        return float(self.loss.value(nothing, targets))
+    def _goals(self, targets: Tensor, weights: Tensor | None) -> Tensor:
+        return targets if self.criterion is self.loss else goals_of(targets, weights, self.dtype)
+
+    def _loss_of_zero(self, goals: Tensor) -> float:
+        nothing = self.inputs.new_zeros(len(goals), self.output_size)
+        return float(self.criterion.value(nothing, goals))
 
     def changed(self, call: str | None = None, **fields: Any) -> Self:
         """A copy with other fields; ``call`` is what makes it of this one, if that is to stand in the recipe."""

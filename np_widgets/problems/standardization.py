@@ -28,11 +28,20 @@ class Standardization:
     before: Standardization | None = None
 
     @classmethod
-    def of(cls, values: Tensor, constant: bool = False) -> Standardization:
-        """Measured on ``values`` of shape ``(n, d)``; with ``constant``, columns of ones stay, and none is appended."""
+    def of(cls, values: Tensor, constant: bool = False, weights: Tensor | None = None) -> Standardization:
+        """Measured on ``values`` of shape ``(n, d)``, with weights ``(n,)`` of mean one.
+
+        With ``constant``, columns of ones stay, and none is appended.
+        """
         # Relative to the largest value no square overflows, and rounding errors have a known size.
         size = values.abs().amax(dim=0)
-        deviation, mean = torch.std_mean(values / torch.where(size > 0, size, 1.0), dim=0, correction=0)
+        relative = values / torch.where(size > 0, size, 1.0)
+        if weights is None:
+            deviation, mean = torch.std_mean(relative, dim=0, correction=0)
+        else:
+            weights = weights.unsqueeze(1)
+            mean = (weights * relative).mean(dim=0)
+            deviation = (weights * (relative - mean).square()).mean(dim=0).sqrt()
         varies = deviation > 16 * torch.finfo(values.dtype).eps
         mean, deviation = mean * size, torch.where(varies, deviation * size, torch.inf)
         if constant and bool((ones := (values == 1).all(dim=0)).any()):  # as in a problem that was standardized before

@@ -63,18 +63,20 @@ def numbers(name: str, value: Any) -> Any:
     return value
 
 
-def parts(name: str, frame: Any, target: Any) -> tuple[Any, Any]:
-    """The columns of a DataFrame but ``target``, which is one or several, and the target."""
+def parts(name: str, frame: Any, target: Any, weight: Any = None) -> tuple[Any, Any, Any]:
+    """The columns of a DataFrame but ``target``, which is one or several, and ``weight``; these; None for no weight."""
     if not is_frame(frame):
         raise TypeError(f"{name} must be a DataFrame, got {type(frame).__name__}")
     labels, several = list(frame.columns), isinstance(target, (list, tuple))
     wanted = list(target) if several else [target]
     if unknown := [label for label in wanted if label not in labels]:
         raise ValueError(f"target must be one of the columns of {name}, {arguments.shown(labels)}, got {unknown[0]!r}")
-    others = [label for label in labels if label not in wanted]
+    if weight is not None and (weight not in labels or weight in wanted):
+        raise ValueError(f"sample_weight must be another column of {name}, {arguments.shown(labels)}, got {weight!r}")
+    others = [label for label in labels if label not in wanted and (weight is None or label != weight)]
     if not others or not wanted:
         raise ValueError(f"target must leave columns to learn from, got {arguments.shown(target)}")
-    return frame[others], frame[wanted] if several else frame[target]
+    return frame[others], frame[wanted] if several else frame[target], None if weight is None else frame[weight]
 
 
 def holds_labels(column: Any) -> bool:
@@ -99,6 +101,12 @@ def targets(name: str, value: Any, dtype: torch.dtype, columns: int | None = Non
     if columns is not None and found.shape[1] != columns:
         raise ValueError(f"{name} must have {columns} columns, got {found.shape[1]}")
     return found
+
+
+def require_rows(name: str, targets: Tensor, inputs: Tensor) -> None:
+    """Raise a ValueError if there are not as many targets as inputs."""
+    if len(targets) != len(inputs):
+        raise ValueError(f"{name} must have {len(inputs)} rows, as many as its inputs, got {len(targets)}")
 
 
 def _numbers(what: str, column: Any) -> NDArray[Any]:

@@ -65,7 +65,7 @@ def pursue_many(
     score: Score = "loss",
     longest_path: int | None = None,
     weight_decay: float = 0.0,
-    validation: float | tuple[Any, Any] | None = None,
+    validation: float | tuple[Any, ...] | None = None,
     network: HomogeneousNetwork | None = None,
     callback: Callable[[PursuitFrame], object] | None = None,
     executor: Executor | Client | None = None,
@@ -137,8 +137,8 @@ def pursue_many(
     executor = checked_executor(executor)
     progress = arguments.flag("progress", progress)
     callback = arguments.callable_or_none("callback", callback, "called with a frame after every quantum")
-    if validation is not None and not isinstance(validation, Real):
-        pair: Any = validation
+    pair: Any = validation
+    if pair is not None and not isinstance(pair, Real):
         apart = {id(each): each.with_validation(pair) for each in problems}
         problems, validation = [apart[id(each)] for each in problems], None
     moved = _moved(problems, device, dtype)

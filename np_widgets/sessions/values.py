@@ -158,13 +158,14 @@ def _made(kind: Any, inside: list[Any], arrays: Arrays, get: Any) -> Any:
 def _facts(problem: Problem) -> dict[str, Any]:
     if type(LOSSES.get(problem.loss.name)) is not type(problem.loss):
         raise TypeError(f"a session with a loss of one's own cannot be saved: {problem.loss!r}")
-    test = None if problem.test_inputs is None else (problem.test_inputs, problem.test_targets)
-    validation = None if problem.validation_inputs is None else (problem.validation_inputs, problem.validation_targets)
+    test = (problem.test_inputs, problem.test_targets, problem.test_sample_weight)
+    validation = (problem.validation_inputs, problem.validation_targets, problem.validation_sample_weight)
     return {
         "inputs": problem.inputs,
         "targets": problem.targets,
         "loss": problem.loss.name,
-        "test": test,
+        "test": None if test[0] is None else test,
+        "sample_weight": problem.sample_weight,
         "classes": problem.classes,
         "name": problem.name,
         "display": problem.display,
@@ -172,7 +173,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "output_names": problem.output_names,
         "dtype": problem.dtype,
         "recipe": problem.recipe,
-        "validation": validation,
+        "validation": None if validation[0] is None else validation,
         "scaling": problem.scaling,
     }
 

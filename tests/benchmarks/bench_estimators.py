@@ -95,12 +95,12 @@ class AdamNetwork(BaseEstimator):  # type: ignore[misc]
         decay = decays[self._losses(networks, inputs[held_out], targets[held_out]).argmin()]
         networks = self._trained(inputs, targets, decay.repeat(self.restarts), outputs, generator)
         best = self._losses(networks, inputs, targets).argmin()
-        self._weights = [weight[best : best + 1] for weight in networks]
+        self.weights_ = [weight[best : best + 1] for weight in networks]
         return self
 
     def score(self, X: Any, y: Any) -> float:
         """R², or the share of right labels."""
-        found = self._outputs(self._weights, torch.from_numpy(X).float())[0].numpy()
+        found = self._outputs(self.weights_, torch.from_numpy(X).float())[0].numpy()
         if self.classes:
             return float((found.argmax(axis=1) == y).mean())
         return float(1 - ((self._center + self._spread * found[:, 0] - y) ** 2).mean() / y.var())

@@ -161,7 +161,7 @@ class _Kinks:
         self.low, self.high = network.activation.kink_slopes
         self._weights = network.weights
         self._hidden = passed.hidden
-        self._output_signal = problem.loss.residual(passed.output, problem.targets[samples]).T / -problem.samples
+        self._output_signal = objective.criterion.residual(passed.output, objective.goals[samples]).T / -problem.samples
         self._slopes = [network.activation.derivative(z) for z in passed.pre_activations[:-1]]
         at_kinks = _at_kinks(network, passed, tolerance)
         for slope, (_, follows) in zip(self._slopes, at_kinks, strict=True):

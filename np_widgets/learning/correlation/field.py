@@ -277,8 +277,10 @@ class Field:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.features)
 
 
-def root_mean_square(values: Tensor) -> float:
-    """The root mean square of all entries."""
+def root_mean_square(values: Tensor, weights: Tensor | None = None) -> float:
+    """The root mean square of all entries; with weights ``(n,)`` of mean one of the rows."""
+    if weights is not None:
+        values = values * weights.sqrt().unsqueeze(1)
     if values.numel() == 0:
         return 0.0
     norm = float(torch.linalg.vector_norm(values))

@@ -74,7 +74,7 @@ def correlation(
     a = arguments.vector("outgoing", outgoing, above, dtype=network.dtype, device=network.device)
     unseen = arguments.flag("unseen", unseen)
     forward = network.forward(problem.inputs)
-    residual = problem.loss.residual(forward.output, problem.targets)
+    residual = problem.criterion.residual(forward.output, problem.goals)
     if unseen:
         return float(one_sided_terms(network, forward, residual, layer, b, links, a).mean())
     signals = network.signals(forward, residual)

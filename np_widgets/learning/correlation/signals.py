@@ -33,7 +33,7 @@ class Signals:
     ) -> None:
         self.network, self._problem, self._slopes = network, problem, slopes
         self._forward = network.forward(problem.inputs)
-        self.residual = problem.loss.residual(self._forward.output, problem.targets)
+        self.residual = problem.criterion.residual(self._forward.output, problem.goals)
         self.signals = network.signals(self._forward, self.residual, upper=upper, slopes=slopes)
 
     def field(self, layer: int, last: int, profile: Profile, *, unseen: bool) -> Field:
@@ -48,7 +48,7 @@ class Signals:
     def is_fitted(self) -> bool:
         """Whether what is left to explain is rounding: any correlation with it means nothing."""
         output = self._forward.output
-        untrained = self._problem.loss.residual(torch.zeros_like(output), self._problem.targets)
+        untrained = self._problem.criterion.residual(torch.zeros_like(output), self._problem.goals)
         largest = max(root_mean_square(untrained), root_mean_square(output))
         return root_mean_square(self.residual) <= self._rounding * largest
 

@@ -132,11 +132,11 @@ class FixedNetwork(Predicts, Engine):
     @property
     def test_loss(self) -> float | None:
         """The test loss; None without a test set."""
-        inputs, targets = self.problem.test_inputs, self.problem.test_targets
-        if inputs is None or targets is None:
+        inputs, goals = self.problem.test_inputs, self.problem.test_goals
+        if inputs is None or goals is None:
             return None
         with torch.no_grad():
-            return mean_loss(self.network, inputs, targets, self.problem.loss)
+            return mean_loss(self.network, inputs, goals, self.problem.criterion)
 
     @property
     def finished(self) -> Finish | None:

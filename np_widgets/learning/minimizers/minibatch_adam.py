@@ -185,7 +185,7 @@ class _Batch:
     """
 
     def __init__(self, objective: Objective, size: int) -> None:
-        self._problem = objective.problem
+        self._problem, self._criterion, self._goals = objective.problem, objective.criterion, objective.goals
         self._inputs = self._problem.inputs.new_zeros(size, self._problem.input_size)
         self._passes = Passes(self._inputs, objective.shapes, objective.activation)
         self._residual = self._passes.residual
@@ -198,7 +198,7 @@ class _Batch:
         passes.theta.copy_(theta)
         outputs, residuals = passes.forward()[0].mT, self._residual[0].mT
         residuals[count:] = 0
-        problem.loss.evaluate(outputs[:count], problem.targets[samples], residuals[:count])
+        self._criterion.evaluate(outputs[:count], self._goals[samples], residuals[:count])
         gradient = passes.backward(self._residual).mul_(-1 / count)
         return gradient.add_(theta, alpha=self._weight_decay) if self._weight_decay else gradient
 
@@ -207,9 +207,9 @@ def _fitting_rate(objective: Objective) -> float:
     problem, activation = objective.problem, objective.activation
     layers = len(objective.shapes)
     degree = sum(activation.power**layer for layer in range(layers))
-    targets = problem.targets
-    size = (root_mean_square(targets) or 1.0) if targets.is_floating_point() else 1.0
-    inputs = root_mean_square(problem.inputs) or 1.0
+    targets, weights = problem.targets, problem.sample_weight
+    size = (root_mean_square(targets, weights) or 1.0) if targets.is_floating_point() else 1.0
+    inputs = root_mean_square(problem.inputs, weights) or 1.0
     # Logarithms, as the powers may be beyond all numbers.
     scale = math.exp((math.log(size) - activation.power ** (layers - 1) * math.log(inputs)) / degree)
     widest = max(rows for rows, _ in objective.shapes[:-1])

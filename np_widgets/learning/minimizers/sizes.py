@@ -26,6 +26,7 @@ class SizesObjective:
 
     def __init__(self, problem: Problem, answers: Tensor, sizes: Tensor, outgoing: Tensor, decay: float) -> None:
         self.problem, self.weight_decay = problem, decay
+        self._criterion, self._goals = problem.criterion, problem.goals
         self._answers = answers
         self.initial = torch.cat([sizes, outgoing.reshape(-1)])
         self.size = len(self.initial)
@@ -50,7 +51,7 @@ class SizesObjective:
         torch.mul(self._answers.unsqueeze(1), outgoing, out=jacobian[:, :, :neurons])
         by_outgoing = jacobian[:, :, neurons:].view(samples, outputs, outputs, neurons)
         by_outgoing.diagonal(dim1=1, dim2=2).copy_((self._answers * sizes).unsqueeze(2).expand(-1, -1, outputs))
-        root = self.problem.loss.whiten(jacobian, output, self.problem.targets).reshape(-1, len(theta))
+        root = self._criterion.whiten(jacobian, output, self._goals).reshape(-1, len(theta))
         matrix = root.T @ root / samples
         cross = torch.diag_embed(pulls).transpose(0, 1).reshape(neurons, -1)
         matrix[:neurons, neurons:] -= cross
@@ -64,14 +65,14 @@ class SizesObjective:
 
     def _loss_and_gradient(self, theta: Tensor, output: Tensor, pulls: Tensor) -> tuple[float, Tensor]:
         sizes, outgoing = self.parts(theta)
-        loss = float(self.problem.loss.value(output, self.problem.targets))
+        loss = float(self._criterion.value(output, self._goals))
         gradient = -torch.cat([(outgoing * pulls).sum(dim=0), (sizes * pulls).reshape(-1)])
         loss += 0.5 * self.weight_decay * float(theta @ theta)
         return loss, gradient.add_(theta, alpha=self.weight_decay)
 
     def _pulls(self, output: Tensor) -> Tensor:
         """``(1/n) Σ_i r_i g_iᵀ``, of shape ``(m, k)``: φ of every neuron is the norm of its column."""
-        return self.problem.loss.residual(output, self.problem.targets).T @ self._answers / self.problem.samples
+        return self._criterion.residual(output, self._goals).T @ self._answers / self.problem.samples
 
 
 def fitted_sizes(

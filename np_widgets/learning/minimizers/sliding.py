@@ -58,7 +58,7 @@ class Sliding(Minimizer):
         problem, network = self.objective.problem, self.objective.network(self.theta)
         forward = network.forward(problem.inputs)
         below, activation = forward.hidden[-2], network.activation
-        residual = problem.loss.residual(forward.output, problem.targets)
+        residual = problem.criterion.residual(forward.output, problem.goals)
         incoming, outgoing = network.weights[-2:]
         sizes, old = incoming.norm(dim=1), normalize(incoming, eps=torch.finfo(incoming.dtype).tiny)
         field = Field(below, residual, Profile.of(activation))

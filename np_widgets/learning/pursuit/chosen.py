@@ -60,7 +60,7 @@ def own_neuron(
     incoming = _direction("incoming", incoming, network.weights[layer - 1].shape[1], like)
     if outgoing is None:
         forward = network.forward(problem.inputs)
-        signals = network.signals(forward, problem.loss.residual(forward.output, problem.targets))[layer]
+        signals = network.signals(forward, problem.criterion.residual(forward.output, problem.goals))[layer]
         outgoing = signals.T @ response(network, forward, layer, incoming, ()) / len(signals)
         if not bool(outgoing.any()):
             raise ValueError(

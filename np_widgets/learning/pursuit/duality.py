@@ -39,16 +39,19 @@ def relative_gap(problem: Problem, output: Tensor, objective: float, largest_cor
     share = min(1.0, decay / largest_correlation) if largest_correlation > 0 else 1.0
     if problem.loss.name == SquareLoss.name:
         dual = share * problem.loss.residual(output, problem.targets)
-        bound = float(((dual * problem.targets).sum(dim=1) - 0.5 * dual.square().sum(dim=1)).mean())
+        bounds = (dual * problem.targets).sum(dim=1) - 0.5 * dual.square().sum(dim=1)
     else:
         truth = torch.zeros_like(output).scatter_(1, problem.targets.unsqueeze(1), 1.0)
         mixed = (1 - share) * truth + share * output.softmax(dim=1)
-        bound = float(torch.special.entr(mixed).sum(dim=1).mean())
+        bounds = torch.special.entr(mixed).sum(dim=1)
+    if problem.sample_weight is not None:  # the conjugate of wℓ at wν is w times that of ℓ at ν
+        bounds = problem.sample_weight * bounds
+    bound = float(bounds.mean())
     return max(objective - bound, 0.0) / objective if objective > 0 else 0.0
 
 
 def gap_of(problem: Problem, network: HomogeneousNetwork, largest_value: float, decay: float) -> float:
     """:func:`relative_gap` of a network of one hidden layer whose largest NCF value is that."""
     output = network.forward(problem.inputs).output
-    objective = float(problem.loss.value(output, problem.targets)) + 0.5 * decay * network.squared_norm
+    objective = float(problem.criterion.value(output, problem.goals)) + 0.5 * decay * network.squared_norm
     return relative_gap(problem, output, objective, 2 * largest_value, decay)

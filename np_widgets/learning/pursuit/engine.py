@@ -103,7 +103,7 @@ class NeuronPursuit(Readings, Engine):
         score: Score = "loss",
         longest_path: int | None = None,
         weight_decay: float = 0.0,
-        validation: float | tuple[Any, Any] | None = None,
+        validation: float | tuple[Any, ...] | None = None,
         network: HomogeneousNetwork | None = None,
     ) -> None:
         settings = PursuitSettings(**given(locals()))

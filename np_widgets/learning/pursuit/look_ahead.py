@@ -17,6 +17,7 @@ from np_widgets.learning.pursuit.side_by_side import advance_together, begun
 from np_widgets.learning.pursuit.standing import LEARNING_RATE, STEPS, Task
 from np_widgets.learning.units import Units
 from np_widgets.problems import Problem
+from np_widgets.problems.weights import goals_of
 
 _MOST_SAMPLES = 2**14
 _MOST_ENTRIES = 2**25
@@ -47,13 +48,15 @@ class LookAhead:
     ) -> None:
         first = networks[0]
         self._dtype, self._activation = problem.dtype, first.activation
-        inputs, targets = _some_samples(problem, seed)
+        inputs, targets, counts = _some_samples(problem, seed)
         widths = [max(network.widths[layer] for network in networks) for layer in range(first.hidden_layers)]
         networks = networks[: max(1, _MOST_ENTRIES // (len(inputs) * sum(widths)))]
-        self._units = Units(inputs, targets, first.degree)
+        self._units = Units(inputs, targets, first.degree, counts)
         inputs, targets = self._units.inputs.float(), self._units.targets
         if targets.dtype.is_floating_point:
             targets = targets.float()
+        if problem.criterion is not problem.loss:
+            targets = goals_of(targets, counts, torch.float32)
         self._shapes = [[(weight.shape[0], weight.shape[1]) for weight in network.weights] for network in networks]
         factors = self._units.factors(first.hidden_layers + 1)
         weights = [factor * weight for factor, weight in zip(factors, padded(networks), strict=True)]
@@ -62,7 +65,7 @@ class LookAhead:
         task = Task(
             (inputs,),
             targets.unsqueeze(0),
-            problem.loss,
+            problem.criterion,
             self._activation,
             inputs.new_tensor([target]),
             inputs.new_tensor([self._units.decay(weight_decay, first.power, first.hidden_layers + 1)]),
@@ -140,11 +143,12 @@ class LookAhead:
         self.networks.restore(state)
 
 
-def _some_samples(problem: Problem, seed: int) -> tuple[Tensor, Tensor]:
+def _some_samples(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    weights = problem.sample_weight
     if problem.samples <= _MOST_SAMPLES:
-        return problem.inputs, problem.targets
+        return problem.inputs, problem.targets, weights
     chosen = torch.randperm(problem.samples, generator=torch.Generator("cpu").manual_seed(seed), device="cpu")[
         :_MOST_SAMPLES
     ]
     chosen = chosen.to(problem.inputs.device)
-    return problem.inputs[chosen], problem.targets[chosen]
+    return problem.inputs[chosen], problem.targets[chosen], None if weights is None else weights[chosen]

@@ -84,6 +84,7 @@ def losses_of_path(
     z = forward.pre_activations[point.last]
     widest = max(weight.shape[0] for weight in network.weights[point.last :])
     chunk = max(1, _BLOCK_ENTRIES // (len(z) * widest))
+    criterion, goals = problem.criterion, problem.goals
 
     def losses_at(scales: Floats) -> Floats:
         factors = torch.from_numpy(scales**point.degree).to(z).reshape(-1, 1, 1)
@@ -92,7 +93,7 @@ def losses_of_path(
             output = torch.addcmul(z, part, push)
             for weight in network.weights[point.last + 1 :]:
                 output = network.activation(output) @ weight.T
-            losses.append(problem.loss.value(output, problem.targets))
+            losses.append(criterion.value(output, goals))
         return to_array(torch.cat(losses)) + 0.5 * weight_decay * scales**2
 
     return losses_at

@@ -52,8 +52,7 @@ def ending(
     if last.loss <= target_loss:
         message = f"Training loss {last.loss:.3g} is at or below the target of {target_loss:.3g}."
         advice = "A smaller target_loss goes further, and so does Add neuron."
-        if problem.classes is not None and last.loss * problem.samples < math.log(2) and not settings.weight_decay:
-            # No sample has a loss above log 2: each is given to its class, and larger weights would be lower still.
+        if _are_separated(problem, last.loss) and not settings.weight_decay:
             message += " All classes are separated, so that the loss has no minimum: larger weights are always lower."
             advice = "A weight_decay such as 0.003 gives it one."
         return _told(problem, growth, "target", message, advice)
@@ -174,8 +173,7 @@ def _told(problem: Problem, growth: Sequence[GrowthRecord], kind: str, message: 
     """The end, with what else there is to be said of the network that it leaves."""
     if not growth:
         return Finish(kind, message, advice)
-    if problem.classes is not None and growth[-1].loss * problem.samples < math.log(2):
-        # No sample has a loss above log 2: each is given to its class, and larger weights would be lower still.
+    if _are_separated(problem, growth[-1].loss):
         message += (
             " The classes are separated: without weight_decay the loss has no minimum, and weights grow on and on."
         )
@@ -187,6 +185,12 @@ def _told(problem: Problem, growth: Sequence[GrowthRecord], kind: str, message: 
     if remedy and kind == "target":  # who would go further then
         advice = ""
     return Finish(kind, f"{message} {remark}".strip(), f"{advice} {remedy}".strip())
+
+
+def _are_separated(problem: Problem, loss: float) -> bool:
+    """Whether no sample can have a loss above log 2: each is given to its class, and larger weights are lower still."""
+    least = 1.0 if problem.sample_weight is None else float(problem.sample_weight.min())
+    return problem.classes is not None and loss * problem.samples < least * math.log(2)
 
 
 def _on_test(problem: Problem, growth: Sequence[GrowthRecord]) -> tuple[str, str]:

@@ -74,7 +74,7 @@ class Searching:
         fast = settings.method != "paper"
         self.paths, self.upper, self.exact = tuple(paths), upper, exact or not fast
         self._forward = network.forward(problem.inputs)
-        self._loss = float(problem.loss.value(self._forward.output, problem.targets))
+        self._loss = float(problem.criterion.value(self._forward.output, problem.goals))
         self._certifies = (
             settings.hidden_layers == settings.power == 1
             and has_bound(problem)
@@ -174,7 +174,7 @@ class Searching:
             return points
         # Found with signals that hold for some neurons only: what counts is what each of them does. They are no KKT
         # points of that.
-        residual = self._problem.loss.residual(self._forward.output, self._problem.targets)
+        residual = self._problem.criterion.residual(self._forward.output, self._problem.goals)
         measured = [
             replace(
                 point,

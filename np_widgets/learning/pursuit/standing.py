@@ -11,6 +11,7 @@ from torch import Tensor
 
 from np_widgets.learning.activation import Activation
 from np_widgets.problems.losses import LOSSES, Loss
+from np_widgets.problems.weights import Weighted
 
 STEPS = 300
 LEARNING_RATE = 7.5e-3
@@ -20,7 +21,7 @@ class Task(NamedTuple):
     """What networks side by side are to learn: G groups of them, each from n samples of its own."""
 
     inputs: tuple[Tensor, ...]  # (n, d) each
-    targets: Tensor  # (G, n, m), or (G, n) if they are classes
+    targets: Tensor  # (G, n, m), or (G, n) if they are classes; goals with weights in them for a weighted loss
     loss: Loss
     activation: Activation
     target_losses: Tensor  # (G,): a group ends where one of its networks first has at most this loss
@@ -32,8 +33,9 @@ class Task(NamedTuple):
     def shape(self) -> tuple[object, ...]:
         """What those have in common whose groups can be joined."""
         sizes = self.targets.shape[1:], self.inputs[0].shape, self.inputs[0].device
-        # Two losses of one's own may have one name.
-        loss = self.loss.name if type(LOSSES.get(self.loss.name)) is type(self.loss) else id(self.loss)
+        # Whether samples have weights is seen by their targets. Two losses of one's own may have one name.
+        own = self.loss.loss if isinstance(self.loss, Weighted) else self.loss
+        loss = own.name if type(LOSSES.get(own.name)) is type(own) else id(own)
         return *sizes, loss, self.activation, self.steps, self.learning_rate
 
     @classmethod

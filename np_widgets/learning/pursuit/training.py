@@ -145,14 +145,14 @@ class Training:
     @property
     def test_loss(self) -> float | None:
         """The test loss of :attr:`network`; None without a test set."""
-        inputs, targets = self._problem.test_inputs, self._problem.test_targets
-        if inputs is None or targets is None:
+        inputs, goals = self._problem.test_inputs, self._problem.test_goals
+        if inputs is None or goals is None:
             return None
         # On mini-batches the weights stay the same between two measurements, and so does the loss.
         point = None if self.minimizer is None else self.minimizer.point
         if point is not None and self._tested is not None and self._tested[0] is point:
             return self._tested[1]
-        loss = mean_loss(self.network, inputs, targets, self._problem.loss)
+        loss = mean_loss(self.network, inputs, goals, self._problem.criterion)
         self._tested = None if point is None else (point, loss)
         return loss
 
@@ -292,7 +292,7 @@ class Training:
         return self._loss_of(network) + self._price(network)
 
     def _loss_of(self, network: HomogeneousNetwork) -> float:
-        return mean_loss(network, self._problem.inputs, self._problem.targets, self._problem.loss)
+        return mean_loss(network, self._problem.inputs, self._problem.goals, self._problem.criterion)
 
 
 def _look_ahead_steps(settings: PursuitSettings) -> int:

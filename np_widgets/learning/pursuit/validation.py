@@ -27,14 +27,16 @@ def checked_score(score: Any) -> Any:
 
 def validated(problem: Problem, score: Score, network: HomogeneousNetwork) -> float | None:
     """The score of a network; None if there are no samples for it."""
-    inputs, targets = problem.validation_inputs, problem.validation_targets
-    if inputs is None or targets is None:
+    inputs, targets, goals = problem.validation_inputs, problem.validation_targets, problem.validation_goals
+    if inputs is None or targets is None or goals is None:
         return None
     size = block_size(inputs, sum(network.widths) + network.output_size)
     outputs = torch.cat([network.forward(some).output for some in inputs.split(size)])
     if callable(score):
         return float(score(outputs, targets))
-    return float(problem.loss.value(outputs, targets)) if score == "loss" else score_of(outputs, targets)
+    if score == "loss":
+        return float(problem.criterion.value(outputs, goals))
+    return score_of(outputs, targets, problem.validation_sample_weight)
 
 
 def best_validated(growth: Sequence[GrowthRecord], score: Score) -> int | None:

@@ -216,7 +216,7 @@ class BatchGradient:
         theta = torch.from_numpy(y).to(problem.inputs).view(networks, -1)
         for weight, part in zip(passes.weights, theta.split(objective.sizes, dim=1), strict=True):
             weight.copy_(part.view_as(weight))
-        problem.loss.evaluate(passes.forward().mT, problem.targets, self._residual.mT)
+        objective.criterion.evaluate(passes.forward().mT, objective.goals, self._residual.mT)
         passes.backward(self._residual)
         blocks = [gradient.flatten(1) for gradient in passes.gradients]
         return to_array(torch.cat(blocks, dim=1).reshape(-1)) / problem.samples - objective.weight_decay * y

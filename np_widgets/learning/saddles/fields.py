@@ -52,7 +52,7 @@ class JointFlow:
     def __init__(self, objective: Objective, positions: Positions) -> None:
         problem = objective.problem
         zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
-        self._objective, self._residual = objective, problem.loss.residual(zero, problem.targets)
+        self._objective, self._residual = objective, objective.criterion.residual(zero, objective.goals)
         self.positions = positions
 
     def __call__(self, y: Floats) -> Floats:

@@ -140,9 +140,7 @@ def largest_rate(objective: Objective, y: Floats) -> float:
 
 def descent_field(objective: Objective, step_size: float) -> Field:
     """``−∇𝓛``; raises an ``ArithmeticError`` where the loss shows that steps of this size diverge."""
-    problem = objective.problem
-    zero = problem.inputs.new_zeros(problem.samples, problem.output_size)
-    highest = _DIVERGED * max(float(problem.loss.value(zero, problem.targets)), objective.loss(objective.initial))
+    highest = _DIVERGED * max(objective.problem.zero_loss, objective.loss(objective.initial))
 
     def field(y: Floats) -> Floats:
         loss, gradient = objective.loss_and_gradient(_tensor(objective, y))
