@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,24 @@ def test_it_holds_a_static_picture(path):
         if "image/png" in output.get("data", {}) and "application/vnd.jupyter.widget-view+json" not in output.data
     ]
     assert figures
+
+
+def test_every_picture_is_described(path):
+    outputs = [output for cell in code_cells(path) for output in cell.outputs]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert pictures
+    assert all(len(output.metadata.get("image/png", {}).get("alt", "")) > 40 for output in pictures)
+
+
+def test_it_says_its_goal_its_time_and_what_it_is_for_and_asks_three_questions_with_hidden_answers(path):
+    told = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    for part in (r"\*\*Goal:\*\* ", r"\*\*Time needed:\*\* \d+ minutes", r"\*\*Afterwards you can say\*\*\n\n- "):
+        assert re.search(part, told[0]), part
+    (asked,) = (text for text in told if text.startswith("## Check yourself\n"))
+    questions, _, answers = asked.partition("<details><summary>Answers</summary>\n\n")
+    for numbered in (questions, answers):
+        assert re.findall(r"^(\d+)\. ", numbered, re.MULTILINE) == ["1", "2", "3"]
+    assert answers.rstrip().endswith("</details>")
 
 
 def test_it_ends_by_raising_what_went_wrong_in_the_background(path):

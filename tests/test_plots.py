@@ -11,6 +11,7 @@ from collections.abc import Callable
 from html import escape
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
@@ -109,6 +110,23 @@ def test_files_and_notebooks_hold_in_words_what_is_seen(tmp_path: Path):
     assert b"/Subject" in (tmp_path / "loss.pdf").read_bytes()
     alone.clear()
     assert alone.description == ""
+
+
+def test_a_notebook_keeps_the_words_of_a_plot_also_after_pyplot_has_been_used(monkeypatch):
+    import IPython
+    from IPython.core.formatters import DisplayFormatter
+    from IPython.core.pylabtools import select_figure_formats
+
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    select_figure_formats(shell, {"png"})  # as pyplot's first figure does
+    plot: Any = plots.loss(FRAME)
+    data, about = shell.display_formatter.format(plot)
+    assert data["image/png"][:4] == b"\x89PNG"
+    assert about["image/png"]["alt"] == plot.description
+    other = Figure()
+    other.add_subplot()
+    assert "image/png" in shell.display_formatter.format(other)[0]
 
 
 def test_inputs_and_outputs_have_their_names_wherever_they_are_known():

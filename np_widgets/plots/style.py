@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import textwrap
 from typing import Any
 
@@ -35,6 +36,7 @@ class Plot(Figure):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.says: list[str] = []
         super().__init__(*args, **options)
+        _show_by_itself()
 
     def clear(self, keep_observers: bool = False) -> None:
         """Take everything off."""
@@ -69,6 +71,14 @@ class Plot(Figure):
         self.savefig(image, format="png", dpi=_DISPLAY_SCALE * self.dpi)
         width, height = (round(inches * self.dpi) for inches in self.get_size_inches())
         return image.getvalue(), {"width": width, "height": height, "alt": self.description}
+
+
+def _show_by_itself() -> None:
+    """Let notebooks ask a plot for its picture: pyplot brings a formatter for all figures, without words."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is not None:
+        shell.display_formatter.formatters["image/png"].for_type(Plot, Plot._repr_png_)
 
 
 def figure(width: float, height: float) -> Plot:
