@@ -118,6 +118,7 @@ def test_the_ranges_leave_users_room():
 def test_the_extra_for_tests_holds_the_others():
     (itself,) = (Requirement(line) for line in EXTRAS["test"] if line.startswith("np_widgets"))
     assert itself.extras == set(EXTRAS) - {"test"}
+    assert PYPROJECT["dependency-groups"]["dev"] == ["np_widgets[test]"]
 
 
 def imported(path: Path) -> Iterator[str]:

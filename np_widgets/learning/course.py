@@ -156,8 +156,9 @@ def _steps(frame: Any) -> int | None:
 def _same_data(one: Problem, other: Problem) -> bool:
     if one is other:
         return True
+    pairs: list[tuple[torch.Tensor | None, torch.Tensor | None]]
     pairs = [(one.inputs, other.inputs), (one.goals, other.goals)]
-    pairs += [(one.test_inputs, other.test_inputs), (one.test_goals, other.test_goals)]  # type: ignore[list-item]
+    pairs += [(one.test_inputs, other.test_inputs), (one.test_goals, other.test_goals)]
     return one.loss.name == other.loss.name and all(
         a is b or (a is not None and b is not None and a.shape == b.shape and _alike(a, b)) for a, b in pairs
     )

@@ -37,17 +37,21 @@ def weights_of(module: Any) -> tuple[list[Tensor], Activation]:
     if len(set(activations)) > 1:
         raise ValueError(f"module must have the same activation everywhere, got {', '.join(map(repr, between))}")
     weights = [each.weight.detach() for each in linear]
-    if not any(each.bias is not None and bool(each.bias.any()) for each in linear):
+    if not any(bias is not None and bool(bias.any()) for bias in map(_bias, linear)):
         return weights, activations[0]
     wider = [_with_bias(each) for each in linear]
     # A neuron that sees the constant alone hands it on, because σ(1) = 1.
     return [*(nn.functional.pad(each, (0, 0, 0, 1)) + _corner(each) for each in wider[:-1]), wider[-1]], activations[0]
 
 
+def _bias(linear: nn.Linear) -> Tensor | None:
+    return linear.bias  # torch's types leave None out
+
+
 def _with_bias(linear: nn.Linear) -> Tensor:
-    weight = linear.weight.detach()
-    bias = weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach()
-    return torch.cat([weight, bias.unsqueeze(1)], dim=1)
+    weight, bias = linear.weight.detach(), _bias(linear)
+    column = weight.new_zeros(len(weight)) if bias is None else bias.detach()
+    return torch.cat([weight, column.unsqueeze(1)], dim=1)
 
 
 def _corner(weight: Tensor) -> Tensor:

@@ -282,7 +282,7 @@ class Adam(FirstOrderMinimizer):
         return self._moments.means
 
 
-def _checked_betas(betas: tuple[float, float]) -> tuple[float, float]:
+def _checked_betas(betas: Any) -> tuple[float, float]:
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise TypeError(f"betas must be a pair of numbers in [0, 1), got {betas!r}")
     for index, beta in enumerate(betas):
