@@ -41,7 +41,7 @@ def cells_of(source: Path) -> list[Cell]:
 
 
 def student(source: Path) -> Any:
-    """What a student gets: it runs to its end as it is."""
+    """What a student gets, not yet run: it runs to its end as it is."""
     return _notebook(_plain(cell) for cell in cells_of(source) if cell.role not in ("answer", "solution"))
 
 
@@ -155,7 +155,7 @@ def main(kind: str = "", folder: str = "") -> None:
         elif kind == "otter":
             write(otter_form(source), Path(folder) / name)
         elif kind == "":
-            write(student(source), EXERCISES / name)
+            write(run(student(source)), EXERCISES / name)
             write(run(solved(source)), EXERCISES / "solutions" / name)
         else:
             raise ValueError(f"the form must be nbgrader or otter, got {kind!r}")

@@ -62,6 +62,35 @@ def test_the_stored_solution_passes_and_says_nothing_on_the_side(source):
     assert [text.startswith("Grade(passed, score 1.00") for text in grades] == [True]
 
 
+def outputs_of(cell):
+    return [{key: value for key, value in output.items() if key != "execution_count"} for output in cell.outputs]
+
+
+@each_source
+def test_what_is_stored_for_students_shows_the_problem_and_the_first_hint(source):
+    name = f"{source.stem}.ipynb"
+    given, done = (read(notebooks.EXERCISES / folder / name).cells for folder in ("", "solutions"))
+    answer = next(index for index, cell in enumerate(given) if cell.source.startswith("answer = None"))
+    shown = [cell for cell in given[:answer] if cell.cell_type == "code" and cell.outputs]
+    assert shown
+    assert [outputs_of(cell) for cell in shown] == [
+        outputs_of(cell) for cell in done[:answer] if cell.cell_type == "code" and cell.outputs
+    ]
+    (grade,) = given[answer + 1].outputs
+    assert grade.data["text/plain"].startswith("Grade(not yet, score 0.00")
+    assert "Hint: " in grade.data["text/plain"]
+
+
+@each_source
+def test_every_stored_picture_is_described(source):
+    for folder in ("", "solutions"):
+        cells = read(notebooks.EXERCISES / folder / f"{source.stem}.ipynb").cells
+        outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+        for output in outputs:
+            if "image/png" in output.get("data", {}):
+                assert len(output.metadata["image/png"]["alt"]) > 40
+
+
 @each_source
 def test_the_graded_forms_are_sound(source):
     import nbformat
