@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.pictures.alignment import alignment
 from np_widgets.pictures.function import function
 from np_widgets.pictures.images import MOST_IMAGES
 from np_widgets.pictures.labels import number
+from np_widgets.pictures.loss import loss
 from np_widgets.pictures.norms import norms
 from np_widgets.pictures.plateaus import plateaus
 from np_widgets.pictures.probe import probe
 from np_widgets.pictures.scene import Dots, Scene
 from np_widgets.pictures.weights import saddle_weights, weights
-from np_widgets.problems import Display, Problem, digits, sparse_parity
+from np_widgets.problems import Display, Problem, digits, kumar_haupt, sparse_parity
 from tests.saddle_frames import between_saddles
 from tests.test_pictures import frame
 from tests.test_scenes import GROWN, SCENES, one_layer
@@ -88,12 +90,18 @@ def test_weights_are_read_in_their_cells():
     matrix = np.random.default_rng(0).normal(size=(3, 30))
     scene = weights(frame((matrix, np.ones((1, 3)))))
     found = read(scene, "spot")
-    assert len(found) == 40
+    assert len(found) == matrix.size
     for text, (x, y) in found.items():
         row, column = int(y), int(x)
         name = "x" + str(column + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
         assert text == f"weight {number(matrix[row, column])}, from {name} to neuron {row + 1} of layer 1"
     assert {keys[0][2] for keys in scene["spot"].keys} == {0, 1, 2}
+    many = np.random.default_rng(0).normal(size=(20, 30)) * np.arange(1, 21)[:, None]
+    spot = weights(frame((many, np.ones((1, 20)))))["spot"]
+    assert {keys[0][2] for keys in spot.keys} == set(range(20))
+    assert len(spot.x) == 160
+    chosen = {(int(y), int(x)) for x, y in zip(spot.x, spot.y, strict=True)}
+    assert {(row, int(np.abs(many[row]).argmax())) for row in range(20)} <= chosen
     flow = between_saddles()
     last = flow.history[-1][1]
     for text, (x, y) in read(saddle_weights(flow, layer=2), "spot").items():
@@ -142,3 +150,21 @@ def test_weights_of_pixels_are_images():
     for wrong in ((3,), (0, 2), (3, 3)):
         with pytest.raises(ValueError, match="image"):
             Problem(np.eye(7), np.arange(7.0), display=Display("scatter", image=wrong))  # type: ignore[arg-type]
+
+
+def test_where_one_network_ends_and_the_next_begins_each_loss_is_read_of_its_own():
+    pursuit = NeuronPursuit(kumar_haupt(samples=60), starts=8, max_steps=60)
+    pursuit.run(max_additions=2)
+    made = pursuit.frame()
+    read_out = [
+        re.fullmatch(r"network (\d+) \((.*)\), step ([\d,]+): loss (.*)", text) for text in loss(made)["spot"].reads
+    ]
+    found = [(int(each[1]), int(each[3].replace(",", "")), each[4]) for each in read_out if each is not None]
+    for index, record in enumerate(made.growth):
+        end = record.first_step + record.steps
+        at_end = [value for network, step, value in found if (network, step) == (index + 1, end)]
+        assert at_end
+        assert set(at_end) <= {number(record.loss), number(float(made.trace_losses[made.trace_steps == end][0]))}
+        if index:  # it began where its neuron joined, lower than the network before had ended
+            (start,) = (value for network, step, value in found if (network, step) == (index + 1, record.first_step))
+            assert start == number(float(made.trace_losses[made.trace_steps == record.first_step][-1]))

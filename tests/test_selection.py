@@ -15,7 +15,7 @@ from np_widgets.pictures.candidates import candidates
 from np_widgets.pictures.function import function
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.probe import probe
-from np_widgets.pictures.scene import Cells, Curve, Dots, Scene
+from np_widgets.pictures.scene import Curve, Dots, Scene
 from np_widgets.pictures.selection import highlighted, selectable, with_share
 from np_widgets.pictures.weights import weights
 from tests.widget_looks import control, figures, nothing_left_behind, text
@@ -123,16 +123,15 @@ class TestPictures:
         assert highlighted(scene, ("neuron", 1, 0))["selected line"].y.tolist() == [0, 1]
 
 
-def click(widget: npw.PursuitWidget, kind: type, key: Any) -> None:
-    """Click what stands for a key, as a browser tells of it."""
-    for panel in widget._panels.values():
-        for place, mark in panel._clickable.items():
-            members = [member for member, keys in enumerate(mark.keys) if keys[:1] == (key,)]
-            if isinstance(mark, kind) and members and panel._marks[place].visible:
-                name = "rowNum" if kind is Cells else "index"
-                widget_mark: bqplot.Mark = panel._marks[place]
-                widget_mark._handle_custom_msgs(None, {"event": "element_click", "data": {name: members[0]}})
-                return
+def click(widget: npw.PursuitWidget, picture: str, key: Any) -> None:
+    """Click a dot that stands for a key, as a browser tells of it."""
+    panel = widget._panels[picture]
+    for place, mark in panel._clickable.items():
+        members = [member for member, keys in enumerate(mark.keys) if keys[:1] == (key,)]
+        if isinstance(mark, Dots) and members and panel._marks[place].visible:
+            dot: bqplot.Mark = panel._marks[place]
+            dot._handle_custom_msgs(None, {"event": "element_click", "data": {"index": members[0]}})
+            return
     raise AssertionError("nothing stands for it")
 
 
@@ -141,10 +140,15 @@ class TestWidget:
         frame = widget.session.frame
         key = newest(frame)
         assert widget.selected is None
-        for kind, chosen in ((Dots, key), (Cells, ("neuron", 1, 0)), (Dots, ("candidate", 0))):
-            click(widget, kind, chosen)
+        for picture, chosen in (
+            ("architecture", key),
+            ("weights", ("neuron", 1, 0)),
+            ("loss", key),
+            ("candidates", ("candidate", 0)),
+        ):
+            click(widget, picture, chosen)
             assert widget.selected == control(widget, "Selected").value == chosen
-        click(widget, Dots, ("candidate", 0))
+        click(widget, "candidates", ("candidate", 0))
         assert widget.selected is None
         control(widget, "Selected").value = key
         assert widget.selected == key
@@ -198,3 +202,15 @@ class TestWidget:
         widget.catch_up()
         after = [len([mark for mark in figure.marks if mark.visible]) for figure in figures(widget)]
         assert sum(b > a for a, b in zip(before, after, strict=True)) >= 4
+
+    def test_what_a_pointer_is_on_changes_no_mark_and_what_it_drags_does(self, widget):
+        dots = [mark for figure in figures(widget) for mark in figure.marks if isinstance(mark, bqplot.Scatter)]
+        assert dots
+        for mark in dots:
+            mark.set_state({"hovered_point": 0})
+            assert mark.hovered_point is None
+        place = dots[0].y + 1.0
+        dots[0].set_state(
+            {"hovered_point": 0, "y": {"value": place.tobytes(), "dtype": "float64", "shape": place.shape}}
+        )
+        np.testing.assert_array_equal(dots[0].y, place)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.pictures.labels import count, number, span, widths
@@ -41,7 +42,7 @@ def loss(frame: PursuitFrame) -> Scene:
     stairs = _stairs(frame)
     if not stairs or (not len(frame.trace_steps) and frame.loss is None):
         return Scene("Loss", empty="No step taken yet")
-    x, losses = _trace(frame, stairs)
+    x, losses, owners = _trace(frame, stairs)
     levels = np.array([stair.loss for stair in stairs])
     tests = [(number + 1.0, stair.test_loss) for number, stair in enumerate(stairs) if stair.test_loss is not None]
     test_x, test_losses = _drawable(*np.array(tests, dtype=np.float64).reshape(-1, 2).T)
@@ -56,7 +57,13 @@ def loss(frame: PursuitFrame) -> Scene:
     marks: list[Mark] = [Curve("learned", x, inside, "training")]
     marks += [Curve("test", test_x, np.maximum(test_losses, low), "test"), *_best(frame, low)]
     marks += [_levels(stairs, low), *_additions(frame, stairs, x, inside, low)]
-    marks.append(_read(stairs, x, losses, test_x, test_losses, low))
+    tested = np.ceil(test_x).astype(np.int64) - 1
+    marks.append(
+        spots(
+            _read(stairs, "loss", x, losses, owners, low),
+            _read(stairs, "test loss", test_x, test_losses, tested, low),
+        )
+    )
     # Room for what stands over a marker, and under the lowest level.
     y = Axis("loss", low / (high / low) ** 0.16, high * (high / low) ** 0.12, log=True)
     notes = []
@@ -97,8 +104,8 @@ def _stairs(frame: PursuitFrame) -> list[_Stair]:
     return stairs
 
 
-def _trace(frame: PursuitFrame, stairs: list[_Stair]) -> tuple[Floats, Floats]:
-    """Places and losses of the trace, with the level at the end of each stair."""
+def _trace(frame: PursuitFrame, stairs: list[_Stair]) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Places and losses of the trace, with the level at the end of each stair, and whose they are."""
     chosen = spread(0, len(frame.trace_steps))
     steps = np.asarray(frame.trace_steps, dtype=np.float64)[chosen]
     losses = np.asarray(frame.trace_losses, dtype=np.float64)[chosen]
@@ -112,7 +119,9 @@ def _trace(frame: PursuitFrame, stairs: list[_Stair]) -> tuple[Floats, Floats]:
     ends = np.arange(len(stairs))
     behind = np.searchsorted(owners, ends, side="right")
     levels = [stair.loss for stair in stairs]
-    return _drawable(np.insert(places, behind, ends + 1.0), np.insert(losses, behind, levels))
+    found = np.insert(losses, behind, levels)
+    x, drawable = _drawable(np.insert(places.astype(np.float64), behind, ends + 1.0), found)
+    return x, drawable, np.insert(owners, behind, ends)[np.isfinite(found)]
 
 
 def _drawable(x: Floats, losses: Floats) -> tuple[Floats, Floats]:
@@ -161,20 +170,18 @@ def _levels(stairs: list[_Stair], low: float) -> Texts:
     )
 
 
-def _read(stairs: list[_Stair], x: Floats, losses: Floats, test_x: Floats, tests: Floats, low: float) -> Dots:
-    """Where a pointer reads step, network and loss."""
+def _read(
+    stairs: list[_Stair], name: str, x: Floats, losses: Floats, owners: NDArray[np.int64], low: float
+) -> tuple[Floats, Floats, list[str]]:
+    """Where a pointer reads network, step and loss along a line."""
 
-    def at(place: float) -> str:
-        own = min(max(math.ceil(place) - 1, 0), len(stairs) - 1)
+    def says(index: int) -> str:
+        # Where one stair ends the next begins: the place alone does not tell whose loss it is.
+        own, place = int(owners[index]), float(x[index])
         step = round(stairs[own].first + (place - own) * stairs[own].steps)
-        return f"network {own + 1} {widths(stairs[own].widths)}, step {step:,}"
+        return f"network {own + 1} {widths(stairs[own].widths)}, step {step:,}: {name} {_smallest(losses[index])}"
 
-    return spots(
-        along(x, np.maximum(losses, low), lambda index: f"{at(x[index])}: loss {_smallest(losses[index])}"),
-        along(
-            test_x, np.maximum(tests, low), lambda index: f"{at(test_x[index])}: test loss {_smallest(tests[index])}"
-        ),
-    )
+    return along(x, np.maximum(losses, low), says)
 
 
 def _smallest(value: float) -> str:

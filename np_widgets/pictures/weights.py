@@ -28,7 +28,7 @@ _LARGEST_PRINTED = 6
 # Signs are written into the cells of matrices that have room for them, where the color is strong enough to matter.
 _MOST_SIGNS = 240
 _SIGN_FROM = 0.15
-_MOST_READ = 40  # of the cells, the largest
+_MOST_READ = 160  # of the cells
 
 
 def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> Scene:
@@ -153,10 +153,11 @@ def _read(
     names: Names,
     keys: tuple[Keys, ...] = (),
 ) -> Dots:
-    """Where a pointer reads the largest weights."""
+    """Where a pointer reads weights, and selects the neuron of a row: one of each row, and the largest."""
     shown = np.nan_to_num(matrix[np.ix_(rows, columns)])
-    largest = np.argsort(-np.abs(shown), axis=None, kind="stable")[:_MOST_READ]
-    i, j = np.unravel_index(largest[shown.ravel()[largest] != 0], shown.shape)
+    sizes = np.abs(shown)
+    sizes[np.arange(len(sizes)), sizes.argmax(axis=1)] = np.inf
+    i, j = np.unravel_index(np.argsort(-sizes, axis=None, kind="stable")[:_MOST_READ], shown.shape)
     ends = (
         [names.inputs[column] if layer == 1 else f"neuron {column + 1} of layer {layer - 1}" for column in columns[j]],
         [names.outputs[row] if layer == len(matrices) else f"neuron {row + 1} of layer {layer}" for row in rows[i]],

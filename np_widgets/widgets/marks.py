@@ -20,6 +20,17 @@ _ALIGN |= {"left": ("end", -8, 0), "right": ("start", 8, 0)}
 # Many names side by side are written small.
 _MANY_NAMES = 14
 
+
+class Markers(bqplot.Scatter):
+    """Markers whose one writer is who publishes them: on which of them a pointer is concerns the browser alone."""
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser has changed, such as where a dot was dragged."""
+        kept = {name: value for name, value in sync_data.items() if name != "hovered_point"}
+        if kept:
+            super().set_state(kept)
+
+
 Part = tuple[str, Callable[..., bqplot.Mark], dict[str, Any]]
 
 
@@ -43,7 +54,7 @@ def parts(mark: Mark, scene: Scene) -> Iterator[Part]:
         if mark.tints:
             values["colors"] = [css(tint) for tint in mark.tints]
         values |= {"enable_move": bool(mark.moves), "restrict_y": mark.moves == "up"}
-        yield "dots", _maker(mark, bqplot.Scatter), values
+        yield "dots", _maker(mark, Markers), values
     elif isinstance(mark, Texts):
         yield mark.place, _words(mark.role, mark.place), _label(x, y, mark.texts)
     elif isinstance(mark, Cells):
@@ -59,7 +70,7 @@ def _curve(mark: Curve, x: Floats, y: Floats) -> Iterator[Part]:
         twice = 2 if end == 1 else 1
         yield "curve", _maker(mark, bqplot.Lines), {"x": np.tile(x[:end], twice), "y": np.tile(y[:end], twice)}
         if mark.look.marker:
-            yield "points", _maker(mark, bqplot.Scatter), {"x": x[:end], "y": y[:end]}
+            yield "points", _maker(mark, Markers), {"x": x[:end], "y": y[:end]}
 
 
 def _edges(mark: Edges, x: Floats, y: Floats) -> Iterator[Part]:

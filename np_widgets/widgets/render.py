@@ -13,7 +13,7 @@ import ipywidgets
 import numpy as np
 
 from np_widgets.pictures.looks import LOOKS
-from np_widgets.pictures.scene import Axis, Cells, Dots, Key, Mark, Scene
+from np_widgets.pictures.scene import Axis, Dots, Key, Mark, Scene
 from np_widgets.pictures.selection import highlighted
 from np_widgets.widgets import legend
 from np_widgets.widgets.chooser import Chooser
@@ -171,9 +171,8 @@ class Panel:
             self._marks[key] = make(scales=scales)
             if getattr(mark, "reads", ()):
                 self._marks[key].tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
-            if isinstance(mark, (Dots, Cells)):
-                self._marks[key].on_element_click(lambda _, content: self._clicked(key, content))
             if isinstance(mark, Dots):
+                self._marks[key].on_element_click(lambda _, content: self._clicked(key, content))
                 self._marks[key].on_drag_end(lambda _, content: self._dragged(key, content))
             order = sorted(self._marks, key=lambda each: _ORDER[each[0]])
             self.figure.marks = [self._marks[each] for each in order]
@@ -184,7 +183,7 @@ class Panel:
 
     def _clicked(self, place: tuple[str, str], content: Any) -> None:
         data, mark = content.get("data") or {}, self._clickable[place]
-        member = data.get("rowNum", data.get("index"))
+        member = data.get("index")
         if isinstance(member, int) and member < max(len(mark.keys), 1) and (keys := mark.keys_of(member)):
             self._on_click(keys[0])
 

@@ -124,7 +124,10 @@ _STYLES = """
   display: inline-block; width: 15px; height: 15px; line-height: 15px; border-radius: 50%; text-align: center;
   font-size: 11px; font-weight: 400; color: var(--npw-muted); border: 1px solid var(--npw-faint); cursor: help;
 }
-.bqplot_mark_tooltip .tooltiptext { color: var(--jp-ui-font-color1, #212121) !important; font-size: 11px; }
+.bqplot_tooltip_div { pointer-events: none; }
+.bqplot_mark_tooltip .tooltiptext {
+  color: var(--jp-ui-font-color1, #212121) !important; font-size: 11px; max-width: 360px; white-space: normal;
+}
 .npw button[aria-disabled="true"] { opacity: 0.6; cursor: default; }
 .npw button:focus-visible, .npw select:focus-visible, .npw input:focus-visible {
   outline: 2px solid var(--npw-blue); outline-offset: 1px;

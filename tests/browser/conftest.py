@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,21 @@ def screenshots() -> Path:
 
 @pytest.fixture
 def open_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
-    """Open notebooks; at the end nothing may have been said on the console, and nothing asked of other machines."""
+    """Open notebooks for a test."""
+    with _notebooks(chromium, server) as open_one:
+        yield open_one
+
+
+@pytest.fixture(scope="module")
+def keep_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
+    """Open notebooks for all tests of a file."""
+    with _notebooks(chromium, server) as open_one:
+        yield open_one
+
+
+@contextmanager
+def _notebooks(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
+    """At the end nothing may have been said on the console, and nothing asked of other machines."""
     opened: list[Notebook] = []
 
     def open_one(name: str, *front_end: str) -> Notebook:
