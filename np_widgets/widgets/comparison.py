@@ -18,7 +18,7 @@ from np_widgets.widgets.publisher import Moment
 from np_widgets.widgets.render import Choice, Picture
 from np_widgets.widgets.sources import checked_names
 from np_widgets.widgets.status import StatusLines
-from np_widgets.widgets.view import View
+from np_widgets.widgets.view import View, checked_size
 from np_widgets.widgets.writing import update
 
 if TYPE_CHECKING:
@@ -54,9 +54,11 @@ class ComparisonWidget(View):
 
     _remedy = "Play goes on from its last good state."
 
-    def __init__(self, sessions: Sequence[Any], names: Sequence[str] | None, hide: Iterable[str], rate: float) -> None:
+    def __init__(
+        self, sessions: Sequence[Any], names: Sequence[str] | None, hide: Iterable[str], rate: float, size: float
+    ) -> None:
         hidden = checked_names("hide", hide, (*CONTROLS, *PANELS))
-        rate = arguments.real("rate", rate, above=0, most=60)
+        rate, size = arguments.real("rate", rate, above=0, most=60), checked_size(size)
         self.session = Group(sessions, names)
         problem = self.session.engine.problem
         self._name, self._probe = problem.name, probe(problem)
@@ -73,6 +75,7 @@ class ComparisonWidget(View):
             [row(shown)] if shown else [],
             {name: each for name, each in pictures.items() if name not in hidden},
             within=[self._table],
+            size=size,
         )
 
     def close(self) -> None:
@@ -136,7 +139,7 @@ class ComparisonWidget(View):
 
 
 def compare(
-    *sessions: Any, names: Sequence[str] | None = None, hide: Iterable[str] = (), rate: float = 10.0
+    *sessions: Any, names: Sequence[str] | None = None, hide: Iterable[str] = (), rate: float = 10.0, size: float = 1.0
 ) -> ComparisonWidget:
     """One widget of up to eight sessions that learn from the same data, such as methods, decays or branches.
 
@@ -151,13 +154,15 @@ def compare(
         ``"function"``) to leave out.
     rate
         How many times a second the pictures are drawn at most.
+    size
+        How many times larger letters, lines and pictures are, up to 3: 1.5 for a lecture hall.
 
     Raises
     ------
     TypeError, ValueError
         If they cannot be compared, or an argument is of the wrong kind; the message says why.
     """
-    return ComparisonWidget(sessions, names, hide, rate)
+    return ComparisonWidget(sessions, names, hide, rate, size)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import ipywidgets
 
+from np_widgets.widgets.theme import sized
+
 LARGEST_SEED = 2**31 - 1
 """The largest integer that an input of a browser carries safely."""
 
@@ -63,7 +65,7 @@ def _described(name: str, tooltip: str, width: str) -> dict[str, Any]:
         "description": name,
         "tooltip": tooltip,
         "style": {"description_width": "initial"},
-        "layout": {"width": width},
+        "layout": {"width": sized(width)},
     }
 
 

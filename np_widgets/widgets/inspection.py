@@ -32,11 +32,12 @@ class Inspection:
         self,
         problem: Problem,
         rate: float,
+        size: float,
         show: Callable[[Sequence[ipywidgets.Widget] | None], None],
         miss: Callable[[], None],
     ) -> None:
         self._problem = problem
-        self._rate = rate
+        self._rate, self._size = rate, size
         self._show = show
         self._miss = miss
         self._back = button("Back to the pursuit", "arrow-left", "Close this and go on with the pursuit", self.end)
@@ -72,7 +73,8 @@ class Inspection:
                 self._caption.value = f"{title} · preparing …"
                 self._show([self._bar])
             try:
-                made = SaddleWidget(_flow(frame, self._problem, {"progress": tell} | options), rate=self._rate)
+                flow = _flow(frame, self._problem, {"progress": tell} | options)
+                made = SaddleWidget(flow, rate=self._rate, size=self._size)
             except BaseException:
                 with self._lock:
                     if self._wanted is wanted:

@@ -20,7 +20,7 @@ from np_widgets.widgets.render import Picture
 from np_widgets.widgets.sources import Adopted, Sources, checked_names
 from np_widgets.widgets.status import StatusLines, said_of
 from np_widgets.widgets.time_slider import Point
-from np_widgets.widgets.view import View
+from np_widgets.widgets.view import View, checked_size
 
 _LONGEST_FOR_A_PICTURE = 20.0
 
@@ -46,25 +46,26 @@ class LiveWidget(View):
         rate: float,
         options: dict[str, Any],
         pictures: OwnPictures | None,
+        size: float,
     ) -> None:
         self._own = _checked(pictures, self._panel_names)
         hidden = checked_names("hide", hide, (*self._control_names, *self._panel_names, *self._own))
         locked = checked_names("lock", lock, self._value_names)
-        rate = arguments.real("rate", rate, above=0, most=60)
+        rate, size = arguments.real("rate", rate, above=0, most=60), checked_size(size)
         self.session = self._sources.session(source, options)
         self._owned = self.session is not source
         engine = self.session.engine
         self._problem: Problem = getattr(engine, "problem", None)  # type: ignore[assignment]  # an engine of one's own
         self._name: str = getattr(self._problem, "name", type(engine).__name__)
         self._lines = StatusLines(self._subject, self._name)
-        self._hide, self._lock, self._rate = hidden, locked, rate
+        self._hide, self._lock, self._rate, self._size = hidden, locked, rate, size
         owner = Owner(self.session, self._refresh, self._on_refusal, self._points, self.branch)
         self._controls = self._made_controls(owner, hidden)
         self._controls.lock(locked)
         self._branches = Branches()
         all_pictures = {**self._pictures(), **{name: _own(name, scene) for name, scene in self._own.items()}}
         shown = {name: each for name, each in all_pictures.items() if name not in hidden}
-        self._begin(rate, self._controls.rows, shown, below=[self._branches.box], rests=self._owned)
+        self._begin(rate, self._controls.rows, shown, below=[self._branches.box], rests=self._owned, size=size)
 
     def close(self) -> None:
         """Stop drawing, close a session that was made for this widget, and take everything out of the registry."""
@@ -123,7 +124,7 @@ class LiveWidget(View):
         kept = past.kept(moment) if moment is not None else None if point is None else point.kept
         at = None if kept is None else past.last_to_go_on(kept).moment
         like: Any = type(self)
-        options: dict[str, Any] = {"hide": self._hide, "rate": self._rate, "pictures": self._own}
+        options: dict[str, Any] = {"hide": self._hide, "pictures": self._own, "rate": self._rate, "size": self._size}
         if self._lock:  # which not every widget has values for
             options["lock"] = self._lock
         made: Self = like(Adopted(self.session.branch(at)), **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import bqplot
@@ -20,6 +21,8 @@ _ALIGN |= {"left": ("end", -8, 0), "right": ("start", 8, 0)}
 # Many names side by side are written small.
 _MANY_NAMES = 14
 
+# The traits of marks that are in pixels, and the power of a widget's size that they grow with: a dot's is an area.
+_PIXELS = {"stroke_width": 1, "default_size": 2, "x_offset": 1, "y_offset": 1}
 
 class Markers(bqplot.Scatter):
     """Markers whose one writer is who publishes them: on which of them a pointer is concerns the browser alone."""
@@ -34,8 +37,21 @@ class Markers(bqplot.Scatter):
 Part = tuple[str, Callable[..., bqplot.Mark], dict[str, Any]]
 
 
-def parts(mark: Mark, scene: Scene) -> Iterator[Part]:
-    """What draws a mark: a name for each part, what makes it, and what it has to hold now."""
+def parts(mark: Mark, scene: Scene, size: float = 1.0) -> Iterator[Part]:
+    """What draws a mark, so many times larger: a name for each part, what makes it, and what it has to hold now."""
+    for name, make, values in _parts(mark, scene):
+        letters = {"default_size": size * values["default_size"]} if "default_size" in values else {}
+        yield name, partial(_larger, make, size), values | letters
+
+
+def _larger(make: Callable[..., bqplot.Mark], size: float, **options: Any) -> bqplot.Mark:
+    made = make(**options)
+    for name in filter(made.has_trait, _PIXELS if size != 1 else ()):
+        setattr(made, name, round(getattr(made, name) * size ** _PIXELS[name]))
+    return made
+
+
+def _parts(mark: Mark, scene: Scene) -> Iterator[Part]:
     axis = scene.right if mark.right and scene.right is not None else scene.y
     x = np.log10(mark.x) if scene.x.log else mark.x
     y = np.log10(mark.y) if axis.log else mark.y

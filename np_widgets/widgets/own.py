@@ -55,6 +55,8 @@ class SessionWidget(LiveWidget):
         pictures to leave out.
     rate
         How many times a second the pictures are drawn at most.
+    size
+        How many times larger letters, lines and pictures are, up to 3: 1.5 for a lecture hall.
 
     Attributes
     ----------
@@ -83,13 +85,13 @@ class SessionWidget(LiveWidget):
         *,
         hide: Iterable[str] = (),
         rate: float = 10.0,
+        size: float = 1.0,
     ) -> None:
         if not isinstance(source, (Engine, Session, Adopted)):
             raise TypeError(f"source must be an Engine or a Session of one, got {arguments.shown(source)}")
         engine = getattr(getattr(source, "session", source), "engine", source)
-        super().__init__(
-            source, hide, (), rate, {}, getattr(engine, "pictures", None) if pictures is None else pictures
-        )
+        shown = getattr(engine, "pictures", None) if pictures is None else pictures
+        super().__init__(source, hide, (), rate, {}, shown, size)
 
     def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> Controls:
         return _Controls(owner, hidden)

@@ -53,6 +53,8 @@ class PursuitWidget(LiveWidget):
         ``"seed"``, ``"hidden_layers"``, ``"power"``, ``"leak"``.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
+    size
+        How many times larger letters, lines and pictures are, up to 3: 1.5 for a lecture hall.
     pictures
         More pictures, by their names: functions that make a :class:`~np_widgets.pictures.scene.Scene` of a frame.
     **options
@@ -108,11 +110,12 @@ class PursuitWidget(LiveWidget):
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
         rate: float = 10.0,
+        size: float = 1.0,
         pictures: OwnPictures | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(source, hide, lock, rate, options, pictures)
-        self._inspection = Inspection(self._problem, rate, self._show_instead, self._miss)
+        super().__init__(source, hide, lock, rate, options, pictures, size)
+        self._inspection = Inspection(self._problem, rate, self._size, self._show_instead, self._miss)
 
     @property
     def inspected(self) -> SaddleWidget | None:

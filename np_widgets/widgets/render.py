@@ -20,6 +20,7 @@ from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.elements import text_widget
 from np_widgets.widgets.marks import parts
 from np_widgets.widgets.mover import Mover
+from np_widgets.widgets.theme import sized
 from np_widgets.widgets.writing import same, update
 
 # So many letters have room side by side along a picture, and a wide one, where it is narrowest.
@@ -66,6 +67,8 @@ class Panel:
         Called with what was clicked.
     on_drag
         Called with what was dragged, the mark that it belongs to, and where it was left.
+    size
+        How many times larger than in a notebook of one's own.
     """
 
     def __init__(
@@ -74,8 +77,9 @@ class Panel:
         on_choice: Callable[[], None] = lambda: None,
         on_click: Callable[[Key], None] = lambda _: None,
         on_drag: Callable[[Key, Dots, float, float], None] = lambda *_: None,
+        size: float = 1.0,
     ) -> None:
-        self._picture = picture
+        self._picture, self._size, self._height = picture, size, sized(picture.height)
         self.scene = Scene("")  # what is shown
         self._on_click, self._on_drag = on_click, on_drag
         self._clickable: dict[tuple[str, str], Mark] = {}
@@ -87,9 +91,9 @@ class Panel:
         self._of: Any = None
         self._scales = {side: bqplot.LinearScale(min=0.0, max=1.0) for side in ("x", "y", "right")}
         self._axes = {
-            "x": _axis(self._scales["x"], label_offset="30px"),
-            "y": _axis(self._scales["y"], side="left", label_offset="56px"),
-            "right": _axis(self._scales["right"], side="right", label_offset="62px"),
+            "x": _axis(self._scales["x"], label_offset=self._pixels(30)),
+            "y": _axis(self._scales["y"], side="left", label_offset=self._pixels(56)),
+            "right": _axis(self._scales["right"], side="right", label_offset=self._pixels(62)),
         }
         self.figure = bqplot.Figure(
             axes=list(self._axes.values()),
@@ -98,7 +102,7 @@ class Panel:
             background_style={"fill": "none"},
             animation_duration=0,
             display_toolbar=False,
-            layout={"width": "100%", "height": picture.height, "min_width": "0"},
+            layout={"width": "100%", "height": self._height, "min_width": "0"},
         )
         self.figure.add_class("npw-figure")
         self._heading = text_widget("npw-panel-title")
@@ -132,7 +136,7 @@ class Panel:
         self._show_axes(scene)
         held, self._held = self._held, {}
         for mark in scene.marks:
-            for part, make, values in parts(mark, scene):
+            for part, make, values in parts(mark, scene, self._size):
                 key = mark.role, part + (" right" if mark.right else "")
                 before, self._held[key] = held.pop(key, {}), values
                 before = {} if key in moved else before
@@ -210,7 +214,7 @@ class Panel:
                 update(self._axes[side], label=axis.label, **_ticks(axis))
             if side == "x":
                 turned = self._is_crowded(axis)
-                update(self._axes["x"], label_offset="68px" if turned else "30px", **_turn(turned))
+                update(self._axes["x"], label_offset=self._pixels(68 if turned else 30), **_turn(turned))
         if scene.marks:
             margin = {
                 "top": 16,
@@ -218,9 +222,13 @@ class Panel:
                 "left": 8 if scene.y.hidden else 70,
                 "right": 76 if scene.right is not None else 8 if scene.y.hidden else 14,
             }
-            update(self.figure, fig_margin=margin)
+            update(self.figure, fig_margin={side: round(self._size * pixels) for side, pixels in margin.items()})
         if scene.equal:  # a square
-            update(self.figure.layout, width=self._picture.height, margin="0 auto")
+            update(self.figure.layout, width=self._height, margin="0 auto")
+
+    def _pixels(self, pixels: float) -> str:
+        """A length that bqplot can read, and not only the browser."""
+        return f"{self._size * pixels:g}px"
 
     def _is_crowded(self, axis: Axis) -> bool:
         """Whether the names along an axis would run into each other where the picture is narrow."""

@@ -51,6 +51,8 @@ class SaddleWidget(LiveWidget):
         ``"step_size"``, ``"weight_decay"``, ``"seed"``.
     rate
         How many times a second the pictures are drawn at most. They wait for a slower browser.
+    size
+        How many times larger letters, lines and pictures are, up to 3: 1.5 for a lecture hall.
     pictures
         More pictures, by their names: functions that make a :class:`~np_widgets.pictures.scene.Scene` of a frame.
     **options
@@ -102,10 +104,11 @@ class SaddleWidget(LiveWidget):
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
         rate: float = 10.0,
+        size: float = 1.0,
         pictures: OwnPictures | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(source, hide, lock, rate, options, pictures)
+        super().__init__(source, hide, lock, rate, options, pictures, size)
 
     def _made_controls(self, owner: Owner, hidden: frozenset[str]) -> SaddleControls:
         return SaddleControls(owner, hidden)

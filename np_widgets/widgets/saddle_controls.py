@@ -15,6 +15,7 @@ from np_widgets.widgets.controls import PAST, Controls, Owner
 from np_widgets.widgets.elements import LARGEST_SEED, button, dropdown, real, whole
 from np_widgets.widgets.inputs import Input
 from np_widgets.widgets.settings import Setting, Settings
+from np_widgets.widgets.theme import sized
 from np_widgets.widgets.writing import update
 
 CONTROLS = (
@@ -143,7 +144,7 @@ def _scale_input(present: float) -> ipywidgets.Widget:
         description="Scale δ",
         tooltip="The norm of all dormant weights at the start",
         style={"description_width": "initial"},
-        layout={"width": "200px"},
+        layout={"width": sized("200px")},
     )
 
 

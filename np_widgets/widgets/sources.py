@@ -53,11 +53,11 @@ class Sources:
         accepted = [option for option in inspect.signature(self.engine).parameters if option != "problem"]
         for option in options:
             if option not in accepted:
-                close = difflib.get_close_matches(option, [*accepted, "hide", "lock", "rate", "pictures"], 1)
+                close = difflib.get_close_matches(option, [*accepted, "hide", "lock", "rate", "size", "pictures"], 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(
-                    f"{self.widget} does not know {option!r}{hint} (it takes hide, lock, rate, pictures, and with a "
-                    f"problem what {self.engine.__name__} takes: {', '.join(accepted)})"
+                    f"{self.widget} does not know {option!r}{hint} (it takes hide, lock, rate, size, pictures, and "
+                    f"with a problem what {self.engine.__name__} takes: {', '.join(accepted)})"
                 )
 
 

@@ -10,6 +10,7 @@ import ipywidgets
 
 from np_widgets.pictures.labels import typeset
 from np_widgets.widgets.elements import row, text_widget
+from np_widgets.widgets.theme import sized
 from np_widgets.widgets.writing import update
 
 _COLORS = {
@@ -42,7 +43,9 @@ class StatusLines:
         words = f'{escape(subject)} <span class="npw-of">· {escape(name)}</span>'
         title = text_widget("npw-title", f'<span role="heading" aria-level="2">{words}</span>')
         self._status = text_widget("npw-status")
-        self._progress = ipywidgets.FloatProgress(min=0.0, max=1.0, layout={"width": "140px", "height": "12px"})
+        self._progress = ipywidgets.FloatProgress(
+            min=0.0, max=1.0, layout={"width": sized("140px"), "height": sized("12px")}
+        )
         standing = ipywidgets.HBox([self._progress, self._status])
         standing.add_class("npw-group")
         self.heading = ipywidgets.HBox([title, standing], layout={"justify_content": "space-between"})

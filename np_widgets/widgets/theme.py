@@ -5,7 +5,12 @@ Colors are CSS variables, so that the browser picks those of its theme.
 
 from __future__ import annotations
 
+import re
+
 from np_widgets.pictures.looks import COLORS
+
+LARGEST = 3.0
+"""How many times larger than in a notebook of one's own a widget may be."""
 
 # JupyterLab has colors of its own for these.
 _OF_THE_PAGE = {
@@ -21,6 +26,16 @@ def css(color: str) -> str:
     return f"var(--npw-{color})" if color in COLORS else color
 
 
+def sized(length: str) -> str:
+    """A length within a widget, such as ``"13px"``, that grows with the size of the widget."""
+    return f"calc({length} * var(--npw-size, 1))"
+
+
+def size_class(size: float) -> str:
+    """The class of a widget that is so many times larger; in tenths."""
+    return f"npw-size-{round(10 * size)}"
+
+
 def _variables(dark: bool) -> str:
     lines = []
     for name, pair in COLORS.items():
@@ -33,12 +48,17 @@ _STYLES = """
 .npw {
 {light}
   --npw-error: #b3261e;
+  --npw-size: 1;
   color: var(--npw-text);
   overflow: visible;
 }
 [data-jp-theme-light="false"] .npw {
 {dark}
   --npw-error: #ff8a80;
+}
+.npw[class*=npw-size-] {
+  --jp-widgets-font-size: 13px; --jp-widgets-inline-height: 28px; --jp-widgets-input-padding: 4px;
+  --jp-widgets-slider-handle-size: 16px; --jp-widgets-slider-track-thickness: 4px;
 }
 .npw .npw-body { overflow: visible; }
 .npw .npw-body .npw { margin-top: 6px; }
@@ -88,7 +108,7 @@ _STYLES = """
 .npw .npw-panel-title { font-size: 13px; font-weight: 600; line-height: 1.6; }
 .npw .npw-legend { font-size: 11px; line-height: 1.4; color: var(--npw-muted); min-height: 1.4em; }
 .npw .npw-legend span { white-space: nowrap; margin-right: 8px; }
-.npw .npw-legend svg { vertical-align: middle; margin-right: 3px; overflow: visible; }
+.npw .npw-legend svg { vertical-align: middle; margin-right: 3px; overflow: visible; zoom: var(--npw-size); }
 .npw .npw-scale { display: inline-block; width: 60px; height: 8px; vertical-align: middle; }
 .npw .npw-note {
   font-size: 11px; line-height: 1.4; color: var(--npw-muted); min-height: 1.4em; overflow-wrap: anywhere;
@@ -134,4 +154,7 @@ _STYLES = """
 }
 """
 
-STYLESHEET = _STYLES.replace("{light}", _variables(dark=False)).replace("{dark}", _variables(dark=True))
+_SIZES = "".join(f".{size_class(tenths / 10)} {{ --npw-size: {tenths / 10}; }}\n" for tenths in range(11, 31))
+_SIZED = re.sub(r"\b\d+px", lambda found: sized(found[0]), _STYLES)
+
+STYLESHEET = _SIZED.replace("{light}", _variables(dark=False)).replace("{dark}", _variables(dark=True)) + _SIZES

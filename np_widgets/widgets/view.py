@@ -21,6 +21,7 @@ from np_widgets.widgets.pacer import Pacer
 from np_widgets.widgets.publisher import Moment, Publisher
 from np_widgets.widgets.render import Panel, Picture
 from np_widgets.widgets.status import StatusLines, said_of
+from np_widgets.widgets.theme import LARGEST, size_class
 from np_widgets.widgets.tree import close_tree, tree
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ class View(ipywidgets.VBox):
         within: Sequence[ipywidgets.Widget] = (),
         below: Sequence[ipywidgets.Widget] = (),
         rests: bool = False,
+        size: float = 1.0,
     ) -> None:
         """Show rows of controls, the pictures, and more within or below the body; the session may rest unseen."""
         self._panels = {
-            name: Panel(each, self._refresh, self._clicked, self._dragged) for name, each in pictures.items()
+            name: Panel(each, self._refresh, self._clicked, self._dragged, size) for name, each in pictures.items()
         }
         grid = ipywidgets.Box([panel.box for panel in self._panels.values()])
         grid.add_class("npw-grid")
@@ -64,6 +66,8 @@ class View(ipywidgets.VBox):
         self._body.add_class("npw-body")
         super().__init__([self._lines.heading, self._body, *below, pacer])
         self.add_class("npw")
+        if size != 1:
+            self.add_class(size_class(size))
         parts: list[Callable[[Moment], None]] = [self._show_readouts]
         parts += [*(partial(self._show_panel, panel) for panel in self._panels.values()), self._show_traits]
         pacer.on_alive(self.session.attend)
@@ -179,6 +183,11 @@ class View(ipywidgets.VBox):
                 # Pages of nbconvert leave out what is said about an image, but for what is in an element of its own.
                 bundle["text/html"] = f'<img alt="{escape(words)}" src="data:image/png;base64,{png}"/>'
         return bundle, about
+
+
+def checked_size(size: Any) -> float:
+    """How many times larger than in a notebook of one's own a widget is, in tenths."""
+    return round(arguments.real("size", size, least=1, most=LARGEST), 1)
 
 
 def _named(error: BaseException) -> str:
