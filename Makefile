@@ -6,6 +6,7 @@
 
 PYTHON ?=
 LAB_ARGS ?=
+APP_ARGS ?=
 QUICKSTART := notebooks/01_quickstart.ipynb
 
 ENVIRONMENT := .venv
@@ -36,7 +37,7 @@ $(CHECKS): export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/runtime
 $(CHECKS): export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/ipython
 $(CHECKS): export OMP_NUM_THREADS := 1
 
-.PHONY: help lab test bench pictures chromium environment-lab environment-test clean $(CHECKS)
+.PHONY: help lab app test bench pictures chromium environment-lab environment-test clean $(CHECKS)
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +45,10 @@ help: ## List what can be done
 lab: environment-lab ## Open the quickstart in JupyterLab
 	@root=; if [ "$$(id -u)" = 0 ]; then root=--allow-root; fi; \
 	exec $(RUN) -m jupyterlab $$root --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(QUICKSTART) $(LAB_ARGS)
+
+# From its folder, where its settings are; its template is found by this path.
+app: environment-lab ## Open the pursuit as a page for a lecture hall: large type, a choice of problems (Voilà)
+	@cd app && JUPYTER_PATH="$(CURDIR)/app:$$JUPYTER_PATH" "$(CURDIR)/$(RUN)" -m voila pursuit.ipynb $(APP_ARGS)
 
 test: chromium $(CHECKS) ## Run every check below, in this order; stops at the first that fails (make -k test: runs all)
 	@echo "Every check passed."
@@ -68,7 +73,7 @@ notebooks: environment-test ## Notebooks run and give the outputs stored in them
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
 		--nbval-cell-timeout=300 notebooks
 
-browser: environment-test chromium ## JupyterLab in headless Chromium, driven by Playwright
+browser: environment-test chromium ## JupyterLab, Notebook and Voilà in headless Chromium, driven by Playwright
 	$(WITH_CHROMIUM) $(PYTEST) tests/browser
 
 bench: environment-test chromium ## Measure speed, on a quiet machine; no part of the checks

@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all tests here, a page for each."""
+"""One server and one browser for all tests here, a page for each."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.lab import PATIENCE, ROOT, Notebook, Server, browser
+from tests.browser.lab import PATIENCE, ROOT, VOILA, Notebook, Server, Visit, browser
 
 VIEWPORT = (1400, 1100)
 
@@ -29,7 +30,7 @@ def chromium() -> Iterator[BrowserContext]:
 def server(tmp_path_factory) -> Iterator[Server]:
     """A server of copies of the repository's notebooks."""
     started = Server(tmp_path_factory.mktemp("lab"))
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
+    for path in [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "app" / "pursuit.ipynb"]:
         shutil.copy(path, started.notebooks)
     started.start()
     yield started
@@ -45,28 +46,29 @@ def screenshots() -> Path:
 
 
 @pytest.fixture
-def open_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
+def open_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Any]]:
     """Open notebooks for a test."""
     with _notebooks(chromium, server) as open_one:
         yield open_one
 
 
 @pytest.fixture(scope="module")
-def keep_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
+def keep_notebook(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Any]]:
     """Open notebooks for all tests of a file."""
     with _notebooks(chromium, server) as open_one:
         yield open_one
 
 
 @contextmanager
-def _notebooks(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Notebook]]:
+def _notebooks(chromium: BrowserContext, server: Server) -> Iterator[Callable[..., Any]]:
     """At the end nothing may have been said on the console, and nothing asked of other machines."""
-    opened: list[Notebook] = []
+    opened: list[Visit] = []
 
-    def open_one(name: str, *front_end: str) -> Notebook:
+    def open_one(name: str, front_end: str = "lab/tree") -> Visit:
         page = chromium.new_page()
         page.set_default_timeout(PATIENCE)
-        opened.append(Notebook(page, server.address(name, *front_end)))
+        kind = Visit if front_end == VOILA else Notebook
+        opened.append(kind(page, server.address(name, front_end)))
         return opened[-1]
 
     yield open_one

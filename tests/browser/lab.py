@@ -1,4 +1,4 @@
-"""A JupyterLab server of one's own, and a headless browser that looks at it."""
+"""A server of one's own with JupyterLab, Notebook and Voilà, and a headless browser that looks at it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90_000
 """Milliseconds that anything may take to show on a busy machine."""
+VOILA = "voila/render"
+"""The part of a server that shows notebooks as pages."""
 # Notebook 7.6 says so of itself while it starts, whatever is opened.
 _OF_NOTEBOOK = "uncaught: Cannot read properties of undefined (reading 'schema')"
 _CHROMIUM_ARGUMENTS = [
@@ -36,7 +38,10 @@ _CHROMIUM_ARGUMENTS = [
 
 
 class Server:
-    """JupyterLab on a free port, with settings, workspaces and notebooks in a folder of its own."""
+    """JupyterLab on a free port, with settings, workspaces and notebooks in a folder of its own.
+
+    It serves the pages of Notebook and Voilà, too, with the settings and the template of ``make app``.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.notebooks = folder / "notebooks"
@@ -46,11 +51,13 @@ class Server:
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
             "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "JUPYTER_PATH": str(ROOT / "app"),
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
         }
+        shutil.copy(ROOT / "app" / "voila.json", folder)
         # Neither asks for news nor looks for updates: both would need the network.
         settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
@@ -96,7 +103,7 @@ class Server:
                 self._process.wait()
 
     def address(self, notebook: str, front_end: str = "lab/tree") -> str:
-        """Where a notebook of the folder is opened; ``"notebooks"`` is Notebook's part of the server."""
+        """Where a notebook of the folder is opened: in JupyterLab, Notebook (``"notebooks"``), or :data:`VOILA`."""
         return f"http://127.0.0.1:{self._port}/{front_end}/notebooks/{notebook}?token={self._token}&reset"
 
     def write_notebook(self, name: str, *cells: str) -> None:
@@ -132,8 +139,8 @@ class Server:
             return False
 
 
-class Notebook:
-    """A notebook open in a page, and what the browser said and asked for meanwhile."""
+class Visit:
+    """What is open in a page, and what the browser said and asked for meanwhile."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
@@ -143,6 +150,34 @@ class Notebook:
         page.on("pageerror", lambda error: self._complain(f"uncaught: {error}"))
         page.on("request", self._on_request)
         page.goto(address)
+
+    @property
+    def widget(self) -> Locator:
+        """The first PursuitWidget that is shown."""
+        return self.page.locator(".npw").first
+
+    def shut_down(self) -> None:
+        """Close the page."""
+        self.page.close()
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._complain(f"{message.text} ({message.location.get('url', '')})")
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != _OF_NOTEBOOK:
+            self.complaints.append(complaint)
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            self.foreign_requests.append(request.url)
+
+
+class Notebook(Visit):
+    """A notebook open in JupyterLab or Notebook."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        super().__init__(page, address)
         self.wait_until_open()
 
     def wait_until_open(self) -> None:
@@ -191,24 +226,7 @@ class Notebook:
     def shut_down(self) -> None:
         """Stop the kernel and close the page."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
-        self.page.close()
-
-    @property
-    def widget(self) -> Locator:
-        """The first PursuitWidget that is shown."""
-        return self.page.locator(".npw").first
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self._complain(f"{message.text} ({message.location.get('url', '')})")
-
-    def _complain(self, complaint: str) -> None:
-        if complaint != _OF_NOTEBOOK:
-            self.complaints.append(complaint)
-
-    def _on_request(self, request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
-            self.foreign_requests.append(request.url)
+        super().shut_down()
 
 
 @contextmanager

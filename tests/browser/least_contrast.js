@@ -31,7 +31,7 @@ async widget => {
     const box = element.getBoundingClientRect();
     const under = document.elementsFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
     const filled = under.find(each => each.classList.contains("dot") &&
-      getComputedStyle(each).fill !== "none" && each.getBoundingClientRect().width > 14);
+      getComputedStyle(each).fill !== "none" && each.getBoundingClientRect().width > 14 * getComputedStyle(each).getPropertyValue("--npw-size"));
     if (filled && element instanceof SVGElement) return parse(getComputedStyle(filled).fill);
     for (let e = element; e; e = e.parentElement) {
       const color = parse(getComputedStyle(e).backgroundColor);

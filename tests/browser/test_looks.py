@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.browser import states
-from tests.browser.widget_looks import LAID_OUT, LEAST_CONTRAST, violations
+from tests.browser.widget_looks import FAULTS, LAID_OUT, LEAST_CONTRAST, violations
 
-FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
 # Widths of the widget; the dark theme at one of them, as it has other colors and the same places.
 WIDTHS = (600, 1000, 1600)
 TABLES = {"pursuit": states.PURSUIT, "saddle": states.SADDLE, "comparison": states.COMPARISON}

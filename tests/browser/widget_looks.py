@@ -28,10 +28,11 @@ widget => {
 LAID_OUT = """
 widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
   const excess = figure.clientWidth - figure.querySelector("rect.plotarea_events").width.baseVal.value;
-  return 0 < excess && excess < 160;
+  return 0 < excess && excess < 160 * getComputedStyle(figure).getPropertyValue("--npw-size");
 })
 """
 
+FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
 LEAST_CONTRAST = Path(__file__).with_name("least_contrast.js").read_text(encoding="utf-8")
 
 
