@@ -133,3 +133,11 @@ def test_every_command_named_is_one_of_the_makefile():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, flags=re.MULTILINE))
     assert {"lab", "test"} <= named <= targets
+
+
+def test_the_front_ends_that_were_tried_have_the_versions_of_the_environment():
+    pinned = dict(
+        re.findall(r"^(\w+)==(\d+\.\d+)", (ROOT / ".ci" / "constraints.txt").read_text("utf-8"), flags=re.MULTILINE)
+    )
+    named = dict(re.findall(r"^\| (JupyterLab|Notebook|Voilà) (\d+\.\d+) \|", TEXT, flags=re.MULTILINE))
+    assert named == {"JupyterLab": pinned["jupyterlab"], "Notebook": pinned["notebook"], "Voilà": pinned["voila"]}

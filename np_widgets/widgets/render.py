@@ -20,7 +20,7 @@ from np_widgets.widgets.chooser import Chooser
 from np_widgets.widgets.elements import text_widget
 from np_widgets.widgets.marks import parts
 from np_widgets.widgets.mover import Mover
-from np_widgets.widgets.theme import sized
+from np_widgets.widgets.theme import size_class, sized
 from np_widgets.widgets.writing import same, update
 
 # So many letters have room side by side along a picture, and a wide one, where it is narrowest.
@@ -174,7 +174,8 @@ class Panel:
                 scales["color"] = bqplot.ColorScale(colors=list(shades.colors), min=shades.low, max=shades.high)
             self._marks[key] = make(scales=scales)
             if getattr(mark, "reads", ()):
-                self._marks[key].tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
+                self._marks[key].tooltip = tooltip = bqplot.Tooltip(fields=["name"], show_labels=False)
+                tooltip.add_class(size_class(self._size))  # it is no part of the widget, but of the page
             if isinstance(mark, Dots):
                 self._marks[key].on_element_click(lambda _, content: self._clicked(key, content))
                 self._marks[key].on_drag_end(lambda _, content: self._dragged(key, content))

@@ -154,11 +154,8 @@ _STYLES = """
 }
 """
 
-# What is read at a mark is no part of the widget, but of the page.
 _SIZES = "".join(
-    f".{name}, body:has(.{name}) {{ --npw-size: {size}; }}\n"
-    for size in (tenths / 10 for tenths in range(11, round(10 * LARGEST) + 1))
-    for name in [size_class(size)]
+    f".{size_class(tenths / 10)} {{ --npw-size: {tenths / 10}; }}\n" for tenths in range(11, round(10 * LARGEST) + 1)
 )
 _SIZED = re.sub(r"\b\d+px", lambda found: sized(found[0]), _STYLES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -24,8 +25,12 @@ PATIENCE = 90_000
 """Milliseconds that anything may take to show on a busy machine."""
 VOILA = "voila/render"
 """The part of a server that shows notebooks as pages."""
-# Notebook 7.6 says so of itself while it starts, whatever is opened.
-_OF_NOTEBOOK = "uncaught: Cannot read properties of undefined (reading 'schema')"
+# Jupyter's own complaints: Notebook 7.6 has one while it starts, whatever is opened; and a server knows files by their
+# names alone, so that Notebook does not get a font of icons that JupyterLab has got, or the other way round.
+_OF_JUPYTER = re.compile(
+    r"uncaught: Cannot read properties of undefined \(reading 'schema'\)"
+    r"|Failed to load resource: .* 403 \(Forbidden\) \(http://127\.0\.0\.1:\d+/static/(lab|notebook)/\w+\.woff2\)"
+)
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -165,7 +170,7 @@ class Visit:
             self._complain(f"{message.text} ({message.location.get('url', '')})")
 
     def _complain(self, complaint: str) -> None:
-        if complaint != _OF_NOTEBOOK:
+        if not _OF_JUPYTER.fullmatch(complaint):
             self.complaints.append(complaint)
 
     def _on_request(self, request: Request) -> None:

@@ -30,6 +30,9 @@ def test_the_page_is_large_drawn_and_plays_what_is_chosen(open_notebook, screens
     expect(widget.locator(".npw-message")).to_contain_text("worth the price")
     assert drawn(widget) != before
     assert widget.locator(".npw-message").evaluate("each => parseFloat(getComputedStyle(each).fontSize)") >= 18
+    widget.locator(".npw-panel svg .dot:visible").last.hover()
+    read = page.locator(".bqplot_mark_tooltip .tooltiptext:visible")
+    expect(read).to_have_css("font-size", "15.4px")
     for width in (1000, 1600):
         page.set_viewport_size({"width": width, "height": 1200})
         page.wait_for_function(LAID_OUT, arg=widget.element_handle())
