@@ -24,6 +24,7 @@ _MANY_NAMES = 14
 # The traits of marks that are in pixels, and the power of a widget's size that they grow with: a dot's is an area.
 _PIXELS = {"stroke_width": 1, "default_size": 2, "x_offset": 1, "y_offset": 1}
 
+
 class Markers(bqplot.Scatter):
     """Markers whose one writer is who publishes them: on which of them a pointer is concerns the browser alone."""
 
