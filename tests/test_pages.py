@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbconvert.exporters import HTMLExporter
-from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import np_widgets as npw
 from np_widgets.widgets import live_widget
@@ -18,15 +15,21 @@ from tests.widget_looks import nothing_left_behind
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def page_of(notebook: Any) -> str:
+def page_of(*cells: Any) -> str:
+    from nbconvert.exporters import HTMLExporter  # longer than torch: not in every process that collects tests
+    from nbformat.v4 import new_notebook
+
+    notebook = new_notebook(cells=list(cells))
     return HTMLExporter().from_notebook_node(notebook)[0]
 
 
 def shown(widget: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The page of a notebook that shows a widget, and what is kept of it."""
+    from nbformat.v4 import new_code_cell, new_output
+
     data, about = widget._repr_mimebundle_()
     output = new_output("execute_result", data=data, metadata=about, execution_count=1)
-    return page_of(new_notebook(cells=[new_code_cell("widget", outputs=[output])])), data, about
+    return page_of(new_code_cell("widget", outputs=[output])), data, about
 
 
 @pytest.mark.parametrize("kind", ["pursuit", "saddle"])
@@ -53,9 +56,11 @@ def test_a_page_shows_a_run_that_is_over(monkeypatch, kind):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_pages_of_the_notebooks_have_pictures_where_widgets_were(path):
+    import nbformat
+
     notebook = nbformat.read(path, as_version=4)
     made = [cell for cell in notebook.cells if any(WIDGET in each.get("data", {}) for each in cell.get("outputs", ()))]
     for cell in made:
-        page = page_of(new_notebook(cells=[cell]))
+        page = page_of(cell)
         assert "<img" in page
         assert WIDGET not in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,16 +41,23 @@ def flow(problem: Problem = PROBLEM, **options: Any) -> SaddleFlow:
     return SaddleFlow(None, problem, (2, 2), **{"scale": 2e-2, "power": 2, "starts": 5} | options)
 
 
-def flown(quanta: int) -> dict[str, Any]:
-    engine = flow()
-    for _ in range(quanta):
-        engine.advance()
-    return engine.state()
+@cache
+def state_while(phase: str) -> dict[str, Any]:
+    """Of an engine as :func:`engine_for` makes one."""
+    if phase == "flowing":
+        engine = flow()
+        for _ in range(20):
+            engine.advance()
+        return engine.state()
+    if phase == "looking":
+        return at("minimizing", 1)
+    return at("searching") if phase == "searching" else at("minimizing", method="paper")
 
 
-LOOKING, SEARCHING = at("minimizing", 1), at("searching")
-TRAINING = at("minimizing", method="paper")
-FLOWING = flown(20)
+def engine_for(phase: str) -> Engine:
+    if phase == "flowing":
+        return flow()
+    return pursuit(method="paper") if phase == "training" else pursuit()
 
 
 def changed(state: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
@@ -81,51 +89,51 @@ def nan(value: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("state", "path", "to", "message"),
+    ("phase", "path", "to", "message"),
     [
-        (TRAINING, ("trace",), KeyError, "'trace'"),
-        (TRAINING, ("trace", "points"), lambda points: points["value"], r"\['points'\]"),
-        (TRAINING, ("settings",), lambda given: {**given, "starts": 0}, "starts must be"),
-        (TRAINING, ("settings", "power"), KeyError, "'power'"),
-        (TRAINING, ("training", "descent", "minimizer", "theta"), nan, r"\['theta'\] must be finite"),
-        (TRAINING, ("training", "descent", "minimizer", "theta"), torch.Tensor.float, r"\['theta'\] must have shape"),
+        ("training", ("trace",), KeyError, "'trace'"),
+        ("training", ("trace", "points"), lambda points: points["value"], r"\['points'\]"),
+        ("training", ("settings",), lambda given: {**given, "starts": 0}, "starts must be"),
+        ("training", ("settings", "power"), KeyError, "'power'"),
+        ("training", ("training", "descent", "minimizer", "theta"), nan, r"\['theta'\] must be finite"),
+        ("training", ("training", "descent", "minimizer", "theta"), torch.Tensor.float, r"\['theta'\] must have shape"),
         (
-            TRAINING,
+            "training",
             ("training", "descent", "minimizer", "lowest_theta"),
             lambda theta: theta[:-1],
             r"\['lowest_theta'\]",
         ),
-        (TRAINING, ("training", "descent", "minimizer", "loss"), lambda _: math.nan, r"\['loss'\] must be a finite"),
-        (TRAINING, ("training", "descent", "minimizer", "steps"), lambda _: 1.5, r"\['steps'\] must be an integer"),
-        (TRAINING, ("training", "descent", "minimizer", "name"), lambda _: "sgd", r"\['name'\]"),
-        (TRAINING, ("training", "descent"), lambda _: None, "'look_ahead' or 'descent'"),
-        (TRAINING, ("training", "candidates"), lambda _: [], "candidates"),
-        (TRAINING, ("training", "ceiling"), lambda _: math.nan, r"\['ceiling'\]"),
-        (TRAINING, ("searching",), lambda _: (1, ((1, 1),), False, False), r"\['searching'\]"),
-        (TRAINING, ("growth",), lambda _: [], r"\['growth'\]"),
+        ("training", ("training", "descent", "minimizer", "loss"), lambda _: math.nan, r"\['loss'\] must be a finite"),
+        ("training", ("training", "descent", "minimizer", "steps"), lambda _: 1.5, r"\['steps'\] must be an integer"),
+        ("training", ("training", "descent", "minimizer", "name"), lambda _: "sgd", r"\['name'\]"),
+        ("training", ("training", "descent"), lambda _: None, "'look_ahead' or 'descent'"),
+        ("training", ("training", "candidates"), lambda _: [], "candidates"),
+        ("training", ("training", "ceiling"), lambda _: math.nan, r"\['ceiling'\]"),
+        ("training", ("searching",), lambda _: (1, ((1, 1),), False, False), r"\['searching'\]"),
+        ("training", ("growth",), lambda _: [], r"\['growth'\]"),
         (
-            LOOKING,
+            "looking",
             ("training", "look_ahead", "weights"),
             lambda parts: (nan(parts[0]), *parts[1:]),
             r"\['weights'\] must be",
         ),
-        (LOOKING, ("training", "look_ahead", "networks"), lambda networks: networks + 50, r"\['networks'\]"),
-        (LOOKING, ("training", "look_ahead", "steps_taken"), lambda _: 10**6, r"\['steps_taken'\]"),
+        ("looking", ("training", "look_ahead", "networks"), lambda networks: networks + 50, r"\['networks'\]"),
+        ("looking", ("training", "look_ahead", "steps_taken"), lambda _: 10**6, r"\['steps_taken'\]"),
         (
-            SEARCHING,
+            "searching",
             ("searching",),
             lambda _: (10**9, ((1, 1), (2, 2)), False, False),
             r"\['searching'\]\[0\] must be at most",
         ),
-        (SEARCHING, ("searching",), lambda _: (1, ((3, 3),), False, False), r"\['searching'\]\[1\]"),
-        (SEARCHING, ("taken",), lambda _: 99, r"\['taken'\]"),
-        (SEARCHING, ("training",), lambda _: None, r"\['searching'\]"),
+        ("searching", ("searching",), lambda _: (1, ((3, 3),), False, False), r"\['searching'\]\[1\]"),
+        ("searching", ("taken",), lambda _: 99, r"\['taken'\]"),
+        ("searching", ("training",), lambda _: None, r"\['searching'\]"),
     ],
 )
-def test_a_pursuit_refuses_a_damaged_entry_by_name(state, path, to, message):
-    options: dict[str, Any] = {"method": "paper"} if state is TRAINING else {}
-    pursuit(**options).restore(state)
-    refuse(pursuit(**options), changed(state, *path, to=to), message)
+def test_a_pursuit_refuses_a_damaged_entry_by_name(phase, path, to, message):
+    state = state_while(phase)
+    engine_for(phase).restore(state)
+    refuse(engine_for(phase), changed(state, *path, to=to), message)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +148,9 @@ def test_a_pursuit_refuses_a_damaged_entry_by_name(state, path, to, message):
     ids=["seed", "samples", "targets", "order", "precision"],
 )
 def test_the_state_of_other_data_is_refused(problem):
-    refuse(pursuit(problem), LOOKING, r"state\['problem'\]")
-    refuse(flow(problem.to(dtype=torch.float64)), FLOWING, r"state\['(problem|start)'\]") if (
-        problem.dtype == torch.float64
-    ) else None
+    refuse(pursuit(problem), state_while("looking"), r"state\['problem'\]")
+    if problem.dtype == torch.float64:
+        refuse(flow(problem), state_while("flowing"), r"state\['(problem|start)'\]")
 
 
 @pytest.mark.parametrize(
@@ -162,8 +169,9 @@ def test_the_state_of_other_data_is_refused(problem):
     ],
 )
 def test_a_saddle_flow_refuses_a_damaged_entry_by_name(change, message):
-    flow().restore(FLOWING)
-    refuse(flow(), change(FLOWING), message)
+    state = state_while("flowing")
+    flow().restore(state)
+    refuse(flow(), change(state), message)
 
 
 def with_now(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -188,18 +196,9 @@ DAMAGES: list[Any] = [KeyError, lambda _: object(), lambda _: [None], lambda _: 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_whatever_entry_is_damaged_the_state_is_refused(data):
-    state, make = data.draw(
-        st.sampled_from(
-            [
-                (LOOKING, pursuit),
-                (SEARCHING, pursuit),
-                (TRAINING, lambda: pursuit(method="paper")),
-                (FLOWING, flow),
-            ]
-        )
-    )
+    phase = data.draw(st.sampled_from(["looking", "searching", "training", "flowing"]))
+    state, engine = state_while(phase), engine_for(phase)
     damaged = changed(state, *data.draw(st.sampled_from(paths(state))), to=data.draw(st.sampled_from(DAMAGES)))
-    engine: Engine = make()
     before = bits(engine.state())
     with pytest.raises((TypeError, ValueError)):
         engine.restore(damaged)
