@@ -23,15 +23,15 @@ from np_widgets.sessions.many import pursue_many
 from np_widgets.sessions.session import Session, load
 from np_widgets.sessions.storage import FileError
 from np_widgets.sessions.study import study
-from np_widgets.widgets.comparison import ComparisonWidget, compare
-from np_widgets.widgets.own import SessionWidget
-from np_widgets.widgets.pursuit import PursuitWidget
-from np_widgets.widgets.saddle import SaddleWidget
 
 if TYPE_CHECKING:
     from np_widgets import exercises, plots
     from np_widgets.estimators import NeuronPursuitClassifier, NeuronPursuitRegressor
     from np_widgets.plots import animate
+    from np_widgets.widgets.comparison import ComparisonWidget, compare
+    from np_widgets.widgets.own import SessionWidget
+    from np_widgets.widgets.pursuit import PursuitWidget
+    from np_widgets.widgets.saddle import SaddleWidget
 
 __version__ = "0.1.0"
 
@@ -68,18 +68,27 @@ __all__ = [
 if _find_spec("sklearn") is not None:  # else they say what to install when they are asked for
     __all__ += ["NeuronPursuitClassifier", "NeuronPursuitRegressor"]
 
+# Imported when they are asked for: bqplot and matplotlib take long, and a process that computes does without; and
+# scikit-learn may not be there.
+_LATER = {
+    "ComparisonWidget": "widgets.comparison",
+    "NeuronPursuitClassifier": "estimators",
+    "NeuronPursuitRegressor": "estimators",
+    "PursuitWidget": "widgets.pursuit",
+    "SaddleWidget": "widgets.saddle",
+    "SessionWidget": "widgets.own",
+    "animate": "plots",
+    "compare": "widgets.comparison",
+}
+
 
 if not TYPE_CHECKING:  # a type checker would believe that there is every name
 
     def __getattr__(name):
-        if name == "animate":
-            return _import_module("np_widgets.plots").animate
-        if name == "exercises":
-            return _import_module("np_widgets.exercises")
-        if name == "plots":  # matplotlib takes longer to import than all the rest, and a live widget does without
-            return _import_module("np_widgets.plots")
-        if name in ("NeuronPursuitClassifier", "NeuronPursuitRegressor"):  # scikit-learn may not be there
-            return getattr(_import_module("np_widgets.estimators"), name)
+        if name in ("exercises", "plots"):
+            return _import_module(f"np_widgets.{name}")
+        if name in _LATER:
+            return getattr(_import_module(f"np_widgets.{_LATER[name]}"), name)
         raise AttributeError(f"module 'np_widgets' has no attribute {name!r}")
 
 

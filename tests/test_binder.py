@@ -118,24 +118,22 @@ def test_post_build_makes_notebooks_save_the_state_of_their_widgets(built):
     assert settings["schema"]["properties"]["saveState"]["default"] is True
 
 
-LAB = """
-from jupyterlab.labapp import LabApp
-server = LabApp.initialize_server([], load_other_extensions=False)
-"""
-SERVER = """
+START = """
 from jupyter_server.serverapp import ServerApp
+from jupyterlab.labapp import LabApp
 server = ServerApp()
 server.initialize([], find_extensions=False, new_httpserver=False)
+print(server.default_url)
+print(LabApp.initialize_server([], load_other_extensions=False).default_url)
 """
 
 
-@pytest.mark.parametrize("start", [LAB, SERVER], ids=["jupyter lab", "jupyter server"])
-def test_post_build_makes_the_server_open_the_quickstart(built, tmp_path, start):
+def test_post_build_makes_the_server_open_the_quickstart(built, tmp_path):
     variables = {f"JUPYTER_{name}_DIR": str(tmp_path) for name in ("CONFIG", "DATA", "RUNTIME")}
     variables["JUPYTER_CONFIG_PATH"] = str(built / "etc" / "jupyter")
-    command = [sys.executable, "-c", f"{start}print(server.default_url)"]
+    command = [sys.executable, "-c", START]
     result = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == f"/lab/tree/{QUICKSTART}"
+    assert result.stdout.split() == [f"/lab/tree/{QUICKSTART}"] * 2  # "jupyter server", and "jupyter lab"
 
 
 def test_what_is_opened_exists():

@@ -70,10 +70,12 @@ def test_searches_networks_and_ensembles(trained):
     assert len(npw.pursue_many([0, 1], problem, max_additions=0).losses) == 2
 
 
-def test_estimators_and_fixed_networks():
-    fitted = npw.NeuronPursuitRegressor(max_neurons=3).fit(X, np.maximum(X[:, 0], 0))
+def test_estimators_and_fixed_networks(monkeypatch):
+    monkeypatch.setattr("np_widgets.estimators.decays.DECAYS", (0.1, 0.001))
+    few: dict[str, Any] = {"max_neurons": 2, "starts": 2, "max_steps": 20}
+    fitted = npw.NeuronPursuitRegressor(**few).fit(X, np.maximum(X[:, 0], 0))
     assert fitted.score(X, np.maximum(X[:, 0], 0)) > 0.5
-    told = npw.NeuronPursuitClassifier(max_neurons=2).fit(X, X[:, 0] > 0)
+    told = npw.NeuronPursuitClassifier(**few).fit(X, X[:, 0] > 0)
     assert told.score(X, X[:, 0] > 0) > 0.5
     fixed = npw.FixedNetwork(npw.Problem(X, X[:, 0]), (5,), "small", max_steps=5)
     fixed.run()

@@ -32,6 +32,12 @@ BOTH = [npw.NeuronPursuitRegressor, npw.NeuronPursuitClassifier]
 NAMES = ["height", "body mass", "pressure_2"]
 
 
+@pytest.fixture(autouse=True)
+def quick_certificates(monkeypatch):
+    """How sure a certificate is, is no matter of the estimators'; every fit of a small network ends with one."""
+    monkeypatch.setattr("np_widgets.learning.pursuit.searching._CERTIFYING_STARTS", 20)
+
+
 def data(count: int = 60, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     """Three inputs of different sizes, of which two count, and a target with a kink."""
     rng = np.random.default_rng(seed)
