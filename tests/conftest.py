@@ -76,6 +76,14 @@ def _use_other_data(seed: int) -> None:
     Problem.__init__ = problem_of_other_data  # type: ignore[method-assign]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _patience_with_widgets() -> None:
+    """What a user would not wait for, tests do: a busy machine may take any time to draw."""
+    from np_widgets.widgets import publisher
+
+    publisher._LONGEST_CATCHING_UP = 60.0
+
+
 @pytest.fixture(autouse=True)
 def _exact_where_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("exact_data") is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -66,22 +64,6 @@ def test_scikit_learn_has_nothing_to_object_to(kind):
 def test_nor_where_the_decay_is_chosen(kind):
     model = kind(**{**SMALL, "weight_decay": "auto", "max_neurons": 1, "max_steps": 10})
     assert check_sample_weight_equivalence_on_dense_data(kind.__name__, model) is None
-
-
-def test_the_package_does_without_scikit_learn_and_says_what_to_install():
-    script = """
-import sys
-sys.modules["sklearn"] = None
-import np_widgets as npw
-from np_widgets import *
-assert "NeuronPursuitRegressor" not in npw.__all__
-try:
-    npw.NeuronPursuitRegressor
-except ImportError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "need scikit-learn: pip install 'np_widgets[data]'" in done.stdout
 
 
 def test_it_works_in_pipelines_and_searches():

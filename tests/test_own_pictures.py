@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def norm(frame: Any) -> Scene:
 
 
 class TestSessionWidget:
-    def test_an_engine_of_ones_own_is_watched_and_steered(self):
+    def test_an_engine_of_ones_own_is_watched_and_steered(self, monkeypatch):
+        monkeypatch.setattr("np_widgets.widgets.audience.SECONDS_WITHOUT_VIEW", math.inf)
         with nothing_left_behind():
             widget = npw.SessionWidget(Counter(limit=12), {"advances": counted})
             assert {"Play", "Step", "Undo", "Reset", "Branch here"} <= names(widget)
@@ -91,8 +93,10 @@ class TestSessionWidget:
 
 
 class TestMorePictures:
-    def test_a_widget_shows_them_as_its_own(self):
+    def test_a_widget_shows_them_as_its_own(self, monkeypatch):
         with nothing_left_behind():
+            # No view answers here, and a busy machine may take any time.
+            monkeypatch.setattr("np_widgets.widgets.audience.SECONDS_WITHOUT_VIEW", math.inf)
             widget = npw.PursuitWidget(PROBLEM, pictures={"norm": norm}, hide=["weights"], **OPTIONS)
             assert "No network yet" in text(widget)
             widget.session.resume()

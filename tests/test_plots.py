@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from html import escape
 from itertools import combinations
@@ -303,22 +301,6 @@ class TestSources:
                 draw(source, layer=9)
         with pytest.raises(ValueError, match="output must be an integer from 0 to 0, got 1"):
             plots.function(FRAME, PROBLEM, output=1)
-
-
-def test_a_notebook_shows_a_figure_though_pyplot_never_hears_of_it():
-    # In a process of its own, as other tests may import pyplot.
-    program = """
-import sys
-from IPython.core.formatters import DisplayFormatter
-from np_widgets import HomogeneousNetwork, plots
-data, metadata = DisplayFormatter().format(plots.architecture(HomogeneousNetwork([[[1.0]], [[1.0]]]), size=(6, 3.2)))
-assert data["image/png"].startswith(b"\\x89PNG"), data
-assert (metadata["image/png"]["width"], metadata["image/png"]["height"]) == (600, 320), metadata
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    root = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -125,6 +125,7 @@ def slide(widget: SaddleWidget, share: float) -> None:
 
 
 def time_readout(widget: SaddleWidget) -> str:
+    widget.catch_up()
     return next(part.value for part in parts(widget) if isinstance(part, ipywidgets.HTML) and "t = " in part.value)
 
 
@@ -585,7 +586,7 @@ class TestInspecting:
         assert figures(pursuit) == []
         back = threading.Thread(target=control(pursuit, "Back to the pursuit").click)
         back.start()
-        back.join(PATIENCE / 4)
+        back.join(PATIENCE / 2)
         assert not back.is_alive()
         assert figures(pursuit) == before
         go_on.set()

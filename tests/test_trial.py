@@ -35,7 +35,8 @@ def pursuit() -> npw.NeuronPursuit:
 def widget(pursuit, monkeypatch) -> Iterator[npw.PursuitWidget]:
     monkeypatch.setattr("np_widgets.widgets.audience.SECONDS_WITHOUT_VIEW", math.inf)
     with nothing_left_behind():
-        made = npw.PursuitWidget(npw.Session(pursuit).branch())
+        with npw.Session(pursuit) as session:
+            made = npw.PursuitWidget(session.branch())
         yield made
         made.session.close()
         made.close()
