@@ -32,6 +32,7 @@ class FrontEnd:
         self.pulled = False
         self._handling: int | None = None
         self._asks = 0
+        self._pause = 0.02
         front_end = self
 
         class Comm(BaseComm):
@@ -80,7 +81,7 @@ class FrontEnd:
         while not wanted():
             assert time.monotonic() < end, "it did not happen"
             self.ask(widget)
-            time.sleep(0.02)
+            time.sleep(self._pause)
 
     def text(self, css_class: str) -> list[str]:
         """What the readouts of a kind say in the front end."""
@@ -112,6 +113,8 @@ class FrontEnd:
         elif kind == "comm_msg" and data["method"] == "custom" and "pulled" in data["content"]:
             assert data["content"]["number"] == self._asks
             self.pulled = data["content"]["pulled"]
+            # As it is told, so that the kernel has time for something else; but here nobody waits for long.
+            self._pause = min(data["content"]["after"] / 1000, 0.25)
         elif kind == "comm_close":
             self.models.pop(sender.comm_id, None)
 

@@ -60,7 +60,7 @@ class Delivery:
             if widget.model_id in self._opened:
                 widget.send_state()
         self._complete = True
-        self.published()
+        self._opened = {widget.model_id for widget in widgets}
 
     def published(self) -> None:
         """Note that what there is now has been delivered."""

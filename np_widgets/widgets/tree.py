@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import ipywidgets
+import traitlets
+
+# Most traits are of these kinds, and hold no widget.
+_PLAIN = (traitlets.Bool, traitlets.Bytes, traitlets.Enum, traitlets.Float, traitlets.Int, traitlets.Unicode)
 
 
 def tree(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:
@@ -20,7 +25,9 @@ def tree(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:
         elif id(widget) not in entered:
             entered.add(id(widget))
             waiting.append((widget, True))
-            waiting.extend((each, False) for name in widget.keys for each in _widgets_in(getattr(widget, name)))
+            waiting.extend(
+                (each, False) for name in _names(type(widget)) for each in _widgets_in(getattr(widget, name))
+            )
     return list(found.values())
 
 
@@ -32,6 +39,12 @@ def close_tree(*roots: ipywidgets.Widget) -> None:
     """
     for widget in tree(*roots):
         ipywidgets.Widget.close(widget)
+
+
+@cache
+def _names(kind: type[ipywidgets.Widget]) -> tuple[str, ...]:
+    """Of the traits that the browser knows, those that can hold a widget."""
+    return tuple(name for name, trait in kind.class_traits(sync=True).items() if not isinstance(trait, _PLAIN))
 
 
 def _widgets_in(value: Any) -> Iterable[ipywidgets.Widget]:
