@@ -69,7 +69,7 @@ unit: environment-test ## Tests of everything that needs no browser
 rounding: environment-test ## Known answers and the ways to them again, as on another machine: other kernels, other last digits
 	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE $(PYTEST) $(IN_PARALLEL) -m rounding --other-data=1 $(MATHEMATICS)
 
-# The exercises as students get them have no outputs: the unit tests run them, in one process.
+# The exercises as students get them are run, and compared, by the unit tests: without a kernel for each.
 notebooks: environment-test ## Notebooks run and give the outputs stored in them: nbval
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
 		--nbval-cell-timeout=300 notebooks/*.ipynb notebooks/exercises/solutions

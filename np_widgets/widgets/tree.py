@@ -26,7 +26,7 @@ def tree(*roots: ipywidgets.Widget) -> list[ipywidgets.Widget]:
             entered.add(id(widget))
             waiting.append((widget, True))
             waiting.extend(
-                (each, False) for name in _names(type(widget)) for each in _widgets_in(getattr(widget, name))
+                (each, False) for name in _names(widget.__class__) for each in _widgets_in(getattr(widget, name))
             )
     return list(found.values())
 
