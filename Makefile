@@ -12,6 +12,8 @@ QUICKSTART := notebooks/01_quickstart.ipynb
 ENVIRONMENT := .venv
 RUN := $(ENVIRONMENT)/bin/python
 WITH_CHROMIUM = CHROMIUM="$$($(RUN) .ci/chromium.py)"
+# Beside the one of the environment, the latest.
+OLDER_KERNELS := 6.31 7.3
 CHECKS := lint types rooms unit rounding notebooks browser
 # What nbval imports takes longer than torch; only the notebooks need it.
 PYTEST := $(RUN) -m pytest -p no:nbval
@@ -30,14 +32,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The checks do not see the user's Jupyter settings. One thread: sums are then added in the same order on every
 # machine, and stored outputs agree.
-$(CHECKS): export JUPYTER_CONFIG_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/config
-$(CHECKS): export JUPYTER_DATA_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/data
-$(CHECKS): export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/runtime
+$(CHECKS) kernels: export JUPYTER_CONFIG_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/config
+$(CHECKS) kernels: export JUPYTER_DATA_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/data
+$(CHECKS) kernels: export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(ENVIRONMENT)/checks/runtime
 # IPython makes its folder, and not the one above it.
-$(CHECKS): export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/ipython
-$(CHECKS): export OMP_NUM_THREADS := 1
+$(CHECKS) kernels: export IPYTHONDIR := $(CURDIR)/$(ENVIRONMENT)/ipython
+$(CHECKS) kernels: export OMP_NUM_THREADS := 1
 
-.PHONY: help lab app test bench pictures chromium environment-lab environment-test clean $(CHECKS)
+.PHONY: help lab app test bench kernels pictures chromium environment-lab environment-test clean $(CHECKS)
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +82,14 @@ browser: environment-test chromium ## JupyterLab, Notebook and Voilà in headles
 bench: environment-test chromium ## Measure speed, on a quiet machine; no part of the checks
 	@for file in tests/benchmarks/bench_*.py; do \
 		$(WITH_CHROMIUM) $(RUN) -m "tests.benchmarks.$$(basename "$$file" .py)" || exit 1; \
+	done
+
+kernels: environment-test chromium ## Run what needs a kernel with older ones, which are fetched; no part of the checks
+	@for version in $(OLDER_KERNELS); do \
+		older="$(CURDIR)/$(ENVIRONMENT)/checks/ipykernel-$$version"; echo "ipykernel $$version"; \
+		$(RUN) -m pip install --quiet --no-deps --upgrade --target "$$older" "ipykernel==$$version.*" && \
+		PYTHONPATH="$$older" $(WITH_CHROMIUM) $(PYTEST) tests/test_widget_rest.py tests/test_pull.py \
+			tests/browser/test_lab.py tests/browser/test_pull.py tests/browser/test_app.py || exit 1; \
 	done
 
 pictures: environment-test ## Make the pictures of the README's gallery again

@@ -34,10 +34,6 @@ widget
 """
 
 
-def iteration(widget: Locator) -> int:
-    return int(re.findall(r"iteration (\d+)", figures(widget))[0])
-
-
 def widths(widget: Locator) -> list[int]:
     found = re.findall(r"widths \(([\d, ]+)\)", figures(widget))
     return [int(width) for width in found[0].split(",")] if found else []
@@ -88,7 +84,7 @@ def test_the_quickstart_from_run_all_to_reset(open_notebook):
     notebook.run_all()
     widget = notebook.widget
     expect(button(widget, "Play")).to_be_enabled()
-    assert iteration(widget) == 0
+    expect(widget.locator(".npw-figures")).to_have_text("iteration 0")
     architecture = panel(widget, "Architecture")
     assert architecture.locator("svg .dot").count() == 0
 
