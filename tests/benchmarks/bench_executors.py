@@ -1,6 +1,8 @@
-"""Many pursuits on threads, processes, loky and a Dask cluster, with a worker killed, and a thousand interrupted twice.
+"""Many pursuits on threads, processes, loky and a Dask cluster, one worker killed, and a thousand interrupted twice.
 
-Run it on a quiet machine from the root of the repository: ``python -m tests.benchmarks.bench_executors``.
+Run it on a quiet machine from the root of the repository: ``python -m tests.benchmarks.bench_executors``, and with
+names of executors for these alone. Beside other work only the processor seconds mean something: two cores of one's own
+need, at the least, half of those that the work takes.
 """
 
 from __future__ import annotations
@@ -8,12 +10,13 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import os
+import resource
 import signal
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -44,39 +47,64 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run: 8 pursuits, and 40 for the thousand")
-    quick = parser.parse_args().quick
+    parser.add_argument("executors", nargs="*", help="these alone, and not the thousand")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     print(versions())
-    _same_bits(8 if quick else 64)
-    _interrupted(40 if quick else 1000)
+    _same_bits(8 if given.quick else 64, given.executors)
+    if not given.executors:
+        _interrupted(40 if given.quick else 1000)
 
 
-def _same_bits(members: int) -> None:
+def _same_bits(members: int, names: Sequence[str]) -> None:
     problem = npw.problems.kumar_haupt(samples=200, seed=0)
     wanted: dict[str, Any] = {"max_additions": 2}
     npw.pursue_many([0], problem, **wanted)  # what is loaded late is loaded
     expected: list[str] = []
-    usual = 0.0
+    usual, processor = 0.0, 0.0
     print(f"\n{members} pursuits of the authors' example with 200 samples, {_WORKERS} workers\n")
-    print("| who | bits | seconds | seconds of this process | speed | target |\n|---|---|--:|--:|--:|--:|")
+    print(
+        "| who | bits | seconds | speed | target | processor seconds here | of workers | of their start | all / none |"
+    )
+    print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for name, made in _EXECUTORS.items():
+        if names and name not in ("none", *names):
+            continue
+        before = _of_children()
+        with made() as executor:
+            _begin(executor, problem)
+        start = _of_children() - before
         for killed in (False, True) if name in ("processes", "loky", "Dask") else (False,):
+            before = _of_children()
             with made() as executor, tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # that a process was lost
-                if executor is not None:
-                    npw.pursue_many(range(4 * _WORKERS), problem, executor=executor, max_additions=0)  # all are there
+                _begin(executor, problem)
                 kills = KillsOnce(Path(folder) / "mark") if killed else None
                 began, own = time.perf_counter(), time.process_time()
                 ensemble = npw.pursue_many(range(members), problem, executor=executor, callback=kills, **wanted)
                 seconds, own = time.perf_counter() - began, time.process_time() - own
                 if kills is not None:
                     assert kills.mark.exists()
+            workers = _of_children() - before - start
             found = [bits((each.network and each.network.weights, each.growth, each.finished)) for each in ensemble]
-            expected, usual = expected or found, usual or seconds
+            expected, usual, processor = expected or found, usual or seconds, processor or own
             same = "identical" if found == expected else "OTHERS"
             target = f"≥ {_TARGET}" if name == "processes" and not killed else ""
             who = f"{name}, one killed" if killed else name
-            print(f"| {who} | {same} | {seconds:.1f} | {own:.1f} | {usual / seconds:.2f} | {target} |", flush=True)
+            cells = who, same, f"{seconds:.1f}", f"{usual / seconds:.2f}", target, f"{own:.1f}", f"{workers:.1f}"
+            print(f"| {' | '.join(cells)} | {start:.1f} | {(own + workers) / processor:.3f} |", flush=True)
+
+
+def _begin(executor: Any, problem: npw.Problem) -> None:
+    """Have all workers at work for a moment."""
+    if executor is not None:
+        npw.pursue_many(range(4 * _WORKERS), problem, executor=executor, max_additions=0)
+
+
+def _of_children() -> float:
+    """Processor seconds of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _interrupted(members: int) -> None:
