@@ -147,6 +147,13 @@ def test_the_look_ahead():
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4)  # it is in single precision
 
 
+def test_those_of_several_problems_with_weights_are_one_batch():
+    problems = pair(0, 14)[0], pair(1, 14)[0], Problem(*data(0, 14)[:2])
+    one, other, without = (LookAhead(problem, [network()], seed=0).shape for problem in problems)
+    assert one == other
+    assert one != without
+
+
 @pytest.mark.parametrize("loss", ["square", "cross_entropy"])
 def test_the_duality_gap(loss: str):
     generator = np.random.default_rng(0)

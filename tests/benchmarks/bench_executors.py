@@ -63,9 +63,7 @@ def _same_bits(members: int, names: Sequence[str]) -> None:
     expected: list[str] = []
     usual, processor = 0.0, 0.0
     print(f"\n{members} pursuits of the authors' example with 200 samples, {_WORKERS} workers\n")
-    print(
-        "| who | bits | seconds | speed | target | processor seconds here | of workers | of their start | all / none |"
-    )
+    print("| who | bits | seconds | speed | target | processor seconds here | of workers | their start | all / none |")
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for name, made in _EXECUTORS.items():
         if names and name not in ("none", *names):
