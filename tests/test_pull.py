@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 
@@ -64,6 +65,27 @@ def test_a_saddle_is_inspected_and_left(monkeypatch):
     front_end.ask_until(inner, lambda: front_end.pulled and inner.session.frame.phase != "ready")
     front_end.ask_until(inner, lambda: front_end.differences(inner) == [])
     front_end.click(widget, "Back to the pursuit")
+    front_end.ask_until(widget, lambda: front_end.differences(widget) == [])
+    widget.close()
+
+
+def test_what_another_thread_shows_while_a_picture_is_published_is_delivered(monkeypatch):
+    front_end = FrontEnd(monkeypatch, "threads")
+    widget = pursuit(front_end)
+    front_end.ask_until(widget, lambda: front_end.pulled)
+    publish = widget._publisher._publish_now
+
+    def publish_meanwhile() -> None:
+        publish()
+        monkeypatch.setattr(widget._publisher, "_publish_now", publish)
+        hand = threading.Thread(target=lambda: widget.inspect_saddle(starts=3))
+        hand.start()
+        hand.join(PATIENCE)
+
+    monkeypatch.setattr(widget._publisher, "_publish_now", publish_meanwhile)
+    widget.session.step()
+    front_end.ask(widget)
+    assert widget.inspected is not None
     front_end.ask_until(widget, lambda: front_end.differences(widget) == [])
     widget.close()
 

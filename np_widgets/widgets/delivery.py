@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 
 import ipywidgets
 from ipywidgets.widgets.widget import _remove_buffers
 
 from np_widgets.widgets.pacer import Ask, Pacer
+from np_widgets.widgets.tree import tree
 
 
 class Delivery:
@@ -24,6 +26,8 @@ class Delivery:
         self._widgets = widgets
         self._answered: dict[str, int] = {}  # the tick before the last answer to each page
         self._opened: set[str] = set()
+        self._brought: set[str] = set()  # by another thread, and not delivered yet
+        self._bringing = threading.Lock()
         self._complete = False
 
     def begin(self) -> None:
@@ -43,11 +47,17 @@ class Delivery:
         """Something was sent from another thread, beside what is published."""
         self._complete = False
 
+    def bring(self, widgets: Iterable[ipywidgets.Widget]) -> None:
+        """Note what another thread is about to show: it may come while a picture is published, and is not delivered."""
+        with self._bringing:
+            self._brought |= {widget.model_id for widget in tree(*widgets)} - self._opened
+
     def send_missing(self) -> None:
         """Send again what is not delivered; only on the thread that handles a message of the browser."""
-        widgets = list(self._widgets())
+        was_complete, self._complete = self._complete, True  # until something is missed from now on
+        widgets = self._open()
         unknown = [widget for widget in widgets if widget.model_id not in self._opened]
-        if self._complete and not unknown:
+        if was_complete and not unknown:
             return
         for widget in unknown:
             state, paths, buffers = _remove_buffers(widget.get_state())
@@ -59,12 +69,17 @@ class Delivery:
         for widget in widgets:
             if widget.model_id in self._opened:
                 widget.send_state()
-        self._complete = True
-        self._opened = {widget.model_id for widget in widgets}
+        with self._bringing:
+            self._opened = {widget.model_id for widget in widgets}
+            self._brought -= self._opened
 
     def published(self) -> None:
         """Note that what there is now has been delivered."""
-        self._opened = {widget.model_id for widget in self._widgets()}
+        with self._bringing:
+            self._opened = {widget.model_id for widget in self._open()} - self._brought
+
+    def _open(self) -> list[ipywidgets.Widget]:
+        return [widget for widget in self._widgets() if widget.comm is not None]
 
     def answer(self, ask: Ask, seconds: float) -> None:
         """Answer a page."""

@@ -6,10 +6,12 @@ import atexit
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import ipywidgets
 
 from np_widgets.sessions.session import Session
 from np_widgets.sessions.torch_threads import set_own_torch_threads
@@ -146,6 +148,10 @@ class Publisher:
     def miss(self) -> None:
         """Note that something of the widget was sent beside what is published, and from any thread."""
         self._delivery.miss()
+
+    def bring(self, widgets: Iterable[ipywidgets.Widget]) -> None:
+        """Note that these are about to be shown, from any thread."""
+        self._delivery.bring(widgets)
 
     def _abandon(self) -> None:
         """At the end of the interpreter: nobody looks any more, and a thread inside torch could crash the process."""

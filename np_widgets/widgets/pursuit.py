@@ -207,6 +207,8 @@ class PursuitWidget(LiveWidget):
             self._on_refusal(error)
 
     def _show_instead(self, widgets: Sequence[ipywidgets.Widget] | None) -> None:
+        if self._publisher is not None:
+            self._publisher.bring(widgets or ())
         self._body.children = self._content if widgets is None else [widgets[0], self._lines.notice, *widgets[1:]]
         self._miss()
 
