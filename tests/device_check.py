@@ -29,7 +29,8 @@ def checks(device: str, small: bool) -> Iterator[tuple[str, Check]]:
     example = npw.problems.kumar_haupt(samples=samples, seed=0)
 
     def grown(where: str, **options: object) -> npw.NeuronPursuit:
-        pursuit = npw.NeuronPursuit(example, device=where, **options)  # type: ignore[arg-type]
+        more = {"starts": 8} | options if small else options
+        pursuit = npw.NeuronPursuit(example, device=where, **more)  # type: ignore[arg-type]
         pursuit.run(max_additions=additions)
         return pursuit
 
@@ -75,7 +76,7 @@ def checks(device: str, small: bool) -> Iterator[tuple[str, Check]]:
 
     def together() -> tuple[str, bool]:
         seeds = range(2 if small else 16)
-        wanted = {"max_additions": additions, "device": device}
+        wanted = {"max_additions": additions, "device": device} | ({"starts": 8} if small else {})
         began = time.perf_counter()
         ensemble = npw.pursue_many(seeds, example, **wanted)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began

@@ -43,12 +43,13 @@ def problem(seed: int = 0, samples: int = 50, outputs: int = 1, loss: str = "squ
     threads=st.integers(1, 3),
     shape=st.sampled_from([(1, 1, 0.0), (2, 1, 0.0), (2, 1, 0.3), (2, 2, 0.0), (3, 1, 0.0)]),
     kind=st.sampled_from([("square", 1, 0.0), ("square", 2, 0.0), ("square", 1, 0.01), ("cross_entropy", 3, 0.0)]),
-    samples=st.integers(20, 70),
+    samples=st.integers(20, 40),
 )
 def test_a_member_is_the_pursuit_alone_to_the_bit(order, threads, shape, kind, samples):
     hidden_layers, power, leak = shape
     loss, outputs, weight_decay = kind
-    wanted = {"hidden_layers": hidden_layers, "power": power, "leak": leak, "starts": 8, "max_additions": 1}
+    wanted = {"hidden_layers": hidden_layers, "power": power, "leak": leak, "starts": 4, "max_additions": 1}
+    wanted["max_steps"] = 80
     problems = [problem(10 * i, samples=samples, outputs=outputs, loss=loss) for i in range(3)]
     together = npw.pursue_many(
         [problems[i] for i in order], weight_decay=weight_decay, seed=3, threads=threads, **wanted
@@ -139,7 +140,9 @@ def test_losses_never_rise_and_what_is_recorded_is_so(hidden_layers, shape, kind
 
 def test_threads_and_repetition_change_no_bit():
     problems = [problem(seed) for seed in range(5)]
-    one, two, three = (npw.pursue_many(problems, max_additions=2, starts=5, threads=threads) for threads in (1, 1, 2))
+    one, two, three = (
+        npw.pursue_many(problems, max_additions=2, starts=5, max_steps=80, threads=threads) for threads in (1, 1, 2)
+    )
     for results in zip(one, two, three, strict=True):
         for other in results[1:]:
             assert all(

@@ -34,12 +34,12 @@ def case(request):
 def test_each_member_escapes_as_the_flow_of_its_seed(case):
     network, problem, dormant, scale, ensemble = case
     assert ensemble.seeds.tolist() == [4, 5, 6, 7, 8]
-    for member in (0, 3):
-        flow = npw.SaddleFlow(network, problem, dormant, scale, seed=int(ensemble.seeds[member]), starts=10)
-        assert ensemble.escape_time[member] == pytest.approx(saddles.escape_time(flow), rel=0.01)
-        frame = flow.frame()
-        largest = int(frame.record.neuron_norm[-1].argmax())
-        assert (ensemble.layer[member], ensemble.neuron[member]) == frame.record.neurons[largest]
+    member = 3
+    flow = npw.SaddleFlow(network, problem, dormant, scale, seed=int(ensemble.seeds[member]), starts=10)
+    assert ensemble.escape_time[member] == pytest.approx(saddles.escape_time(flow), rel=0.01)
+    frame = flow.frame()
+    largest = int(frame.record.neuron_norm[-1].argmax())
+    assert (ensemble.layer[member], ensemble.neuron[member]) == frame.record.neurons[largest]
 
 
 def test_members_point_at_kkt_points_of_an_independent_search(case):
