@@ -119,7 +119,7 @@ class TestTheValue:
 
     def test_other_samples_than_those_of_the_search_are_said(self, authors):
         made, other = authors.frame(), kumar_haupt(samples=50, seed=7)
-        assert "the search, on other samples" in str(choice(made, probe(other)))
+        assert "The search, on other samples" in str(choice(made, probe(other)))
         assert "the search" not in str(choice(made, probe(AUTHORS)))
 
     def test_of_many_samples_some_are_drawn_and_all_are_counted(self, monkeypatch, authors):
@@ -194,11 +194,15 @@ class TestWhichOne:
     @pytest.mark.parametrize(
         ("made", "selected", "why"),
         [
-            (frame(), None, "No candidate yet"),
-            (frame(finished=npw.learning.pursuit.growth.Finish("no_point", "")), None, "None: no KKT point"),
+            (frame(), None, "No candidates yet"),
+            (
+                frame(finished=npw.learning.pursuit.growth.Finish("no_point", "No KKT point is good. Go.")),
+                None,
+                "No KKT point is good",
+            ),
             (frame((np.eye(4), np.ones((1, 4)))), ("neuron", 1, 0), "came from no search"),
             (frame(candidates=(Candidate(1, 0.5, 0.0),)), None, "were not kept"),
-            (frame(candidates=(Candidate(1, 0.5, 0.0),)), ("candidate", 3), "No candidate yet"),
+            (frame(candidates=(Candidate(1, 0.5, 0.0),)), ("candidate", 3), "No candidates yet"),
         ],
     )
     def test_nothing_to_see_says_why(self, made, selected, why):

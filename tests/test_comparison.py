@@ -43,6 +43,21 @@ def sessions():
         session.close()
 
 
+def test_of_what_ran_before_its_session_the_steps_are_known_and_the_seconds_are_not():
+    pursuit = npw.NeuronPursuit(PROBLEM, hidden_layers=1, starts=5, max_steps=60, max_additions=1)
+    pursuit.run()
+    frame = pursuit.frame()
+    widget = npw.compare(pursuit)
+    course = widget.session.frame.courses[0]
+    x, _ = course.curve("steps")
+    assert set(frame.trace_steps.tolist()) == set(x.tolist())
+    assert len(set(x.tolist())) > 3
+    assert len(course.curve("seconds")[0]) == 1
+    assert (course.row["seconds"], course.row["steps"]) == (None, frame.total_steps)
+    assert widget.message.endswith(" steps.")
+    widget.close()
+
+
 def test_the_table_is_what_the_sessions_are(sessions):
     group = Group(sessions)
     assert group.names == (

@@ -16,6 +16,7 @@ from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.learning.pursuit.growth import GrowthRecord, PursuitFrame
 from np_widgets.pictures.architecture import MOST_NEURONS, architecture
 from np_widgets.pictures.candidates import candidates
+from np_widgets.pictures.labels import percent
 from np_widgets.pictures.loss import loss
 from np_widgets.pictures.neurons import neurons
 from np_widgets.pictures.probe import probe
@@ -115,7 +116,7 @@ class TestKeys:
     def test_neurons_read_on_how_many_samples_they_are_active(self, grown):
         read = architecture(grown, probe(PROBLEM))["neuron"].reads[0]
         z = PROBLEM.inputs.numpy() @ grown.weights[0][0]
-        assert f"active on {(z > 0).mean():.0%} of the samples" in read
+        assert f"active on {percent((z > 0).mean())} of the samples" in read
         assert read.endswith("since network 1")
 
     def test_the_newest_neuron_is_one_with_its_candidate_and_its_mark_on_the_loss(self, grown):
@@ -154,9 +155,9 @@ def test_inputs_and_outputs_have_the_names_of_the_problem():
     made, points = frame(random_weights(2, 1, 2)), probe(problem)
     scene = architecture(made, points)
     words = [text for mark in scene.marks if isinstance(mark, Texts) and mark.role == "words" for text in mark.texts]
-    assert words == ["age", "blood …", "mine", "yours"]
+    assert words == ["age", "blood p…", "mine", "yours"]
     assert scene["end"].reads == ("age", "blood pressure", "mine", "yours")
-    assert [name for _, name in weights(made, 1, points).x.ticks or ()] == ["age", "blood …"]
+    assert [name for _, name in weights(made, 1, points).x.ticks or ()] == ["age", "blood p…"]
     assert [name for _, name in weights(made, 2, points).y.ticks or ()] == ["mine", "yours"]
     assert points.output_name(1) == "yours"
     assert points.axis_labels == ("age", "blood pressure")

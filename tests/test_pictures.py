@@ -193,10 +193,13 @@ class TestWeights:
         cells = picture["cells"]
         np.testing.assert_allclose(cells.values, TEACHER[0] / 2)
         assert cells.shades.ends == ("−2", "2")
+        assert "−" in cells.texts
+        wide = weights(frame((np.tile(-TEACHER[0], 8), *TEACHER[1:])))["cells"]
+        assert wide.texts is None  # signs would run into each other
         assert [text for _, text in picture.x.ticks] == ["x₁", "x₂", "x₃", "x₄"]
         assert [text for _, text in picture.y.ticks] == ["1", "2", "3", "4"]
         assert picture.y.reverse
-        assert picture.notes == ("W₂ = [1.00, −1.00, 0.00, 0.00; 0.00, 0.00, 1.00, 1.00]", "W₃ = [2.00, −1.00]")
+        assert picture.notes == ("W₂ = [1, −1, 0, 0; 0, 0, 1, 1]", "W₃ = [2, −1]")
         assert [["−" if value < 0 else "" for value in row] for row in TEACHER[0]] == cells.texts.tolist()
 
     def test_what_was_added_is_framed(self):
@@ -315,7 +318,7 @@ class TestFunction:
         assert (cells.shades.low, cells.shades.high, cells.shades.label) == (0, 1, "probability of class 1")
         # Both classes are equally probable where the first input is zero.
         np.testing.assert_allclose(picture["boundary"].x, 0, atol=1e-6)
-        assert picture.notes == ("100.0% right on 4 training samples",)
+        assert picture.notes == ("100% right on 4 training samples",)
 
     def test_regions_of_three_classes_show_the_most_probable(self):
         x = np.random.default_rng(0).normal(size=(30, 2))
@@ -325,6 +328,8 @@ class TestFunction:
         picture = function(frame(network), points)
         assert points.choices == ()
         np.testing.assert_array_equal(learned(picture)[:, 0], np.where(picture["cells"].y > 0, 1, 2))
+        # It lies where two classes are equally probable, between the points of the grid.
+        assert np.nanmax(np.abs(picture["boundary"].y)) < 1e-9
         assert not picture["cells"].smooth
         assert len(picture["cells"].shades.colors) == 3
 
@@ -431,6 +436,14 @@ class TestLoss:
         np.testing.assert_allclose(picture["test"].x, [1, 2, 3])
         np.testing.assert_allclose(picture["test"].y, [0.4, 0.2, 0.1])
         assert "layer 2, after 10 steps" in picture["addition"].reads[0]
+        # The layers' names stand above all losses, those of the test set included.
+        assert picture["words"].y.min() > 1.1 * max(np.nanmax(mark.y) for mark in picture.marks if mark.role != "words")
+
+    @pytest.mark.parametrize(("peak", "climbs"), [(0.15, False), (0.5, True)])
+    def test_a_climb_is_explained(self, peak, climbs):
+        losses = np.array([1.0, 0.1, peak, 0.01, 0.003])
+        notes = self.made(trace_losses=losses, target_loss=None).notes
+        assert [note.partition(" on its way")[0] for note in notes] == [f"Network 2 rose to {peak}"] * climbs
 
     def test_the_best_network_on_the_test_set_is_marked(self):
         growth = (record(0, 0, 10, 0.4), record(2, 10, 7, 0.2), record(1, 17, 10, 0.3))
@@ -566,15 +579,15 @@ class TestCandidates:
         assert picture.right.low <= 0.25
         assert picture.right.high >= 0.8
         assert picture.notes[0] == (
-            "decided by the look-ahead: 0.25 for the one taken, 0.75 for the best other (N = 0.3, layer 1)"
+            "Decided by the look-ahead: 0.25 for the one taken, 0.75 for the best other (N = 0.3, layer 1)"
         )
         assert self.made().right is None
 
     def test_a_lower_loss_that_lost_is_explained(self):
         heavy, light = Candidate(1, 0.5, 0.1, 0.2, 0.5), Candidate(1, 0.4, 0.1, 0.3, 0.1)
         assert self.made((heavy, light), taken=1).notes[:2] == (
-            "decided by the look-ahead: 0.3 for the one taken, 0.2 for the best other (N = 0.5, layer 1)",
-            "with its weight decay 0.4 and 0.7",
+            "Decided by the look-ahead: 0.3 for the one taken, 0.2 for the best other (N = 0.5, layer 1)",
+            "With its weight decay 0.4 and 0.7",
         )
         assert "given up on the way" in self.made((heavy, light), taken=0).notes[1]
 
@@ -588,15 +601,16 @@ class TestCandidates:
         picture = self.made(found)
         assert len(picture["point"].y) == 30
         assert picture["point"].y.max() == 1
-        assert picture.notes == ("not shown: 20 weaker candidates", "no candidate in layer 2")
+        assert picture.notes == ("Not shown: 20 weaker candidates", "No candidate in layer 2")
         picture = self.made(found, taken=45)
         assert len(picture["point"].y) == 29
         assert picture["taken"].y.tolist() == [found[45].value]
 
     def test_without_candidates_the_reason_is_said(self):
-        assert self.made(()).empty == "None yet: a search finds them."
-        ended = self.made((), finished=Finish("no_point", "Nothing."))
-        assert ended.empty == "None: no KKT point has a positive value."
+        assert self.made(()).empty == "No candidates yet: a search finds them"
+        for kind in ("no_point", "optimal"):
+            ended = self.made((), finished=Finish(kind, "Nothing below 1e-05. The test set is small.", "Go on."))
+            assert ended.empty == "Nothing below 10⁻⁵"
 
 
 def test_classes_have_one_name_in_every_picture():

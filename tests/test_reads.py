@@ -59,7 +59,7 @@ def test_samples_are_read_with_their_numbers_and_targets():
     assert [label for label, _ in scene.legend][-2:] == ["cat", "dog"]
     four = Problem(np.eye(4), [0, 1, 2, 3], "cross_entropy", output_names=["a", "b", "c", "other things"])
     confused = function(one_layer(np.eye(4), np.eye(4)), probe(four))
-    assert [text for _, text in confused.x.ticks] == ["a", "b", "c", "other …"]
+    assert [text for _, text in confused.x.ticks] == ["a", "b", "c", "other t…"]
 
 
 def test_test_samples_say_so():
@@ -77,7 +77,7 @@ def test_lines_are_read_where_they_are():
     found = read(scene, "spot")
     assert 20 <= len(found) <= 25
     for text, (x, y) in found.items():
-        assert text == f"input 1 = {number(x)}: learned {number(2 * x)}, true {number(x)}"
+        assert text == f"x₁ = {number(x)}: learned {number(2 * x)}, true {number(x)}"
         assert y == pytest.approx(2 * x, abs=1e-2)
     parity = sparse_parity(4, 2, samples=20)
     seen = read(function(GROWN, probe(parity)), "spot")

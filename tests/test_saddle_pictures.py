@@ -181,12 +181,12 @@ class TestNorms:
         picture = norms(LADDER, 20)
         assert set(picture["cursor"].x) == {LADDER.record.time[20]}
         assert "cursor" not in norms(LADDER)
-        assert picture.notes == ("predicted escape at time 10, escaped at 10",)
-        assert norms(LADDER).notes == ("predicted escape at time 25",)
-        assert norms(at_the_start()).notes == ("Only the start is known yet: press Play, Step or To escape.",)
+        assert picture.notes == ("Predicted escape at time 10, escaped at 10",)
+        assert norms(LADDER).notes == ("Predicted escape at time 25",)
+        assert norms(at_the_start()).notes == ("Only the start is known yet: press Play, Step or To escape",)
         reached = int(np.flatnonzero(LADDER.record.time >= REACHED)[0])
-        assert norms(LADDER, reached).notes == ("predicted escape at time 25",)
-        assert norms(EVERY["searching"], reached).notes == ("predicted escape at time 10, escaped at 10",)
+        assert norms(LADDER, reached).notes == ("Predicted escape at time 25",)
+        assert norms(EVERY["searching"], reached).notes == ("Predicted escape at time 10, escaped at 10",)
 
     def test_of_many_neurons_the_largest_are_shown(self):
         count = MOST_NEURONS + 5
@@ -288,7 +288,7 @@ class TestPlane:
         assert points(picture) == [pytest.approx((1, 0))]
         for x, y in trails(picture):
             np.testing.assert_allclose(np.hypot(x, y), 1)
-        assert "start" in picture.notes[1]
+        assert "start" in picture.notes[2]
 
     def test_a_trail_ends_where_the_time_slider_stands(self):
         for index in (0, 5, 40):
@@ -344,7 +344,7 @@ class TestPlane:
         picture = plane(near_a_saddle(predictions=(both,)))
         np.testing.assert_allclose(points(picture), [(1, 0), (-1, 0)], atol=1e-12)
         assert any(np.abs(y[0]) > 0.1 for _, y in trails(picture))
-        assert "start" in picture.notes[1]
+        assert "start" in picture.notes[2]
 
     @pytest.mark.parametrize(("frame", "layer"), [(at_the_origin(), 1), (at_the_origin(), 2), (at_the_origin(1), None)])
     def test_near_the_origin_the_ends_of_the_network_show_what_is_given(self, frame, layer):
@@ -426,7 +426,7 @@ class TestPlateaus:
         unknown = dataclasses.replace(LADDER, awakenings=(dataclasses.replace(awakening, pursuit_loss=None),))
         assert plateaus(unknown).notes == ("1 neuron woke up: loss 0.5",)
         nobody = dataclasses.replace(LADDER, awakenings=(dataclasses.replace(awakening, awake=(), pursuit_loss=None),))
-        assert plateaus(nobody).notes == ("no neuron woke up: loss 0.5",)
+        assert plateaus(nobody).notes == ("No neuron woke up: loss 0.5",)
 
     def test_the_moment_looked_at(self):
         picture = plateaus(LADDER, 0)
@@ -467,7 +467,7 @@ class TestWeights:
         np.testing.assert_allclose(picture["cells"].values[0], weights[0] / limit, atol=1e-3)
         np.testing.assert_allclose(picture["cells"].values[1:], weights[1:] / dormant, atol=1e-3)
         assert picture.notes == (
-            f"full color, active block: ±{number(limit)}", f"full color, dormant blocks: ±{number(dormant)}"
+            f"Full color, active block: ±{number(limit)}", f"Full color, dormant blocks: ±{number(dormant)}"
         )  # fmt: skip
         assert labels(picture, "y") == ["1", "2", "3", "4"]
         assert labels(picture, "x") == ["x₁", "x₂", "x₃"]
@@ -509,7 +509,7 @@ class TestWeights:
         picture = saddle_weights(at_the_origin())
         assert "active" not in picture
         assert len(picture.notes) == 1
-        assert picture.notes[0].startswith("full color, dormant blocks: ±")
+        assert picture.notes[0].startswith("Full color, dormant blocks: ±")
 
     def test_of_a_large_matrix_the_largest_rows_and_columns_are_kept(self):
         rng = np.random.default_rng(0)

@@ -293,6 +293,41 @@ class TestWidgets:
         assert not any(axis.visible for axis in drawn.figure.axes)
         assert "No step taken yet" in drawn.box.children[3].value
 
+    def test_a_point_without_neighbors_is_a_dot(self, panel):
+        """A line of no length could not be seen."""
+        x = np.arange(7.0)
+        heights = {0: [True, False, True, True, False, False, True], 6: [True] + 6 * [False]}
+        for last, known in heights.items():
+            mark = Curve("each", x, np.where(known, x, np.nan), "each")
+            drawn = panel(Scene("One", (mark,), Axis(high=9), Axis(high=9)))
+            assert drawn._marks["each", "alone"].x.tolist() == ([0.0, 6.0] if last == 0 else [0.0])
+            assert drawn._marks["each", "alone"].marker == "circle"
+            assert (("each", "curve") in drawn._marks) == (last == 0)
+            figure = style.figure(4, 3)
+            draw(figure.subplots(), Scene("One", (mark,), Axis(high=9), Axis(high=9)))
+            dots = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+            assert [places(line.get_xdata()) for line in dots] == [drawn._marks["each", "alone"].x.tolist()]
+
+    def test_an_area_is_as_dark_as_its_legend(self, panel):
+        """What bqplot fills has both opacities of a line."""
+        shown_areas = 0
+        for make in SCENES.values():
+            drawn = panel(make())
+            for (role, part), mark in drawn._marks.items():
+                if part == "area":
+                    shown_areas += 1
+                    assert mark.opacities[0] * mark.fill_opacities[0] == LOOKS[role].opacity
+        assert shown_areas
+
+    def test_a_figure_is_low_until_there_is_something_to_see(self, panel):
+        drawn = panel(Scene("Loss", empty="Nothing yet"))
+        low = drawn.figure.layout.height
+        drawn.show(loss(GROWN))
+        high = drawn.figure.layout.height
+        assert int(low.removesuffix("px")) < 100 < int(high.removesuffix("px"))
+        drawn.show(Scene("Loss", empty="Nothing any more"))
+        assert drawn.figure.layout.height == high  # else all below would jump
+
     def test_ticks_are_found_by_the_browser(self, panel):
         for low, high, log in ((0.0, 0.3, False), (0.0, 2e-5, False), (-4.0, 12300.0, False), (0.02, 0.9, True)):
             axis = Axis("y", low, high, log)

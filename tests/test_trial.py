@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -70,7 +71,8 @@ def test_a_candidate_is_drawn_as_if_it_were_added_where_its_ray_is_lowest(pursui
             assert f"nowhere below {number(found.loss)}" in " ".join(said)
             continue
         assert loss_of(grown.network) == pytest.approx(found.lowest[1], rel=1e-9)
-        assert f"falls from {number(found.loss)} to {number(found.lowest[1])}" in " ".join(said)
+        assert found.says.removeprefix("a") in " ".join(said)
+        assert found.says.startswith(f"along its ray the loss falls from {number(found.loss)}")
         for further in (0.9, 1.1):  # along the ray nothing near is lower
             point = found.point
             beside = found.network.with_path(
@@ -95,6 +97,13 @@ def test_what_came_of_a_candidate_is_what_the_record_says(pursuit):
     while under_way.frame().iteration < 2 or under_way.frame().step == 0:
         under_way.advance()
     assert f"training has it at {number(under_way.frame().loss)} by now" in str(choice(under_way.frame(), POINTS))
+
+
+def test_a_fall_that_three_digits_do_not_show_is_said_as_one(pursuit):
+    frame = pursuit.frame()
+    found = trial(frame, POINTS, frame.candidates[frame.taken])
+    for lowest, said in ((0.17, "from 0.181 to 0.17"), (0.18098, "from 0.181 by 2×10⁻⁵")):
+        assert dataclasses.replace(found, loss=0.181, lowest=(1.0, lowest)).says.endswith(said)
 
 
 def test_a_candidate_at_the_origin_is_a_first_network():

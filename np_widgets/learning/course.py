@@ -75,12 +75,13 @@ class Course:
         steps = np.asarray(getattr(self.frame, "trace_steps", ()), dtype=np.float64)
         between = ~np.isin(steps, self.steps)
         if not test and between.any():
-            places = np.interp(steps[between], self.steps, x)
+            # Of what was before the first moment no time is known.
+            places = steps[between] if against == "steps" else np.interp(steps[between], self.steps, x, left=np.nan)
             x = np.concatenate([x, places])
             losses = np.concatenate([losses, np.asarray(self.frame.trace_losses, dtype=np.float64)[between]])
             order = np.argsort(x, kind="stable")
             x, losses = x[order], losses[order]
-        finite = np.isfinite(losses)
+        finite = np.isfinite(losses) & np.isfinite(x)
         return x[finite], losses[finite]
 
     @property
@@ -94,7 +95,8 @@ class Course:
             "loss": None if loss is None else float(loss),
             "test_loss": getattr(self.frame, "test_loss", None),
             "steps": int(self.steps[-1]),
-            "seconds": float(self.seconds[-1]),
+            # Nobody has measured those of an engine that had run before.
+            "seconds": None if self.steps[0] else float(self.seconds[-1]),
             "ended": self.status if finished is None else str(finished),
         }
 

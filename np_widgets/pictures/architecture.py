@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.pictures.labels import count, number, shortened, widths
+from np_widgets.pictures.labels import count, number, percent, shortened, widths
 from np_widgets.pictures.neurons import neurons
 from np_widgets.pictures.probe import Probe, names_of
 from np_widgets.pictures.scene import Axis, Dots, Edges, Floats, Key, Mark, Scene, Texts
@@ -36,10 +36,10 @@ _CROWDED = 4
 _LINE = 0.09
 _LETTER = 0.025
 _NO_NETWORK = {
-    "ready": "No network yet: press Play or Step.",
-    "finished": "No network: the search at the origin led to none.",
+    "ready": "No network yet: press Play or Step",
+    "finished": "No network: the search at the origin led to none",
 }
-_UNDER_WAY = "No network yet: its search at the origin is under way."
+_UNDER_WAY = "No network yet: its search at the origin is under way"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,10 @@ def architecture(frame: PursuitFrame, probe: Probe | None = None) -> Scene:
     below = np.full(last + 1, heights.min() - 0.08)
     if last >= _CROWDED:  # what stands at the ends is longer
         below[[0, -1]] -= _LINE
-    left, right = (_LETTER * max(len(node.label) for node in columns[end].nodes) + 0.02 for end in (0, -1))
+    left, right = (
+        _LETTER * max(max(len(node.label) for node in columns[end].nodes) + 1, (len(names[end]) + 1) / 2)
+        for end in (0, -1)
+    )
     across = last / (1 - left - right)
     new = [f"neuron {index + 1} of layer {layer}" for layer, index in frame.added]
     return Scene(
@@ -146,7 +149,7 @@ def _columns(frame: PursuitFrame, weights: list[Floats], probe: Probe | None) ->
         for neuron in own:
             read = [f"norm in {number(float(into[neuron.place]))}, out {number(float(out[neuron.place]))}"]
             if active is not None:
-                read.append(f"active on {active[neuron.layer - 1][neuron.place]:.0%} of the samples")
+                read.append(f"active on {percent(float(active[neuron.layer - 1][neuron.place]))} of the samples")
             if neuron.network:
                 read.append(f"since network {neuron.network}")
             label, added = str(neuron.place + 1), (neuron.layer, neuron.place) in frame.added

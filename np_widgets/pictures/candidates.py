@@ -8,7 +8,7 @@ import numpy as np
 
 from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.pictures.labels import count, number, span
+from np_widgets.pictures.labels import count, number, span, typeset
 from np_widgets.pictures.neurons import joined_with
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Keys, Mark, Scene, upright
 from np_widgets.pictures.ticks import SMALLEST, log_limits, round_limits
@@ -25,9 +25,7 @@ def candidates(frame: PursuitFrame) -> Scene:
     axis on the right, the loss where the look-ahead left each.
     """
     if not frame.candidates:
-        ended = frame.finished is not None and frame.finished.kind == "no_point"
-        why = "None: no KKT point has a positive value." if ended else "None yet: a search finds them."
-        return Scene("Candidates", empty=why)
+        return Scene("Candidates", empty=why_none(frame))
     paths = _paths(frame)
     x, shown, owners = [], [], []
     for place, path in enumerate(paths):
@@ -38,9 +36,9 @@ def candidates(frame: PursuitFrame) -> Scene:
     found = [frame.candidates[index] for index in shown]
     notes = _decision(frame)
     if left_out := len(frame.candidates) - len(shown):
-        notes.append(f"not shown: {count(left_out, 'weaker candidate')}")
+        notes.append(f"Not shown: {count(left_out, 'weaker candidate')}")
     if empty := [str(path[0]) for place, path in enumerate(paths) if place not in owners]:
-        notes.append(f"no candidate in layer {', '.join(empty)}")
+        notes.append(f"No candidate in layer {', '.join(empty)}")
     if len({len(each.layers) for each in found}) > 1:
         notes.append("N of neurons and of paths of different length do not compare")
     values = np.array([each.value for each in found])
@@ -60,6 +58,13 @@ def candidates(frame: PursuitFrame) -> Scene:
         says=f"{count(len(frame.candidates), 'candidate')} in {', '.join(names)}; "
         + ("none is taken yet" if taken is None else f"{_taken(taken)}{_where(taken)}"),
     )
+
+
+def why_none(frame: PursuitFrame) -> str:
+    """Why a frame has no candidates."""
+    if frame.finished is not None and frame.finished.kind in ("no_point", "optimal"):
+        return typeset(frame.finished.message.partition(". ")[0].rstrip("."))
+    return "No candidates yet: a search finds them"
 
 
 def _marks(frame: PursuitFrame, shown: list[int], x: Floats, values: Floats, losses: Floats) -> list[Mark]:
@@ -151,20 +156,20 @@ def _decision(frame: PursuitFrame) -> list[str]:
     tried = [each for each in frame.candidates if each.loss is not None]
     if frame.taken is None:
         if tried and frame.phase == "minimizing":
-            return [f"the look-ahead tries {count(len(tried), 'candidate')}; losses so far"]
+            return [f"The look-ahead tries {count(len(tried), 'candidate')}; losses so far"]
         return []
     taken = frame.candidates[frame.taken]
     if taken.loss is None or len(tried) < 2:
         return []
     other = min((each for each in tried if each is not taken), key=_score)
     notes = [
-        f"decided by the look-ahead: {number(taken.loss)} for the one taken, "
+        f"Decided by the look-ahead: {number(taken.loss)} for the one taken, "
         f"{_loss(other)} for the best other (N = {number(other.value)}{_where(other)})"
     ]
     if _score(other) < _score(taken):
-        notes.append("the other was given up on the way, when still others were lower")
+        notes.append("The other was given up on the way, when still others were lower")
     elif other.loss is not None and other.loss < taken.loss:
-        notes.append(f"with its weight decay {number(_score(taken))} and {number(_score(other))}")
+        notes.append(f"With its weight decay {number(_score(taken))} and {number(_score(other))}")
     return notes
 
 

@@ -12,7 +12,8 @@ from np_widgets import arguments
 from np_widgets.learning.correlation.points import one_sided_terms, response
 from np_widgets.learning.pursuit.candidate import Candidate
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.pictures.labels import count, number, span
+from np_widgets.pictures.candidates import why_none
+from np_widgets.pictures.labels import count, number, sentence, span
 from np_widgets.pictures.looks import SIGNS
 from np_widgets.pictures.neurons import neurons
 from np_widgets.pictures.own import own
@@ -58,7 +59,7 @@ def choice(frame: PursuitFrame, probe: Probe, selected: Key | None = None, draft
         return Scene("Choice", empty=_nothing(frame, selected))
     name, candidate, result = found
     if not candidate.factors:
-        return Scene("Choice", empty=f"The weights of {name} were not kept: there were too many candidates.")
+        return Scene("Choice", empty=f"The weights of {name} were not kept: there were too many candidates")
     looked = _looked(frame, probe, candidate, name)
     looked = replace(looked, says=", ".join(filter(None, (looked.says, result))))
     if probe.kind == "curve":
@@ -88,9 +89,8 @@ def _found(frame: PursuitFrame, selected: Key | None) -> tuple[str, Candidate, s
 
 def _nothing(frame: PursuitFrame, selected: Key | None) -> str:
     if selected is not None and selected[0] == "neuron":
-        return "This neuron came from no search: it was there at the beginning."
-    ended = frame.finished is not None and frame.finished.kind == "no_point"
-    return "None: no KKT point has a positive value." if ended else "No candidate yet: a search finds them."
+        return "This neuron came from no search: it was there at the beginning"
+    return why_none(frame)
 
 
 def _looked(frame: PursuitFrame, probe: Probe, candidate: Candidate, name: str) -> _Looked:
@@ -180,9 +180,9 @@ def _samples(looked: _Looked, x: Floats, y: Floats) -> list[Mark]:
 
 def _scene(looked: _Looked, marks: list[Mark], x: Axis, y: Axis, right: Axis | None = None) -> Scene:
     value, searched, samples = float(looked.products.mean()), looked.candidate.value, len(looked.products)
-    notes = [f"N = {number(value)}, the mean of signal × answer over {count(samples, 'sample')}", looked.says]
+    notes = [f"N = {number(value)}, the mean of signal × answer over {count(samples, 'sample')}", sentence(looked.says)]
     if abs(value - searched) > _ROUGHLY * abs(searched):
-        notes.append(f"the search, on other samples, found {number(searched)}")
+        notes.append(f"The search, on other samples, found {number(searched)}")
     if samples > MOST_DRAWN:
         notes.append(f"{MOST_DRAWN} of the samples are drawn")
     layer, last = looked.candidate.layer, looked.candidate.last

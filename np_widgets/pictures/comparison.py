@@ -20,7 +20,7 @@ COLUMNS = ("", "Run", "Hidden widths", "Weights", "Loss", "Test loss", "Steps", 
 # Of a log axis of steps and of one of seconds: what is earlier is drawn there.
 _EARLIEST = {"steps": 1.0, "seconds": 1e-3}
 # Shares of the axes: nearer numbers would run into each other.
-_APART = (0.03, 0.08)
+_APART = (0.06, 0.12)
 # What stands for a learned function in the picture of one run.
 _LEARNED = ("learned", "thin", "boundary", "level")
 
@@ -104,7 +104,7 @@ def rows(courses: Sequence[Course]) -> list[tuple[str, ...]]:
             "none yet" if row["loss"] is None else number(row["loss"]),
             "–" if row["test_loss"] is None else number(row["test_loss"]),
             f"{row['steps']:,}",
-            number(row["seconds"]),
+            "–" if row["seconds"] is None else number(row["seconds"]),
             row["ended"],
         )
         for index, row in enumerate(course.row for course in courses)

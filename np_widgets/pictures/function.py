@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import contourpy
@@ -13,7 +14,7 @@ from torch import Tensor
 from np_widgets import arguments
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.labels import count, number, percent
 from np_widgets.pictures.looks import VALUES, class_colors, class_role
 from np_widgets.pictures.probe import Probe
 from np_widgets.pictures.scene import Axis, Cells, Curve, Dots, Floats, Keys, Mark, Scene, Shades, joined, spots
@@ -129,14 +130,15 @@ def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: 
     for role, values, label in ((kind, learned, "learned"), (f"true {kind}", probe.truth, "true")):
         if values is None:
             continue
-        grid = drawn(values).reshape(len(y), len(x))
         if role == kind:
-            shown = np.clip(grid, low, high)
+            shown = np.clip(drawn(values).reshape(len(y), len(x)), low, high)
             shown = shown if discrete else snapped(shown, low, high)
             marks.append(Cells("cells", x, y, values=shown, shades=shades, smooth=not discrete))
-        marks.append(
-            Curve(role, *outlines(x, y, grid, probe.outputs if discrete else 0, probe.classes), f"{label} {names}")
-        )
+        if probe.classes:
+            around = outlines(x, y, _leads(values), [0.0])
+        else:
+            around = outlines(x, y, [drawn(values)], round_ticks(*_range(drawn(values))).tolist())
+        marks.append(Curve(role, *around, f"{label} {names}"))
     data = (probe.data_inputs[:, 0], probe.data_inputs[:, 1])
     if probe.classes:
         labels = probe.data_values.argmax(axis=1)
@@ -156,13 +158,19 @@ def _regions(frame: PursuitFrame, probe: Probe, learned: Floats | None, output: 
     )
 
 
-def outlines(x: Floats, y: Floats, values: Floats, groups: int, classes: bool) -> tuple[Floats, Floats]:
-    """Level lines; of classes the boundary of each of the ``groups``, as their numbers have no order."""
-    maps = [(values == group).astype(np.float64) for group in range(groups)] if groups else [values]
-    levels = [0.5] if classes else round_ticks(*_range(values)).tolist()
+def _leads(probabilities: Floats) -> list[Floats]:
+    """By how much each class is ahead of the best other, as logarithms, which are even where probabilities jump."""
+    logs = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+    leads = [logs[:, own] - np.delete(logs, own, axis=1).max(axis=1) for own in range(logs.shape[1])]
+    return leads if len(leads) > 2 else leads[:1]
+
+
+def outlines(x: Floats, y: Floats, maps: Sequence[Floats], levels: Sequence[float]) -> tuple[Floats, Floats]:
+    """Lines of these levels on each of some maps, given by their values at all points of a grid."""
     found = []
-    for heights in maps:
-        generator = contourpy.contour_generator(x, y, np.where(np.isfinite(heights), heights, 0.0))
+    for values in maps:
+        heights = np.where(np.isfinite(values), values, 0.0).reshape(len(y), len(x))
+        generator = contourpy.contour_generator(x, y, heights)
         found += [np.asarray(line) for level in levels for line in generator.lines(level)]
     return joined((line[:, 0], line[:, 1]) for line in found)
 
@@ -174,7 +182,7 @@ def _agreement(frame: PursuitFrame, probe: Probe, output: int) -> str:
     data = count(len(at_data), "training sample")
     if probe.classes:
         right = float((at_data.argmax(axis=1) == probe.data_values.argmax(axis=1)).mean())
-        return f"{right:.1%} right on {data}"
+        return f"{percent(right)} right on {data}"
     errors = at_data[:, output] - probe.data_values[:, output]
     return f"Rms error on {data}: {number(float(np.sqrt(np.square(errors).mean())))}"
 
@@ -230,13 +238,13 @@ def _confusion(probe: Probe, learned: Floats | None) -> Scene:
         texts = None
         if len(classes) <= _MOST_WRITTEN:
             texts = np.array([[f"{100 * share:.0f}" if share else "" for share in row] for row in shares.tolist()])
-        shades = Shades(VALUES, 0.0, 1.0, "share of the true class", ("0 %", "100 %"))
+        shades = Shades(VALUES, 0.0, 1.0, "share of the true class", ("0%", "100%"))
         marks.append(Cells("cells", places, places, values=shares, shades=shades, texts=texts))
         right = float((predicted == labels).mean())
         data = "test" if tested else "training"
-        notes.append(f"{right:.1%} right on {count(len(labels), f'{data} sample')}")
+        notes.append(f"{percent(right)} right on {count(len(labels), f'{data} sample')}")
         if len(classes) < probe.outputs:
-            notes.append(f"the {len(classes)} most frequent of {probe.outputs:,} classes are shown")
+            notes.append(f"The {len(classes)} most frequent of {probe.outputs:,} classes are shown")
     ticks = tuple(zip(places.tolist(), (probe.names.short[label] for label in classes.tolist()), strict=True))
     ends = (-0.5, len(classes) - 0.5)
     return Scene(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from np_widgets.learning.pursuit.growth import named_widths
 from np_widgets.problems import Problem
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SCIENTIFIC = re.compile(r"(?<![\w.])(-?)(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
-_WITH_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
+# Of a message: numbers, but for those within names and code, and those that have commas already.
+_NUMBER = re.compile(r"(?<![\w.,=)+-])(-?)(\d+(?:\.\d+)?)(?:e([+-]\d+))?(?![\w]|[.,]\d)")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+widths = named_widths
 
 
 def subscript(name: str, index: int) -> str:
@@ -48,9 +52,9 @@ class Names:
         return names
 
 
-def shortened(name: str, most: int = 7) -> str:
+def shortened(name: str, most: int = 8) -> str:
     """A name of at most so many letters."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
 
 
 def count(number: int, noun: str) -> str:
@@ -59,37 +63,59 @@ def count(number: int, noun: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, or all before the point: ``"0"``, ``"−0.123"``, ``"12,345"``, ``"5.8×10⁻²⁵"``."""
-    if value == 0:
+    """Three significant digits, or all before the point: ``"0"``, ``"−0.123"``, ``"12,345"``, ``"5.8×10⁻²⁵"``.
+
+    What rounds to less than a thousandth, or to a million and more, is a multiple of a power of ten.
+    """
+    if not math.isfinite(value):
+        return f"{value:g}".replace("-", "−")
+    rounded = float(f"{value:.3g}")
+    if rounded == 0:
         return "0"
-    digits = f"{value:.3g}"
-    if 1e3 <= abs(value) < 1e6:
-        digits = f"{value:,.0f}"
-    return typeset(digits) if "e" in digits else digits.replace("-", "−")
+    if 1e3 <= abs(rounded) < 1e6:
+        return f"{value:,.0f}".replace("-", "−")
+    if 1e-3 <= abs(rounded) < 1e3:
+        return f"{rounded:g}".replace("-", "−")
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return power_of_ten(int(exponent), f"{float(mantissa):g}")
+
+
+def percent(share: float) -> str:
+    """``percent(0.123)`` is ``"12.3%"``; all and nothing are said of nothing else."""
+    if share in (0, 1):
+        return f"{share:.0%}"
+    return f"{min(max(share, 1e-3), 1 - 1e-3):.1%}"
 
 
 def typeset(text: str) -> str:
-    """The numbers of a message as pictures write them: ``"−10⁻⁹"`` for ``"-1e-09"``, with true minus signs."""
-    return _WITH_MINUS.sub("−", _SCIENTIFIC.sub(_as_power, text))
+    """A message with its numbers as :func:`number` writes them, but for their digits: ``"−10⁻⁹"`` for ``"-1e-09"``."""
+    return _NUMBER.sub(_typeset, text)
+
+
+def _typeset(found: re.Match[str]) -> str:
+    sign, digits, exponent = "−" if found[1] else "", found[2], found[3]
+    if exponent is None and digits.startswith("0.000") and (value := float(digits)):
+        digits, exponent = f"{value:.{len(digits.lstrip('0.')) - 1}e}".split("e")
+    if exponent is not None:
+        return sign + power_of_ten(int(exponent), digits)
+    whole, point, rest = digits.partition(".")
+    return f"{sign}{int(whole):,}{point}{rest}"
 
 
 def power_of_ten(exponent: int, factor: str = "1") -> str:
-    """``power_of_ten(-3)`` is ``"10⁻³"``, ``power_of_ten(-3, "2.5")`` is ``"2.5×10⁻³"``."""
-    return ("" if factor == "1" else f"{factor}×") + "10" + str(exponent).translate(_SUPERSCRIPTS)
+    """``power_of_ten(-3)`` is ``"10⁻³"``, ``power_of_ten(-3, "-2.5")`` is ``"−2.5×10⁻³"``."""
+    factor = {"1": "", "-1": "−"}.get(factor, f"{factor.replace('-', '−')}×")
+    return f"{factor}10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
-def _as_power(found: re.Match[str]) -> str:
-    return found[1] + power_of_ten(int(found[3]), found[2])
+def sentence(text: str) -> str:
+    """With a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def span(first: int, last: int) -> str:
     """Consecutive hidden layers as short as can be: ``"2"`` or ``"1–3"``."""
     return str(first) if first == last else f"{first}–{last}"
-
-
-def widths(sizes: Iterable[int]) -> str:
-    """``"(4, 2)"``."""
-    return f"({', '.join(str(size) for size in sizes)})"
 
 
 def shown(parts: Iterable[str]) -> str:

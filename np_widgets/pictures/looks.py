@@ -93,7 +93,7 @@ LOOKS = {
     # From bottom to top.
     "cells": Look("muted"),
     "tile": Look("muted", opacity=0.0, area=True),
-    "plateau": Look("muted", opacity=0.22, area=True),
+    "plateau": Look("muted", opacity=0.15, area=True),
     "quartiles": Look("blue", opacity=0.2, area=True),
     "bar": Look("blue", area=True),
     "other bar": Look("muted", area=True),

@@ -19,6 +19,8 @@ from np_widgets.pictures.ticks import SMALLEST, log_limits, round_below
 _LETTERS = 60
 # Below the last level that missed the target the axis goes on for so much; what has met it is drawn at its end.
 _BELOW_THE_LEVELS = 20.0
+# What a network's loss rises to beside that of the one before, to be spoken of.
+_CLIMBS = 2.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def loss(frame: PursuitFrame) -> Scene:
     inside = np.maximum(losses, low)
     marks: list[Mark] = [Curve("learned", x, inside, "training")]
     marks += [Curve("test", test_x, np.maximum(test_losses, low), "test"), *_best(frame, low)]
-    marks += [_levels(stairs, low), *_additions(frame, stairs, x, inside, low)]
+    # Room for the names of layers above everything, and for what stands under the lowest level.
+    bottom, top = low / (high / low) ** 0.16, high * (high / low) ** 0.2
+    marks += [_levels(stairs, low), *_additions(frame, stairs, x, inside, (low, high, top))]
     tested = np.ceil(test_x).astype(np.int64) - 1
     marks.append(
         spots(
@@ -64,13 +68,13 @@ def loss(frame: PursuitFrame) -> Scene:
             _read(stairs, "test loss", test_x, test_losses, tested, low),
         )
     )
-    # Room for what stands over a marker, and under the lowest level.
-    y = Axis("loss", low / (high / low) ** 0.16, high * (high / low) ** 0.12, log=True)
+    y = Axis("loss", bottom, top, log=True)
     notes = []
     if met:
         y = replace(y, ticks=((math.log10(low), "target"), *(tick for tick in y.all_ticks if 10 ** tick[0] > 2 * low)))
         target = "" if frame.target_loss is None else f", {number(frame.target_loss)},"
         notes.append(f"The target{target} is met: losses below {number(low)} are drawn at the end of the axis")
+    notes += _climb(stairs, x, losses)
     ends = f"from {number(float(losses[0]))} to {number(float(levels[-1]))}" if len(losses) else "not finite"
     return Scene(
         "Loss",
@@ -139,7 +143,21 @@ def _best(frame: PursuitFrame, low: float) -> list[Mark]:
     return [Dots("best", [best + 1.0], [max(record.test_loss, low)], "best on test", reads=reads)]
 
 
-def _additions(frame: PursuitFrame, stairs: list[_Stair], x: Floats, losses: Floats, low: float) -> list[Mark]:
+def _climb(stairs: list[_Stair], x: Floats, losses: Floats) -> list[str]:
+    """The highest climb in words, if there is one: it would be taken for a fault of the picture."""
+    peaks = [losses[(x > place) & (x <= place + 1)].max(initial=0.0) for place in range(1, len(stairs))]
+    shares = [peak / max(before.loss, SMALLEST) for peak, before in zip(peaks, stairs, strict=False)]
+    if not shares or max(shares) < _CLIMBS:
+        return []
+    place = int(np.argmax(shares))
+    return [f"Network {place + 2} rose to {number(peaks[place])} on its way: steps large beside what was left to learn"]
+
+
+def _additions(
+    frame: PursuitFrame, stairs: list[_Stair], x: Floats, losses: Floats, levels: tuple[float, float, float]
+) -> list[Mark]:
+    """Where neurons joined, with lines from the lowest to the highest loss, and on top the names of their layers."""
+    low, high, top = levels
     new = [number for number, stair in enumerate(stairs) if stair.joined]
     if not new:
         return []
@@ -152,10 +170,12 @@ def _additions(frame: PursuitFrame, stairs: list[_Stair], x: Floats, losses: Flo
     )
     keys = tuple((*joined_with(frame, number + 1), ("network", number)) for number in new)
     shown = apart(places.tolist(), [stairs[number].joined for number in new], len(stairs) / _LETTERS)
+    names = tuple(stairs[new[index]].joined for index in shown)
     return [
-        Curve("drop", *upright(places, low, heights)),
+        Curve("drop", *upright(places, low, high)),
         Dots("addition", places, heights, "a neuron joined this layer", reads=reads, keys=keys),
-        Texts("words", places[shown], heights[shown], texts=tuple(stairs[new[index]].joined for index in shown)),
+        # Above all curves: a marker of a test loss may be where the triangle is.
+        Texts("words", places[shown], np.full(len(shown), top), texts=names, place="below"),
     ]
 
 

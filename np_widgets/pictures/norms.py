@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from np_widgets.learning.saddles.frames import SaddleFrame
-from np_widgets.pictures.labels import count, number
+from np_widgets.pictures.labels import count, number, sentence
 from np_widgets.pictures.scene import Axis, Curve, Dots, Floats, Mark, Scene, joined, spots, upright
 from np_widgets.pictures.stages import NOTHING_YET, Stage, along, cursor, events, point, spread, stages, time_axis
 from np_widgets.pictures.ticks import SMALLEST, round_above, round_below
@@ -84,9 +84,9 @@ def norms(frame: SaddleFrame, index: int | None = None) -> Scene:
         time_axis(left, right),
         Axis("norm", low, high, log=True),
         notes=(
-            _summary(growths, float(record.time[here])),
+            sentence(_summary(growths, float(record.time[here]))),
             f"Not shown: {count(hidden, 'smaller neuron')}" if hidden else "",
-            "Only the start is known yet: press Play, Step or To escape." if only_start else "",
+            "Only the start is known yet: press Play, Step or To escape" if only_start else "",
         ),
         says=f"The norm of the dormant weights, {number(float(record.dormant_norm[here]))} at time "
         f"{number(float(record.time[here]))}",

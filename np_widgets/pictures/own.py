@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
-from np_widgets.pictures.labels import count, number, shortened
+from np_widgets.pictures.labels import count, number, sentence, shortened
 from np_widgets.pictures.probe import Probe, names_of
 from np_widgets.pictures.scene import Area, Axis, Curve, Dots, Floats, Scene, boxes, joined
 from np_widgets.pictures.trial import Draft, drafted, trial
@@ -23,18 +23,18 @@ def own(frame: PursuitFrame, probe: Probe, draft: Draft) -> Scene:
     """
     title = f"Your own neuron of layer {draft.layer}"
     if not frame.weights:
-        return Scene(title, empty="It needs a network to join.")
+        return Scene(title, empty="It needs a network to join")
     layer, weights = draft.layer, frame.weights
     sizes = weights[layer - 1].shape[1], weights[layer].shape[0]
     if sum(sizes) > MOST_BARS:
-        return Scene(title, empty=f"It has {sum(sizes):,} weights, too many to drag: use session.add_neuron.")
+        return Scene(title, empty=f"It has {sum(sizes):,} weights, too many to drag: use session.add_neuron")
     notes, outgoing = [], np.zeros(sizes[1])
     if draft.outgoing is not None:
         outgoing = np.array(draft.outgoing)
     try:
         candidate = drafted(frame, probe, draft)
     except ValueError as error:
-        notes.append(f"{error}"[:1].upper() + f"{error}"[1:])
+        notes.append(sentence(str(error)))
     else:
         notes.append(f"N = {number(candidate.value)}{_beside(frame)}; {trial(frame, probe, candidate).says}")
         if draft.outgoing is None:
@@ -42,7 +42,7 @@ def own(frame: PursuitFrame, probe: Probe, draft: Draft) -> Scene:
     values = np.concatenate([_fitting(np.array(draft.incoming)), _fitting(outgoing)])
     x = np.concatenate([np.arange(sizes[0]), sizes[0] + 1 + np.arange(sizes[1])]).astype(float)
     if draft.outgoing is None:
-        notes.append("the outgoing weights follow from the incoming ones, until you drag one")
+        notes.append("The outgoing weights follow from the incoming ones, until you drag one")
     names = names_of(weights, frame.classes, probe)
     below = list(names.inputs) if layer == 1 else [f"neuron {index + 1}" for index in range(sizes[0])]
     last = layer == len(weights) - 1

@@ -110,7 +110,8 @@ def _drawn(
     up = "towards the next KKT point" if second_is_point else "main spread at the start"
     notes = [
         f"Layer {layer} · KKT points N* = {', '.join(number(value) for value in values[:3])}{more}",
-        f"→ towards the KKT point with N* = {number(values[0])} · ↑ {up}",
+        f"→ towards the KKT point with N* = {number(values[0])}",
+        f"↑ {up}",
         f"Not shown: {count(left_out, 'smaller neuron')}" if left_out else "",
         f"{len(values)} of {len(owners)} KKT points" if len(owners) > len(values) else "",
         "The start: drag a neuron, and the flow starts over from there" if moves else "",

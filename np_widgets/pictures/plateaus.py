@@ -101,7 +101,7 @@ def _levels(found: list[_Plateau], low: float, high: float, left: float, right: 
         if middles[index] < left + 0.05 * span:
             place = "right"
         elif middles[index] > right - 0.05 * span:
-            place = "below" if share > 0.08 else "left"
+            place = "left"
         places.setdefault(place, []).append(index)
     return [
         Texts(
@@ -116,7 +116,7 @@ def _levels(found: list[_Plateau], low: float, high: float, left: float, right: 
 
 
 def _compared(awake: int, loss: float, pursuit_loss: float | None) -> str:
-    woke = f"{count(awake, 'neuron') if awake else 'no neuron'} woke up: loss {number(loss)}"
+    woke = f"{count(awake, 'neuron') if awake else 'No neuron'} woke up: loss {number(loss)}"
     return woke if pursuit_loss is None else f"{woke}, Neuron Pursuit {number(pursuit_loss)}"
 
 

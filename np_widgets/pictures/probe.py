@@ -169,7 +169,7 @@ def _curve(problem: Problem, points: int) -> Probe:
     axis = _axis(problem, column, points)
     inputs = _cpu(problem.inputs).mean(dim=0).repeat(points, 1)
     inputs[:, column] = torch.from_numpy(axis)
-    return _probe(problem, "curve", inputs, (axis,), (_input_name(problem, column),), _truth(problem, inputs))
+    return _probe(problem, "curve", inputs, (axis,), (Names.of(problem).inputs[column],), _truth(problem, inputs))
 
 
 def _regions(problem: Problem) -> Probe:
@@ -179,7 +179,7 @@ def _regions(problem: Problem) -> Probe:
     grid = np.meshgrid(*sides)
     for column, values in zip(columns, grid, strict=True):
         inputs[:, column] = torch.from_numpy(values.reshape(-1))
-    labels = tuple(_input_name(problem, column) for column in columns)
+    labels = tuple(Names.of(problem).inputs[column] for column in columns)
     return _probe(problem, "regions", inputs, sides, labels, _truth(problem, inputs))
 
 
@@ -223,10 +223,6 @@ def _probe(
         outputs=problem.output_size,
         classes=problem.loss.name == "cross_entropy",
     )
-
-
-def _input_name(problem: Problem, column: int) -> str:
-    return f"input {column + 1}" if problem.input_names is None else problem.input_names[column]
 
 
 def _axis(problem: Problem, column: int, points: int) -> Floats:

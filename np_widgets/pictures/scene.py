@@ -71,6 +71,12 @@ class Mark:
 class Curve(Mark):
     """One or several lines, with NaN between them."""
 
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """Which points have no neighbor that a line could go to."""
+        known = np.isfinite(np.pad(self.y, 1, constant_values=np.nan))
+        return known[1:-1] & ~known[:-2] & ~known[2:]
+
 
 @dataclass(frozen=True, eq=False)
 class Area(Mark):

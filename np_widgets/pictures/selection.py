@@ -79,7 +79,7 @@ def with_share(scene: Scene, frame: PursuitFrame, probe: Probe, selected: Key | 
         x, y = probe.axes
         size = np.abs(share).max(axis=1) if probe.classes else np.abs(share[:, place])
         most = float(size.max())
-        around = outlines(x, y, (size > _MATTERS * most).astype(float).reshape(len(y), len(x)), 0, classes=True)
+        around = outlines(x, y, [size], [_MATTERS * most])
         mark, says = Curve("share", *around, f"where {named(selected)} matters"), f"by up to {number(most)}"
     else:
         mark = Curve("share", probe.axes[0], share[:, place], f"share of {named(selected)}")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from np_widgets.pictures.labels import number, power_of_ten
+from np_widgets.pictures.labels import number
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +83,8 @@ def linear_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
     step = _round_step((high - low) / 5)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     most = max(abs(low), abs(high))
-    plain = 1e-3 <= most < 1e7 and decimals <= 6
+    # As other numbers are written, but where neighbors differ in decimals only.
+    plain = 1e-3 <= most < 1e6 and (decimals <= 3 or (decimals <= 6 and most >= 5e-3))
     texts = [f"{place:z,.{decimals}f}" if plain else number(place) for place in places.tolist()]
     if not plain and len(set(texts)) < len(texts):
         texts = [f"{place:z,.{min(decimals, 12)}f}" if most >= 1 else f"{place:.12g}" for place in places.tolist()]
@@ -93,21 +94,18 @@ def linear_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> tuple[tuple[float, str], ...]:
-    """``(base-ten logarithm, text)`` of round numbers: powers of ten; if these are few, 2 and 5 times them, too."""
+    """``(base-ten logarithm, text)`` of round numbers: powers of ten; if these are few, others between them, too."""
     bottom, top = math.log10(low) - 1e-9, math.log10(high) + 1e-9
     exponents = range(math.ceil(bottom), math.floor(top) + 1)
     found = [(exponent, 1) for exponent in exponents[:: -(-len(exponents) // most) or 1]]
     if len(exponents) < 3:
         around = range(math.floor(bottom), math.ceil(top) + 1)
         found = [(exponent, factor) for exponent in around for factor in (1, 2, 5)]
-    ticks = [(exponent + math.log10(factor), _power(exponent, factor)) for exponent, factor in found]
-    return tuple((place, text) for place, text in ticks if bottom <= place <= top)
-
-
-def _power(exponent: int, factor: int) -> str:
-    if -3 <= exponent <= 3:
-        return number(factor * 10.0**exponent)
-    return power_of_ten(exponent, str(factor))
+    ticks = [(exponent + math.log10(factor), number(float(f"{factor}e{exponent}"))) for exponent, factor in found]
+    ticks = [(place, text) for place, text in ticks if bottom <= place <= top]
+    if len(ticks) < 3:
+        ticks = [(math.log10(place), text) for place, text in linear_ticks(low, high)]
+    return tuple(ticks)
 
 
 def _round_step(size: float) -> float:

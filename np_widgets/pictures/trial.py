@@ -47,7 +47,10 @@ class Trial:
         """What theory expects of it."""
         if self.lowest is None:
             return f"along its ray the loss is nowhere below {number(self.loss)}"
-        return f"along its ray the loss falls from {number(self.loss)} to {number(self.lowest[1])}"
+        before, after = number(self.loss), number(self.lowest[1])
+        if before == after:
+            return f"along its ray the loss falls from {before} by {number(self.loss - self.lowest[1])}"
+        return f"along its ray the loss falls from {before} to {after}"
 
 
 def drafted(frame: PursuitFrame, probe: Probe, draft: Draft) -> Candidate:

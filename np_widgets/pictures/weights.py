@@ -26,7 +26,7 @@ MOST_COLUMNS = 64
 _MOST_LABELS = 12
 _LARGEST_PRINTED = 6
 # Signs are written into the cells of matrices that have room for them, where the color is strong enough to matter.
-_MOST_SIGNS = 240
+_MOST_SIGNS, _MOST_SIGNS_ALONG = 240, 24
 _SIGN_FROM = 0.15
 _MOST_READ = 160  # of the cells
 
@@ -39,7 +39,7 @@ def weights(frame: PursuitFrame, layer: int = 1, probe: Probe | None = None) -> 
     written out if they are small.
     """
     if not frame.weights:
-        return Scene("Weights", empty="One row a neuron, once there is a network.")
+        return Scene("Weights", empty="One row a neuron, once there is a network")
     layer = arguments.whole("layer", layer, 1, len(frame.weights))
     matrix = np.asarray(frame.weights[layer - 1], dtype=np.float64)
     last = layer == len(frame.weights)
@@ -102,7 +102,7 @@ def saddle_weights(frame: SaddleFrame, index: int | None = None, layer: int = 1,
     shape = len(rows), len(columns)
     dormant = ((0, middle, down, shape[0]), (middle, shape[1], 0, down), (middle, shape[1], down, shape[0]))
     scales = [
-        f"full color, {name}: ±{number(limits[flag])}"
+        f"Full color, {name}: ±{number(limits[flag])}"
         for flag, name in ((True, "active block"), (False, "dormant blocks"))
         if np.any(kind == flag)
     ]
@@ -135,7 +135,8 @@ def _chosen(sizes: Floats, most: int, first: Flags | None = None) -> NDArray[np.
 def _cells(shades: Floats, largest: float | None, down: Sequence[Keys] = (), across: Sequence[Keys] = ()) -> list[Mark]:
     """Cells for values from −1 to 1, which mean ``±largest`` if that is given."""
     rows, columns = shades.shape
-    texts = np.where(shades <= -_SIGN_FROM, "−", "") if shades.size <= _MOST_SIGNS else None
+    room = shades.size <= _MOST_SIGNS and columns <= _MOST_SIGNS_ALONG
+    texts = np.where(shades <= -_SIGN_FROM, "−", "") if room else None
     ends = ("−", "+") if largest is None else (number(-largest), number(largest))
     colors = Shades(SIGNS, -1.0, 1.0, "weight", ends)
     values = snapped(np.clip(shades, -1.0, 1.0), -1.0, 1.0)
@@ -219,5 +220,5 @@ def _printed(layer: int, matrix: Floats) -> str:
     name = subscript("W", layer)
     if max(matrix.shape) > _LARGEST_PRINTED:
         return f"{name}: {matrix.shape[0]} × {matrix.shape[1]}, norm {number(float(np.linalg.norm(matrix)))}"
-    rows = (", ".join(f"{value:z.2f}".replace("-", "−") for value in row) for row in matrix)
+    rows = (", ".join(map(number, row.tolist())) for row in matrix)
     return f"{name} = [{'; '.join(rows)}]"

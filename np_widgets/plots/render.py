@@ -135,9 +135,9 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
         return  # it is there for a pointer
     color = style.color(look.color, axes)
     if isinstance(mark, Curve):
-        single = np.isfinite(mark.y).sum() == 1
-        options = _line(look, axes) | _marker(look, axes) | ({"marker": "o", "ms": 4} if single else {})
-        drawn = axes.plot(mark.x, mark.y, zorder=order, **options)
+        drawn = axes.plot(mark.x, mark.y, zorder=order, **_line(look, axes) | _marker(look, axes))
+        if not look.marker and (alone := mark.alone).any():
+            axes.plot(mark.x[alone], mark.y[alone], "o", color=color, ms=4, zorder=order, alpha=look.opacity)
         if look.marker or mark.role in ("main", "edge of a frame"):
             drawn[0].set_clip_box(_Around(axes))
     elif isinstance(mark, Area):

@@ -264,6 +264,7 @@ def two_moons(samples: int = 200, *, noise: float = 0.1, test_samples: int = 100
     train = _moons(samples, noise, stream(seed, "train"))
     test = _moons(test_samples, noise, stream(seed, "test")) if test_samples > 0 else None
     options: dict[str, Any] = {"classes": 2, "name": "two moons", "display": Display("regions", (0, 1))}
+    options["input_names"] = ("x₁", "x₂", "constant")
     return Problem(*train, "cross_entropy", test, **options)
 
 

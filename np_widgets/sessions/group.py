@@ -137,5 +137,5 @@ class Group:
         if not known:
             return "Nothing has been computed yet."
         row = min((course.row for course in known), key=lambda row: row["loss"])
-        made = f"{row['steps']:,} steps in {row['seconds']:.3g} s"
+        made = f"{row['steps']:,} steps" + ("" if row["seconds"] is None else f" in {row['seconds']:.3g} s")
         return f"Lowest training loss: {row['name']}, {row['loss']:.3g} after {made}."

@@ -12,7 +12,7 @@ import ipywidgets
 
 from np_widgets.learning.pursuit.growth import PursuitFrame
 from np_widgets.learning.saddles.flow import SaddleFlow
-from np_widgets.pictures.labels import number
+from np_widgets.pictures.labels import number, widths
 from np_widgets.problems import Problem
 from np_widgets.widgets.elements import button, row, text_widget
 from np_widgets.widgets.saddle import SaddleWidget
@@ -61,7 +61,7 @@ class Inspection:
                     if self._wanted is not wanted:
                         raise InspectionEndedError("the inspection was ended while it was prepared")
                     # Not too many messages: in steps of five.
-                    update(self._caption, value=f"{title} · {escape(text)}: {5 * math.floor(20 * share)} % …")
+                    update(self._caption, value=f"{title} · {escape(text)}: {5 * math.floor(20 * share)}% …")
                 self._miss()
 
             with self._lock:
@@ -129,5 +129,6 @@ def _flow(frame: PursuitFrame, problem: Problem, options: dict[str, Any]) -> Sad
 def _caption(frame: PursuitFrame) -> str:
     if frame.loss is None:
         return "The saddle at the origin, before the first network"
-    widths = ", ".join(str(width) for width in frame.widths)
-    return escape(f"The saddle of network {frame.iteration}, widths ({widths}), at loss {number(frame.loss)}")
+    return escape(
+        f"The saddle of network {frame.iteration}, widths {widths(frame.widths)}, at loss {number(frame.loss)}"
+    )

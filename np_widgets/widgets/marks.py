@@ -81,13 +81,15 @@ def _parts(mark: Mark, scene: Scene) -> Iterator[Part]:
 def _curve(mark: Curve, x: Floats, y: Floats) -> Iterator[Part]:
     # bqplot writes a label at the last point of a line, even an empty one, and complains if that is a gap.
     known = np.flatnonzero(np.isfinite(y))
-    if len(known):
-        end = int(known[-1]) + 1
-        # A single point is a line of no length.
-        twice = 2 if end == 1 else 1
-        yield "curve", _maker(mark, bqplot.Lines), {"x": np.tile(x[:end], twice), "y": np.tile(y[:end], twice)}
-        if mark.look.marker:
-            yield "points", _maker(mark, Markers), {"x": x[:end], "y": y[:end]}
+    if not len(known):
+        return
+    end = int(known[-1]) + 1
+    if end > 1:
+        yield "curve", _maker(mark, bqplot.Lines), {"x": x[:end], "y": y[:end]}
+    if mark.look.marker:
+        yield "points", _maker(mark, Markers), {"x": x[:end], "y": y[:end]}
+    elif (alone := mark.alone).any():
+        yield "alone", _maker(mark, Markers, marker="circle", default_size=20), {"x": x[alone], "y": y[alone]}
 
 
 def _edges(mark: Edges, x: Floats, y: Floats) -> Iterator[Part]:
@@ -146,7 +148,8 @@ def _maker(mark: Mark, kind: type[bqplot.Mark], **options: Any) -> Callable[...,
     if kind is bqplot.Lines:
         defaults = {"stroke_width": look.width, "line_style": look.dash, "colors": [color], "opacities": [look.opacity]}
         if look.area:
-            defaults |= {"fill_colors": [color], "fill_opacities": [look.opacity]}
+            # Its fill has both opacities.
+            defaults |= {"fill_colors": [color], "fill_opacities": [look.opacity], "opacities": [1.0]}
         return lambda **more: kind(x=nothing, y=nothing, **(defaults | options), **more)
     defaults = {
         "marker": look.marker,

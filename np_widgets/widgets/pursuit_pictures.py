@@ -36,6 +36,7 @@ def pursuit_pictures(problem: Problem) -> Mapping[str, Picture]:
             lambda view, _: _named(architecture(frame := tried(view), points), frame, view),
             "Lines are weights, from the inputs on the left to the output: blue positive, orange with a dot "
             "negative, the broader the larger. What this iteration added is dashed, its neuron ringed.",
+            height="260px",
         ),
         "weights": Picture(
             lambda view, layer: _named(weights(frame := tried(view), layer or 1, points), frame, view),

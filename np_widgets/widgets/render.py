@@ -25,6 +25,7 @@ from np_widgets.widgets.writing import same, update
 
 # So many letters have room side by side along a picture, and a wide one, where it is narrowest.
 _LETTERS_ALONG = (36, 60)
+_EMPTY = 90  # pixels, of a figure that has nothing to show yet
 _ORDER = {role: place for place, role in enumerate(LOOKS)}
 
 
@@ -102,7 +103,7 @@ class Panel:
             background_style={"fill": "none"},
             animation_duration=0,
             display_toolbar=False,
-            layout={"width": "100%", "height": self._height, "min_width": "0"},
+            layout={"width": "100%", "height": self._pixels(_EMPTY), "min_width": "0"},
         )
         self.figure.add_class("npw-figure")
         self._heading = text_widget("npw-panel-title")
@@ -215,15 +216,20 @@ class Panel:
                 update(self._axes[side], label=axis.label, **_ticks(axis))
             if side == "x":
                 turned = self._is_crowded(axis)
-                update(self._axes["x"], label_offset=self._pixels(68 if turned else 30), **_turn(turned))
+                # Beneath what stands at the ticks, which is turned where there is much of it.
+                longest = max((len(text) for _, text in axis.all_ticks), default=0)
+                offset = 24 + 4.4 * longest if turned else 30 if longest else 14
+                update(self._axes["x"], label_offset=self._pixels(round(offset)), **_turn(turned))
         if scene.marks:
             margin = {
                 "top": 16,
-                "bottom": 4 if scene.x.hidden else (40 if scene.x.label else 22) + 38 * self._is_crowded(scene.x),
+                "bottom": 4 if scene.x.hidden else _below(scene.x) + 38 * self._is_crowded(scene.x),
                 "left": 8 if scene.y.hidden else 70,
                 "right": 76 if scene.right is not None else 8 if scene.y.hidden else 14,
             }
             update(self.figure, fig_margin={side: round(self._size * pixels) for side, pixels in margin.items()})
+            # Once it has been filled it keeps its height: what is below would jump with every search.
+            update(self.figure.layout, height=self._height)
         if scene.equal:  # a square
             update(self.figure.layout, width=self._height, margin="0 auto")
 
@@ -236,6 +242,11 @@ class Panel:
         names = [text for _, text in axis.ticks or ()]
         room = _LETTERS_ALONG[self._picture.wide]
         return not axis.hidden and max(map(len, names), default=0) * len(names) > room
+
+
+def _below(axis: Axis) -> int:
+    """The room for what stands under an axis."""
+    return 18 * bool(axis.label) + (22 if axis.all_ticks else 6)
 
 
 def _axis(scale: bqplot.Scale, **options: Any) -> bqplot.Axis:

@@ -144,18 +144,18 @@ def _scale_input(present: float) -> ipywidgets.Widget:
         description="Scale δ",
         tooltip="The norm of all dormant weights at the start",
         style={"description_width": "initial"},
-        layout={"width": sized("200px")},
+        layout={"width": sized("170px")},
     )
 
 
 def _dormant_input(layer: int, layers: int, count: int) -> ipywidgets.Widget:
     name = "Dormant neurons" if layers == 1 else "Dormant in layer 1" if layer == 1 else f"layer {layer}"
     tooltip = f"How many neurons of hidden layer {layer} are dormant at the start"
-    return whole(name, tooltip, count, 0, 1000, "180px" if layer == 1 else "110px")
+    return whole(name, tooltip, count, 0, 1000, "170px" if layer == 1 else "95px")
 
 
 def _dynamics_input(dynamics: str) -> ipywidgets.Widget:
-    return dropdown("Dynamics", _DYNAMICS, dynamics, "Gradient flow, or gradient descent with a fixed step", "225px")
+    return dropdown("Dynamics", _DYNAMICS, dynamics, "Gradient flow, or gradient descent with a fixed step", "205px")
 
 
 def _step_size_input(step_size: float) -> ipywidgets.Widget:
@@ -164,8 +164,8 @@ def _step_size_input(step_size: float) -> ipywidgets.Widget:
 
 def _weight_decay_input(weight_decay: float) -> ipywidgets.Widget:
     tooltip = "The price λ on weights, ½λ‖W‖²: neurons grow at a rate of 2N* − λ. A network descends to its minimum"
-    return real("Decay λ", tooltip, weight_decay, 0.0, 100.0, 0.01, "130px")
+    return real("Decay λ", tooltip, weight_decay, 0.0, 100.0, 0.01, "105px")
 
 
 def _seed_input(seed: int) -> ipywidgets.Widget:
-    return whole("Seed", "Of the dormant weights and of the search", seed, 0, LARGEST_SEED, "130px")
+    return whole("Seed", "Of the dormant weights and of the search", seed, 0, LARGEST_SEED, "110px")

@@ -64,6 +64,7 @@ _STYLES = """
 .npw .npw-body .npw { margin-top: 6px; }
 .npw .npw-row { flex-flow: row wrap; align-items: center; gap: 4px 8px; overflow: visible; }
 .npw .npw-row > * { margin: 2px 0; }
+.npw .npw-row:has(> .npw-time) { column-gap: 16px; }
 .npw .npw-group { align-items: center; overflow: visible; flex-flow: row wrap; gap: 4px 8px; }
 .npw .npw-group > * { margin: 0; }
 .npw .npw-time { flex: 1 1 560px; flex-wrap: nowrap; max-width: 800px; gap: 4px 10px; }
@@ -85,6 +86,7 @@ _STYLES = """
 .npw .npw-figures, .npw .npw-when {
   font-size: 13px; line-height: 1.5; color: var(--npw-muted); font-variant-numeric: tabular-nums;
 }
+.npw .npw-figures:not(:has(b)) { display: none; }
 .npw .npw-figures b, .npw .npw-when b { color: var(--npw-text); font-weight: 600; }
 .npw .npw-notice:empty { display: none; }
 .npw .npw-notice {
@@ -94,11 +96,15 @@ _STYLES = """
 .npw .npw-pending { font-size: 12px; color: var(--npw-muted); }
 .npw .npw-pending b { color: var(--npw-orange); font-weight: 600; }
 .npw .npw-grid { display: flex; flex-flow: row wrap; gap: 8px; overflow: visible; margin-top: 4px; }
+.npw .npw-grid { container: npw-grid / inline-size; }
 .npw .npw-panel {
   flex: 1 1 max(30%, 290px); border: 1px solid var(--npw-faint); border-radius: 4px; padding: 4px 8px; min-width: 0;
   overflow: hidden; position: relative;
 }
 .npw .npw-panel.npw-wide { flex-basis: max(30%, 440px); }
+@container npw-grid (min-width: 880px) and (max-width: 1340px) {
+  .npw .npw-grid:has(> :nth-child(6):last-child) > .npw-panel { flex-basis: 45%; }
+}
 .npw .npw-grid:has(> :nth-child(4):last-child) > .npw-panel { flex-basis: max(45%, 290px); }
 .npw .npw-panel-head { align-items: baseline; justify-content: space-between; flex-flow: row wrap; overflow: visible; }
 .npw .npw-panel-head { gap: 0 8px; min-height: 24px; --jp-widgets-inline-height: 22px; }
@@ -137,8 +143,8 @@ _STYLES = """
   text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid var(--npw-faint); vertical-align: top;
   font-variant-numeric: tabular-nums; color: var(--npw-text);
 }
-.npw .npw-table thead th { color: var(--npw-muted); font-weight: 600; white-space: nowrap; }
-.npw .npw-table td:last-child { min-width: 180px; }
+.npw .npw-table thead th { color: var(--npw-muted); font-weight: 600; vertical-align: bottom; }
+.npw .npw-table td:last-child { min-width: 120px; }
 .npw .npw-table tbody th { min-width: 90px; }
 .npw .npw-help {
   display: inline-block; width: 15px; height: 15px; line-height: 15px; border-radius: 50%; text-align: center;

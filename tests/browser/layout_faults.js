@@ -1,4 +1,5 @@
-// What nobody would show of a widget: texts that run into each other or are cut off, and controls alone on a line.
+// What nobody would show of a widget: texts that run into each other or into markers, or are cut off, controls alone on
+// a line, and empty pictures.
 widget => {
   const faults = new Set(), texts = [];
   const slanted = element => {
@@ -9,12 +10,20 @@ widget => {
     Math.min(box.right, around.right) - Math.max(box.left, around.left),
     Math.min(box.bottom, around.bottom) - Math.max(box.top, around.top),
   ];
+  // A rectangle that cuts off is not drawn, and so has no box of its own.
+  const holeOf = (rect, around) => {
+    const to = around.getScreenCTM(), value = name => rect[name].baseVal.value;
+    const [left, top] = [value("x") * to.a + to.e, value("y") * to.d + to.f];
+    return { left, top, right: left + value("width") * to.a, bottom: top + value("height") * to.d };
+  };
   // What cuts off whatever is not inside of it.
   const windowsOf = element => {
     const found = [];
     for (let around = element; around !== widget.parentElement; around = around.parentElement) {
-      const { overflowX, overflowY } = getComputedStyle(around);
+      const { overflowX, overflowY, clipPath } = getComputedStyle(around);
       if ([overflowX, overflowY].some(each => each === "hidden" || each === "clip")) found.push(around.getBoundingClientRect());
+      const hole = clipPath.match(/url\("#(.*)"\)/);
+      if (hole) found.push(holeOf(document.getElementById(hole[1]).firstElementChild, around));
     }
     return found;
   };
@@ -46,11 +55,26 @@ widget => {
   const meet = (one, other) => inside(one, other)[0] > 1.5 && inside(one, other)[1] > 4;
   texts.forEach((one, index) => {
     for (const other of texts.slice(0, index)) {
-      if (one.element.textContent === "−") continue;
       if (slanted(one.element) && slanted(other.element)) continue;
       if (one.boxes.some(box => other.boxes.some(each => meet(box, each)))) faults.add(`${one.name} over ${other.name}`);
     }
   });
+  // A number in the middle of a marker, or a sign of a cell, is meant to be there.
+  const middle = box => [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+  for (const dot of widget.querySelectorAll("svg .dot")) {
+    const box = dot.getBoundingClientRect();
+    if (!shown(dot) || box.width < 1) continue;
+    for (const { element, boxes, name } of texts) {
+      if (element.ownerSVGElement !== dot.ownerSVGElement) continue;
+      const off = boxes.map(each => Math.hypot(middle(each)[0] - middle(box)[0], middle(each)[1] - middle(box)[1]));
+      if (boxes.some((each, index) => meet(each, box) && off[index] > 2)) faults.add(`${name} over a marker`);
+    }
+  }
+  for (const figure of widget.querySelectorAll(".npw-figure")) {
+    if (figure.getBoundingClientRect().height > 100 && ![...figure.querySelectorAll(".line, .dot, image")].some(
+      each => shown(each) && Math.max(each.getBoundingClientRect().width, each.getBoundingClientRect().height) > 1
+    )) faults.add(`${figure.closest(".npw-panel").querySelector("[role=heading]").textContent} is empty, and high`);
+  }
   const controls = [...widget.querySelectorAll(".npw-row :is(button, select, input, summary, [role=slider])")]
     .filter(each => each.checkVisibility() && !each.closest(".npw-branches"));
   const middles = controls.map(each => {

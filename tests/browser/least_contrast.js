@@ -30,8 +30,8 @@ async widget => {
     if (image) return image;
     const box = element.getBoundingClientRect();
     const under = document.elementsFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
-    const filled = under.find(each => each.classList.contains("dot") &&
-      getComputedStyle(each).fill !== "none" && each.getBoundingClientRect().width > 14 * getComputedStyle(each).getPropertyValue("--npw-size"));
+    const seen = ({ fill, opacity }) => fill !== "none" && Number(opacity) > 0.3;
+    const filled = under.find(each => each.classList.contains("dot") && seen(getComputedStyle(each)));
     if (filled && element instanceof SVGElement) return parse(getComputedStyle(filled).fill);
     for (let e = element; e; e = e.parentElement) {
       const color = parse(getComputedStyle(e).backgroundColor);

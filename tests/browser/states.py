@@ -34,7 +34,16 @@ def to(widget, goal):
 def some_digits(samples=150):
     whole = npw.problems.digits()
     parts = [(whole.inputs[part], whole.targets[part]) for part in (slice(samples), slice(samples, 2 * samples))]
-    return npw.Problem(*parts[0], "cross_entropy", test=parts[1], classes=10, name="digits")
+    return npw.Problem(
+        *parts[0], "cross_entropy", test=parts[1], classes=10, name="digits", display=whole.display
+    )
+
+def comparison(additions=None):
+    problem = npw.problems.kumar_haupt(samples=60, seed=0)
+    pursuits = [npw.NeuronPursuit(problem, seed=seed, max_additions=1) for seed in (0, 1)]
+    for pursuit in pursuits if additions else ():
+        pursuit.run(max_additions=additions)
+    return npw.compare(*pursuits)
 """
 
 PURSUIT = {
@@ -59,7 +68,6 @@ SADDLE = {
     "next saddle": 'to(saddle(), "next saddle")',
 }
 COMPARISON = {
-    "compared": """npw.compare(*(
-        npw.NeuronPursuit(npw.problems.kumar_haupt(samples=60, seed=0), seed=seed, max_additions=1) for seed in (0, 1)
-    ))""",
+    "ready": "comparison()",
+    "finished": "comparison(additions=3)",
 }

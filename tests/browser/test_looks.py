@@ -18,14 +18,14 @@ def test_what_one_would_show(server, open_notebook, screenshots, kind):
     server.write_notebook(f"{kind}.ipynb", states.BEGIN, *table.values())
     notebook = open_notebook(f"{kind}.ipynb")
     page = notebook.page
-    page.set_viewport_size({"width": 1700, "height": 2000})
+    page.set_viewport_size({"width": 1700, "height": 2400})
     notebook.command("application:toggle-left-area")
     notebook.run_all()
     page.wait_for_function(f"() => document.querySelectorAll('.jp-OutputArea-output > .npw').length === {len(table)}")
     beside = 1700 - page.locator(".npw").first.bounding_box()["width"]
     faults = []
     for width in WIDTHS:
-        page.set_viewport_size({"width": round(width + beside), "height": 2000})
+        page.set_viewport_size({"width": round(width + beside), "height": 2400})
         for theme in ("Light", "Dark") if width == 1000 else ("Light",):
             notebook.set_theme(f"JupyterLab {theme}")
             for state, widget in zip(table, page.locator(".jp-OutputArea-output > .npw").all(), strict=True):

@@ -66,7 +66,7 @@ def _message(loop: Loop) -> str:
     else:
         return "Ready: nothing has been computed yet."
     said += _of_own(loop)
-    return f"Network {loop.iteration}: {said}" if loop.iteration else said
+    return f"Network {loop.iteration}: {said[0].lower()}{said[1:]}" if loop.iteration else said
 
 
 def _of_own(loop: Loop) -> str:
@@ -119,7 +119,7 @@ def _wanted(paths: Sequence[Path]) -> str:
     """What those paths are, in words."""
     if all(layer == last for layer, last in paths):
         layers = [str(layer) for layer, _ in paths]
-        where = f"layer {' and '.join(layers)}" if len(layers) < 3 else "all layers"
+        where = "all layers" if len(layers) > 2 else f"layer{'s' * (len(layers) - 1)} {' and '.join(layers)}"
         return f"{where} for the best neuron to add"
     if len(paths) == 1:
         return f"layers {paths[0][0]}–{paths[0][1]} for the best path of neurons to add"

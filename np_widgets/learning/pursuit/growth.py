@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -233,6 +233,11 @@ class PursuitFrame:
     def network(self) -> HomogeneousNetwork | None:
         """The current network, in float64 on the CPU; None before the first."""
         return HomogeneousNetwork(self.weights, power=self.power, leak=self.leak) if self.weights else None
+
+
+def named_widths(widths: Iterable[int]) -> str:
+    """``"(4, 2)"``, and ``"(4)"`` of one hidden layer."""
+    return f"({', '.join(map(str, widths))})"
 
 
 def named_layers(first: int, last: int) -> str:

@@ -19,7 +19,7 @@ from np_widgets.learning.minimizers.descent import DIVERGED
 from np_widgets.learning.minimizers.minimizer import Minimizer
 from np_widgets.learning.network import HomogeneousNetwork
 from np_widgets.learning.pursuit.duality import gap_of, has_bound
-from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, best_on_test, named_layers
+from np_widgets.learning.pursuit.growth import Finish, GrowthRecord, best_on_test, named_layers, named_widths
 from np_widgets.learning.pursuit.settings import PursuitSettings
 from np_widgets.learning.pursuit.validation import best_validated, named_score
 from np_widgets.problems import Problem
@@ -52,9 +52,6 @@ def ending(
     if last.loss <= target_loss:
         message = f"Training loss {last.loss:.3g} is at or below the target of {target_loss:.3g}."
         advice = "A smaller target_loss goes further, and so does Add neuron."
-        if _are_separated(problem, last.loss) and not settings.weight_decay:
-            message += " All classes are separated, so that the loss has no minimum: larger weights are always lower."
-            advice = "A weight_decay such as 0.003 gives it one."
         return _told(problem, growth, "target", message, advice)
     if last.stopped.startswith(DIVERGED):
         return _told(problem, growth, "diverged", f"The minimizer {last.stopped}.", _smaller_steps(problem))
@@ -78,7 +75,7 @@ def ending(
         count = "network was" if waited == 1 else f"{waited} networks was"
         message = (
             f"The {named_score(settings.score)} of the last {count} no better than {growth[best].validation:.3g}, "
-            f"that of network {best + 1}, of widths {growth[best].widths}."
+            f"that of network {best + 1}, of widths {named_widths(growth[best].widths)}."
         )
         return Finish("validation", message, "best_network is that one; run again to go on.")
     return None
@@ -204,7 +201,8 @@ def _on_test(problem: Problem, growth: Sequence[GrowthRecord]) -> tuple[str, str
     chosen = growth[best]
     lowest = chosen.test_loss
     if lowest is not None and lowest < last:
-        remarks.append(f"The best on the test set was network {best + 1}, of widths {chosen.widths}: {lowest:.3g}.")
+        which = f"network {best + 1}, of widths {named_widths(chosen.widths)}"
+        remarks.append(f"The best on the test set was {which}: {lowest:.3g}.")
     remedy = "stop_when_test_rises=True ends with the network before a rise; more samples help, too." if remarks else ""
     return " ".join(remarks), remedy
 

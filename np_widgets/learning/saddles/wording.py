@@ -56,7 +56,7 @@ def message(now: Now, saddle: Saddle, loss: float, found: Stationarity | None) -
     if now.phase == "comparing":
         return f"At the next saddle; training what Neuron Pursuit would have trained: step {_compared(now):,}."
     if now.escaped is not None:
-        return f"On the way to the next saddle: time {now.point.time:.4g}, loss {loss:.4g}."
+        return f"On the way to the next saddle: time {now.point.time:.4g}, loss {loss:.3g}."
     predicted = now.predictions[-1].escape_time
     if not now.predictions[-1].destinations:
         return (
@@ -106,10 +106,10 @@ def escaped(now: Now, time: float) -> str:
 def reached(awakening: Awakening, why: str) -> str:
     """At the next saddle; ``why`` is what makes it one."""
     awake = awakening.awake
-    names = ", ".join(f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4])
-    more = f" and {len(awake) - 4} more" if len(awake) > 4 else ""
-    who = f"{names}{more} woke up" if awake else "no neuron woke up"
-    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.4g} ({why}): {who}."
+    names = [f"neuron {index + 1} of layer {layer}" for layer, index in awake[:4]]
+    names += [f"{len(awake) - 4} more"] if len(awake) > 4 else []
+    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if awake else "no neuron"
+    return f"The next saddle is reached at time {awakening.time:.4g}, loss {awakening.loss:.3g} ({why}): {who} woke up."
 
 
 def _rate(prediction: Prediction) -> str:
