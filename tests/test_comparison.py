@@ -76,7 +76,7 @@ def test_the_table_is_what_the_sessions_are(sessions):
         assert found["steps"] == session.frame.total_steps
         assert found["seconds"] == session.history.seconds
         assert found["ended"] == str(session.engine.finished or session.status)
-        written = (f"{found['weights']:,}", f"{found['steps']:,}", found["ended"])
+        written = (f"{found['weights']:,}", f"{found['steps']:,}", typeset(found["ended"]))
         assert (row[3], row[6], row[8]) == written
         assert row[4] == number(found["loss"])
     best = min(group.frame.courses, key=lambda course: course.row["loss"])

@@ -9,11 +9,11 @@ import numpy as np
 
 from np_widgets.learning.course import Course, hidden_widths
 from np_widgets.pictures.function import function
-from np_widgets.pictures.labels import count, number, widths
+from np_widgets.pictures.labels import count, number, typeset, widths
 from np_widgets.pictures.probe import Probe
 from np_widgets.pictures.scene import Axis, Curve, Floats, Mark, Scene, Texts
 from np_widgets.pictures.stages import spread
-from np_widgets.pictures.ticks import SMALLEST, log_limits, round_above, round_below, round_limits
+from np_widgets.pictures.ticks import SMALLEST, log_limits, round_above, round_below, round_limits, whole_ticks
 
 AGAINST = ("steps", "seconds")
 COLUMNS = ("", "Run", "Hidden widths", "Weights", "Loss", "Test loss", "Steps", "Seconds", "Ended")
@@ -54,8 +54,8 @@ def neurons(courses: Sequence[Course], against: str = "steps", log: bool = True)
         # A step where a neuron came, and not a slope.
         curves.append((np.repeat(places, 2)[1:], np.repeat(heights, 2)[:-1]))
     marks = _lines(courses, curves, against, log, _widths, False)
-    most = max(float(course.neurons.max()) for course in courses)
-    y = Axis("hidden neurons", 0.0, round_limits(0.0, max(most, 1.0))[1])
+    top = round_limits(0.0, max(1.0, *(float(course.neurons.max()) for course in courses)))[1]
+    y = Axis("hidden neurons", 0.0, top, ticks=whole_ticks(0.0, top))
     now = "; ".join(f"{course.name} {widths(hidden_widths(course.frame))}" for course in courses)
     return Scene("Hidden neurons", tuple(marks), _axis(courses, against, log), y, says=f"Hidden widths now: {now}")
 
@@ -105,7 +105,7 @@ def rows(courses: Sequence[Course]) -> list[tuple[str, ...]]:
             "–" if row["test_loss"] is None else number(row["test_loss"]),
             f"{row['steps']:,}",
             "–" if row["seconds"] is None else number(row["seconds"]),
-            row["ended"],
+            typeset(row["ended"]),
         )
         for index, row in enumerate(course.row for course in courses)
     ]

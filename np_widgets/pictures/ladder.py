@@ -9,7 +9,7 @@ import numpy as np
 from np_widgets.learning.pursuit.ensemble import PursuitEnsemble
 from np_widgets.pictures.labels import count, number, widths
 from np_widgets.pictures.scene import Area, Axis, Curve, Floats, Mark, Scene, Texts, boxes, joined
-from np_widgets.pictures.ticks import SMALLEST, log_limits
+from np_widgets.pictures.ticks import SMALLEST, log_limits, whole_ticks
 
 # More lines would be one gray area, and slow to draw; the median and the quartiles are of all pursuits.
 MOST_LINES = 200
@@ -80,7 +80,7 @@ def endings(ensemble: PursuitEnsemble) -> Scene:
         title,
         tuple(marks),
         # Room for the number at the end of the longest.
-        Axis("pursuits", 0.0, 1.12 * max(counts)),
+        Axis("pursuits", 0.0, 1.12 * max(counts), ticks=whole_ticks(0.0, 1.12 * max(counts))),
         # A few bars keep the thickness of many, and stand on top.
         Axis("", -0.5, max(len(names), MOST_ROWS // 2) - 0.5, ticks=tuple(enumerate(names)), reverse=True),
         notes=(f"{count(without, 'pursuit')} without a network." if without else "",),

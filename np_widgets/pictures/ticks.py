@@ -93,6 +93,11 @@ def linear_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
     return tuple((place, text.replace("-", "−")) for place, text in zip(places.tolist(), texts, strict=True))
 
 
+def whole_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    """Those that are whole numbers, of what is counted."""
+    return tuple((place, f"{place:,.0f}") for place in round_ticks(low, high).tolist() if place == round(place))
+
+
 def log_ticks(low: float, high: float, most: int = 6) -> tuple[tuple[float, str], ...]:
     """``(base-ten logarithm, text)`` of round numbers: powers of ten; if these are few, others between them, too."""
     bottom, top = math.log10(low) - 1e-9, math.log10(high) + 1e-9

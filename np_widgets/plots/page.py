@@ -73,7 +73,12 @@ def arranged(title: str, scenes: Sequence[Scene], width: float | str) -> Figure:
 def _write(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float]) -> None:
     axes.set_axis_off()
     whole = axes.table(
-        [list(row) for row in rows], colLabels=list(heads), colWidths=list(shares), cellLoc="left", loc="upper left"
+        [list(row) for row in rows],
+        colLabels=list(heads),
+        colWidths=list(shares),
+        cellLoc="left",
+        colLoc="left",
+        loc="upper left",
     )
     whole.auto_set_font_size(False)
     whole.set_fontsize(style.size(style.SMALL, axes))

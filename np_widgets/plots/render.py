@@ -14,21 +14,20 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import BboxBase
 
-from np_widgets.pictures.labels import number
 from np_widgets.pictures.looks import LOOKS, Look
-from np_widgets.pictures.scene import Area, Axis, Cells, Curve, Dots, Edges, Floats, Mark, Scene, Shades, Texts
+from np_widgets.pictures.scene import Area, Cells, Curve, Dots, Edges, Floats, Mark, Scene, Shades, Texts
 from np_widgets.plots import style
+from np_widgets.plots.axes import show_axis
 
 _DASHES = {"solid": "solid", "dashed": (0, (3.0, 2.0)), "dotted": (0, (1.0, 1.6)), "dash_dotted": (0, (4, 1.5, 1, 1.5))}
 _MARKERS = {"circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v", "diamond": "D", "cross": "X"}
 _PLACES = {
     "above": ((0, 4), "center", "bottom"),
     "below": ((0, -4), "center", "top"),
-    "left": ((-5, 0), "right", "center"),
-    "right": ((5, 0), "left", "center"),
+    "left": ((-7, 0), "right", "center"),
+    "right": ((7, 0), "left", "center"),
     "middle": ((0, 0), "center", "center_baseline"),
 }
 _ORDER = {role: 2 + place / 100 for place, role in enumerate(LOOKS)}
@@ -51,10 +50,10 @@ def draw(axes: Axes, scene: Scene) -> None:
     right: Axes | None = None
     if scene.right is not None:
         right = axes.twinx()
-        _show_axis(right, "y", scene.right)
+        show_axis(right, "y", scene.right)
         right.spines[["top", "left"]].set_visible(False)
-    _show_axis(axes, "x", scene.x, *scene.notes)
-    _show_axis(axes, "y", scene.y)
+    show_axis(axes, "x", scene.x, *scene.notes)
+    show_axis(axes, "y", scene.y)
     axes.spines[["top", "right"]].set_visible(False)
     if scene.y.hidden or any(isinstance(mark, Cells) and not mark.smooth for mark in scene.marks):
         axes.spines[:].set_visible(False)
@@ -64,41 +63,6 @@ def draw(axes: Axes, scene: Scene) -> None:
     for mark in scene.marks:
         _draw_mark(right if mark.right and right is not None else axes, mark)
     _head(axes, scene)
-
-
-def _show_axis(axes: Axes, way: str, axis: Axis, *notes: str) -> None:
-    if axis.log:
-        getattr(axes, f"set_{way}scale")("log")
-    getattr(axes, f"set_{way}lim")(*((axis.high, axis.low) if axis.reverse else (axis.low, axis.high)))
-    own = getattr(axes, f"{way}axis")
-    ticks = () if axis.hidden else axis.all_ticks
-    places = {10**place if axis.log else place: text for place, text in ticks}
-    own.set_major_locator(_Ticks(list(places), axis.log))
-    own.set_minor_locator(NullLocator())
-    own.set_major_formatter(FuncFormatter(lambda place, _: places.get(place, number(place))))
-    own.set_tick_params(labelsize=style.size(style.SMALL, axes))
-    lines: list[str] = []
-    for text in filter(None, (axis.label, *notes)):
-        more = style.wrapped(axes, text, style.NORMAL, upright=way == "y")
-        # What a small figure has no room for is in its description.
-        if len(lines) < 2 or len(lines + more) <= style.most_lines(axes):
-            lines += more
-    getattr(axes, f"set_{way}label")("\n".join(lines), fontsize=style.size(style.NORMAL, axes))
-
-
-class _Ticks(FixedLocator):
-    """The ticks of a scene; where somebody looks at a part that has hardly any, others."""
-
-    def __init__(self, places: list[float], log: bool) -> None:
-        super().__init__(places)
-        self._places = places
-        self._others = LogLocator() if log else MaxNLocator(6)
-
-    def __call__(self) -> Any:
-        assert self.axis is not None
-        low, high = sorted(self.axis.get_view_interval())
-        within = [place for place in self._places if low <= place <= high]
-        return self._places if len(within) > 1 or len(self._places) < 2 else self._others.tick_values(low, high)
 
 
 class _Around(BboxBase):

@@ -17,7 +17,7 @@ from np_widgets.widgets.theme import css
 # Edges have one stroke width a mark: (least strength, share of the width of their role).
 _LEVELS = ((0.0, 0.4), (0.3, 0.75), (0.65, 1.3))
 _ALIGN = {"above": ("middle", 0, -10), "below": ("middle", 0, 9), "middle": ("middle", 0, 0)}
-_ALIGN |= {"left": ("end", -8, 0), "right": ("start", 8, 0)}
+_ALIGN |= {"left": ("end", -9, 0), "right": ("start", 9, 0)}
 # Many names side by side are written small.
 _MANY_NAMES = 14
 
