@@ -154,7 +154,7 @@ class TestState:
         before = shown(moving)
         press(moving, "To escape", "escape")
         assert differ(before, shown(moving))
-        assert "predicted escape at time" in text(moving)
+        assert "Predicted escape at time" in text(moving)
         assert "escaped at" in text(moving)
         for figure in figures(moving):
             for mark in figure.marks:
@@ -582,7 +582,7 @@ class TestInspecting:
         before = figures(pursuit)
         control(pursuit, "Inspect this saddle").click()
         until(lambda: "The saddle of network 1, widths (1), at loss" in text(pursuit))
-        until(lambda: "Checking &lt;this&gt;: 40 %" in text(pursuit))
+        until(lambda: "Checking &lt;this&gt;: 40%" in text(pursuit))
         assert figures(pursuit) == []
         back = threading.Thread(target=control(pursuit, "Back to the pursuit").click)
         back.start()
@@ -621,7 +621,7 @@ class TestInspecting:
         pursuit._inspection._caption.observe(lambda change: captions.append(change["new"]), "value")
         pursuit.inspect_saddle(starts=3)
         assert captions[0].endswith("· preparing …")
-        assert captions[1].endswith("· Checking that this is a minimum: 0 % …")
+        assert captions[1].endswith("· Checking that this is a minimum: 0% …")
         assert captions[-1] == captions[0].removesuffix(" · preparing …")
 
     def test_at_the_end_of_a_pursuit_there_is_nothing_to_escape_from(self, pursuit):
