@@ -631,7 +631,7 @@ class TestInspecting:
         saddle = pursuit.inspect_saddle(starts=3)
         assert saddle.status == "finished"
         assert "othing is left to explain here, this is a minimum, not a saddle" in text(saddle)
-        for wrong in ("press Play", "not known yet", "Not everything", "predicted escape"):
+        for wrong in ("press Play", "not known yet", "Not everything", "redicted escape"):
             assert wrong not in text(saddle)
         for name in ("Play", "Step", "To escape", "To next saddle"):
             assert control(saddle, name).disabled

@@ -62,7 +62,7 @@ def test_from_a_running_pursuit_to_the_escape_and_back_in_time(pursuit, saddle, 
     button(saddle, "To escape").click()
     expect(saddle.locator(".npw-message")).to_contain_text("Escaped at time")
     expect(status(saddle)).to_contain_text("finished")
-    expect(panel(saddle, "Norms")).to_contain_text("predicted escape at time")
+    expect(panel(saddle, "Norms")).to_contain_text("Predicted escape at time")
     readout = saddle.locator(".npw-time .npw-when")
     expect(readout).to_contain_text("now")
 
