@@ -96,14 +96,14 @@ _STYLES = """
 .npw .npw-pending { font-size: 12px; color: var(--npw-muted); }
 .npw .npw-pending b { color: var(--npw-orange); font-weight: 600; }
 .npw .npw-grid { display: flex; flex-flow: row wrap; gap: 8px; overflow: visible; margin-top: 4px; }
-.npw .npw-grid { container: npw-grid / inline-size; }
 .npw .npw-panel {
   flex: 1 1 max(30%, 290px); border: 1px solid var(--npw-faint); border-radius: 4px; padding: 4px 8px; min-width: 0;
   overflow: hidden; position: relative;
 }
 .npw .npw-panel.npw-wide { flex-basis: max(30%, 440px); }
-@container npw-grid (min-width: 880px) and (max-width: 1340px) {
-  .npw .npw-grid:has(> :nth-child(6):last-child) > .npw-panel { flex-basis: 45%; }
+/* Six have two columns where there is room for two wide ones: with three and two, the last one would be alone. */
+.npw .npw-grid:has(> :nth-child(6):last-child) > .npw-panel:not(.npw-wide) {
+  flex-basis: max(30%, 290px, min(440px, (100% - 888px) * 99));
 }
 .npw .npw-grid:has(> :nth-child(4):last-child) > .npw-panel { flex-basis: max(45%, 290px); }
 .npw .npw-panel-head { align-items: baseline; justify-content: space-between; flex-flow: row wrap; overflow: visible; }
