@@ -25,7 +25,7 @@ from np_widgets.widgets.writing import same, update
 
 # So many letters have room side by side along a picture, and a wide one, where it is narrowest.
 _LETTERS_ALONG = (36, 60)
-_EMPTY = 90  # pixels, of a figure that has nothing to show yet
+_EMPTY = sized("90px")  # of a figure that has nothing to show yet
 _ORDER = {role: place for place, role in enumerate(LOOKS)}
 
 
@@ -103,7 +103,7 @@ class Panel:
             background_style={"fill": "none"},
             animation_duration=0,
             display_toolbar=False,
-            layout={"width": "100%", "height": self._pixels(_EMPTY), "min_width": "0"},
+            layout={"width": "100%", "height": _EMPTY, "min_width": "0"},
         )
         self.figure.add_class("npw-figure")
         self._heading = text_widget("npw-panel-title")
