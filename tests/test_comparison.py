@@ -152,6 +152,15 @@ def test_notes_of_runs_are_one_note():
     assert comparison._together(["98% right", "", "97% right"]) == "1: 98% right; 3: 97% right"
 
 
+def test_numbers_of_single_points_do_not_cover_each_other():
+    engines = [npw.NeuronPursuit(PROBLEM, hidden_layers=1, starts=5, max_steps=steps) for steps in (40, 42)]
+    for engine in engines:
+        engine.run(max_additions=0)
+    widget = npw.compare(*engines)
+    assert comparison.neurons(widget.session.frame.courses)["words"].texts == ("1, 2",)
+    widget.close()
+
+
 def test_a_run_begins_anew_when_its_engine_starts_over():
     with npw.Session(pursuit()) as session:
         session.step(40)

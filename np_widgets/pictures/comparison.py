@@ -140,14 +140,23 @@ def _lines(
             places = np.maximum(x[chosen], _EARLIEST[against]) if log else x[chosen]
             marks.append(Curve(f"session {index}", places, y[chosen], f"{_name(index, course)}{more(course)}"))
             ends.append((float(places[-1]), float(y[-1]), str(index + 1)))
-    return [*marks, _numbers(marks, ends, (log, log_y))]
+    return [*marks, _numbers(marks, ends, (log, log_y), (_EARLIEST[against] if log else 0.0, np.nan if log_y else 0.0))]
 
 
-def _numbers(lines: Sequence[Mark], ends: Sequence[tuple[float, float, str]], logs: tuple[bool, bool]) -> Mark:
-    """The numbers at the ends of lines; of lines that end at the same place side by side."""
+def _numbers(
+    lines: Sequence[Mark],
+    ends: Sequence[tuple[float, float, str]],
+    logs: tuple[bool, bool],
+    begins: tuple[float, float],
+) -> Mark:
+    """The numbers at the ends of lines; of lines that end at the same place side by side.
+
+    ``begins`` is where each axis does, if it is not where the lines do.
+    """
     at = np.array([end[:2] for end in ends])
     for column, is_log in enumerate(logs):
-        values = np.concatenate([(line.x, line.y)[column] for line in lines])
+        values = np.concatenate([[begins[column]], *((line.x, line.y)[column] for line in lines)])
+        values = values[np.isfinite(values)]
         if is_log:
             at[:, column], values = np.log10(at[:, column]), np.log10(values)
         at[:, column] /= float(np.ptp(values)) or 1.0
