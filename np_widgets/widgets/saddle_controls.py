@@ -144,7 +144,7 @@ def _scale_input(present: float) -> ipywidgets.Widget:
         description="Scale δ",
         tooltip="The norm of all dormant weights at the start",
         style={"description_width": "initial"},
-        layout={"width": sized("170px")},
+        layout={"width": sized("200px")},
     )
 
 
