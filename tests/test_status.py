@@ -97,3 +97,35 @@ def test_only_what_an_iteration_added_is_called_added(additions):
     pursuit.run(max_additions=additions)
     assert (ADDED in dict(architecture(pursuit.frame()).legend)) == (additions > 0)
     assert len(pursuit.frame().added) == additions
+
+
+@pytest.mark.parametrize("method", ["fast", "paper"])
+def test_searching_looking_ahead_and_training_say_so_and_how_far_they_are(method):
+    pursuit = npw.NeuronPursuit(PROBLEM, method=method, max_additions=1, starts=5, max_steps=60)
+    said = {
+        "Searching the origin": "searching the origin",
+        "Searching layer": "searching for a neuron",
+        "side by side": "looking ahead",
+        " at step": "training",
+    }
+    seen = set()
+    while pursuit.finished is None:
+        pursuit.advance()
+        frame = pursuit.frame()
+        assert frame.progress is not None
+        assert 0 <= frame.progress <= 1
+        if frame.finished is None:
+            seen.add(next(name for words, name in said.items() if words in frame.message))
+    assert seen == set(said.values()) - ({"looking ahead"} if method == "paper" else set())
+
+
+def test_the_search_of_a_flow_says_how_far_it_is():
+    flow = npw.SaddleFlow(None, PROBLEM, dormant=(2,), hidden_layers=1, seed=0, starts=5)
+    shares: list[float] = []
+    flow.advance()
+    while flow.frame().phase == "searching" and "Searching" in flow.frame().message:
+        shares.append(flow.frame().progress)
+        flow.advance()
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] <= 1

@@ -19,6 +19,10 @@ const describe = () => {
   for (const control of document.querySelectorAll(".npw select, .npw [role=slider]")) {
     say(control, "data-lm-suppress-shortcuts", "true");
   }
+  // A pointer that rests on a dot reads on: bqplot writes only what was there when it came.
+  const read = document.querySelector(".npw .dot:hover")?.__data__?.name;
+  const written = [...document.querySelectorAll(".bqplot_mark_tooltip .datavalue")].find((each) => each.checkVisibility());
+  if (read && written && written.textContent !== read) written.textContent = read;
   for (const slider of document.querySelectorAll(".npw .widget-slider")) {
     const readout = slider.closest(".npw-time")?.querySelector(".npw-when") ?? slider.querySelector(".widget-readout");
     for (const handle of slider.querySelectorAll("[role=slider]")) {

@@ -12,7 +12,6 @@ from tests.browser.lab import Notebook
 from tests.browser.widget_looks import (
     button,
     drawn,
-    look_at_both_themes,
     panel,
     status,
     wait_until_drawn_otherwise,
@@ -20,7 +19,10 @@ from tests.browser.widget_looks import (
 
 MOST_STEPS = 200
 """Ten times as many as it takes to find and add one neuron."""
+# A page may take longer to load on a busy machine than a session waits for a view.
 IMPORTS = """
+from np_widgets.widgets import audience
+audience.SECONDS_WITHOUT_VIEW = 1000.0
 from np_widgets.learning.pursuit.engine import NeuronPursuit
 from np_widgets.problems import kumar_haupt
 from np_widgets.widgets.pursuit import PursuitWidget
@@ -97,7 +99,17 @@ def test_the_quickstart_from_run_all_to_reset(open_notebook):
     architecture.locator("svg .dot:visible").last.hover()
     read = notebook.page.locator(".bqplot_mark_tooltip", has_text=re.compile(r"neuron 1 of layer \d: norm in"))
     expect(read).to_be_visible()
-    take_a_step(widget)
+    # A pointer that rests there reads on while the network is trained.
+    words, step = read.inner_text(), button(widget, "Step")
+    now = "() => document.querySelector('.npw .dot:hover').__data__.name"
+    for _ in range(MOST_STEPS):
+        if notebook.page.evaluate(now) != words:
+            break
+        sentence = widget.locator(".npw-message").inner_text()
+        step.press("Enter")
+        expect(widget.locator(".npw-message")).not_to_have_text(sentence)
+    expect(read).not_to_have_text(words)
+    notebook.page.wait_for_function(f"([name]) => ({now})() === name.innerText", arg=[read.element_handle()])
 
     # So slowly that it is not at the end before somebody can pause it.
     widget.get_by_label("Speed", exact=True).select_option("1 a second")
@@ -196,12 +208,6 @@ def test_a_failure_is_shown(server, open_notebook):
     button(notebook.widget, "Play").click()
     expect(notebook.widget.get_by_role("alert")).to_contain_text("ArithmeticError: the sky fell")
     expect(status(notebook.widget)).to_contain_text("failed")
-
-
-def test_every_text_can_be_read_in_both_themes(endless, screenshots):
-    widget = endless.widget
-    play_until(widget, "widths (1, 1)")
-    look_at_both_themes(endless, widget, "pursuit", screenshots)
 
 
 def test_what_no_view_shows_rests_and_a_hidden_tab_is_a_view(server, open_notebook):
