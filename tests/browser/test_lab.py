@@ -12,6 +12,7 @@ from tests.browser.lab import Notebook
 from tests.browser.widget_looks import (
     button,
     drawn,
+    look_at_both_themes,
     panel,
     status,
     wait_until_drawn_otherwise,
@@ -208,6 +209,12 @@ def test_a_failure_is_shown(server, open_notebook):
     button(notebook.widget, "Play").click()
     expect(notebook.widget.get_by_role("alert")).to_contain_text("ArithmeticError: the sky fell")
     expect(status(notebook.widget)).to_contain_text("failed")
+
+
+def test_every_text_can_be_read_in_both_themes(endless, screenshots):
+    widget = endless.widget
+    play_until(widget, "widths (1, 1)")
+    look_at_both_themes(endless, widget, "pursuit", screenshots)
 
 
 def test_what_no_view_shows_rests_and_a_hidden_tab_is_a_view(server, open_notebook):
