@@ -86,7 +86,7 @@ class Pursuit(Network):
             "end": (r"(x[₀-₉]+|y)", self.place),
             "neuron": (
                 r"(neuron \d+ of layer \d+): norm in "
-                rf"{NUMBER}, out {NUMBER}, active on (\d+)% of the samples, since network (\d+)",
+                rf"{NUMBER}, out {NUMBER}, active on ([\d.]+)% of the samples, since network (\d+)",
                 self._neuron,
             ),
             "loss": (rf"{stair}: loss {NUMBER}", self._stair),
@@ -102,8 +102,8 @@ class Pursuit(Network):
             ),
             "signal": (rf"sample (\d+): {signal}", self._signal),
             "vertex": (rf"vertex \(([+−]+)\): learned {NUMBER}, true {NUMBER}", self._vertex),
-            "point": (rf"input 1 = {NUMBER}: learned {NUMBER}, true {NUMBER}", self._point),
-            "datum": (rf"sample (\d+): input 1 = {NUMBER}, target {NUMBER}", self._datum),
+            "point": (rf"x₁ = {NUMBER}: learned {NUMBER}, true {NUMBER}", self._point),
+            "datum": (rf"sample (\d+): x₁ = {NUMBER}, target {NUMBER}", self._datum),
             "sample": (rf"sample (\d+): target {NUMBER}", lambda *read: self._sample("data", *read)),
             "test sample": (rf"test sample (\d+): target {NUMBER}", lambda *read: self._sample("test", *read)),
         }
@@ -113,7 +113,7 @@ class Pursuit(Network):
         agree(into, float(np.linalg.norm(self.weights[layer - 1][index])))
         agree(out, float(np.linalg.norm(self.weights[layer][:, index])))
         z = self.layers(self.data[0])[layer - 1] @ self.weights[layer - 1][index]
-        assert abs(int(share) / 100 - (z > 0).mean()) < 0.0051
+        assert abs(float(share) / 100 - (z > 0).mean()) < 0.0051
         widths = [network.weights[layer - 1].shape[0] for network in self.networks]
         assert int(since) == next(number for number, width in enumerate(widths, 1) if width > index)
 
