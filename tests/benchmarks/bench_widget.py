@@ -1,4 +1,4 @@
-"""How quickly the widget answers a click, and what it costs the training it shows.
+"""How quickly the widget answers a click and a pointer, and what it costs the training it shows.
 
 Run it on a quiet machine from the root of the repository: ``python -m tests.benchmarks.bench_widget``.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Locator
 
 from tests.browser.lab import Notebook, Server, browser
+from tests.browser.pointer import dots, empty_frame, read, watch
 
 _PROBLEM = """
 import json, pathlib, threading, time
@@ -76,6 +77,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clicks", type=int, default=40)
+    parser.add_argument("--reads", type=int, default=100)
     parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=1.0)
     arguments = parser.parse_args()
@@ -84,11 +86,13 @@ def main() -> None:
         measurement = _MEASUREMENT.format(turns=arguments.turns, seconds=arguments.seconds)
         server.write_notebook("rates.ipynb", _PROBLEM, measurement)
         server.write_notebook("clicks.ipynb", _PROBLEM)
+        server.write_notebook("reads.ipynb", _PROBLEM)
         server.start()
         try:
             for name, measure, count in (
                 ("rates", _measure_rates, arguments.turns),
                 ("clicks", _measure_clicks, arguments.clicks),
+                ("reads", _measure_reads, arguments.reads),
             ):
                 page = chromium.new_page(viewport={"width": 1400, "height": 1100})
                 notebook = Notebook(page, server.address(f"{name}.ipynb"))
@@ -134,6 +138,26 @@ def _measure_clicks(notebook: Notebook, _: Path, clicks: int) -> None:
     _report("Reset", times)
 
 
+def _measure_reads(notebook: Notebook, _: Path, reads: int) -> None:
+    """From the arrival of the pointer on a mark until what is read has been painted, beside an empty frame."""
+    widget, page = notebook.widget, notebook.page
+    widget.get_by_role("button", name="Play").click()
+    widget.locator(".npw-figures", has_text="iteration 1").wait_for(timeout=60_000)
+    watch(page)
+    for state in ("running", "paused"):
+        pictures = widget.locator(".npw-panel").all()
+        took, empty = [], []
+        while len(took) < reads:
+            for picture in pictures:
+                marks = [mark for mark in dots(picture) if mark]
+                for place in [mark[len(took) % len(mark)] for mark in marks]:
+                    empty.append(empty_frame(page))
+                    took.append(read(page, place)[1])
+        _report(f"Pointer, {state}", took, "reads, to the words on the screen")
+        _report(f"Pointer, {state}", empty, "frames without any change")
+        widget.get_by_role("button", name="Pause").or_(widget.get_by_role("button", name="Play")).click()
+
+
 def _click(notebook: Notebook, button: Locator, changing: Locator) -> float:
     handles = [button.element_handle(), changing.element_handle()]
     milliseconds = float(notebook.page.evaluate(_CLICK, handles))
@@ -141,10 +165,10 @@ def _click(notebook: Notebook, button: Locator, changing: Locator) -> float:
     return milliseconds
 
 
-def _report(name: str, milliseconds: Sequence[float]) -> None:
+def _report(name: str, milliseconds: Sequence[float], what: str = "clicks, to the visible change") -> None:
     ordered = sorted(milliseconds)
     p50, p95 = (ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in (0.5, 0.95))
-    print(f"{name}: {len(ordered)} clicks, to the visible change p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+    print(f"{name}: {len(ordered)} {what} p50 {p50:.0f} ms, p95 {p95:.0f} ms")
 
 
 if __name__ == "__main__":

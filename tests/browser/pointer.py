@@ -43,6 +43,13 @@ picture => {
 }
 """
 
+_EMPTY_FRAME = """
+() => new Promise(done => {
+  const began = performance.now();
+  requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+})
+"""
+
 _SET_OFF = """
 picture => {
   const sky = document.createElement("i"), figure = picture.querySelector(".npw-figure").getBoundingClientRect();
@@ -88,6 +95,11 @@ def read(page: Page, dot: Dot) -> tuple[str, float]:
     found: Any = page.wait_for_function("before => npwReads.length > before && npwReads[before]", arg=before)
     text, milliseconds = found.json_value()
     return str(text), float(milliseconds)
+
+
+def empty_frame(page: Page) -> float:
+    """The milliseconds that the browser takes to paint a frame in which nothing has changed."""
+    return float(page.evaluate(_EMPTY_FRAME))
 
 
 def set_off(picture: Locator) -> list[tuple[float, float, float, float]]:
