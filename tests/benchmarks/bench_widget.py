@@ -146,7 +146,8 @@ def _measure_reads(notebook: Notebook, _: Path, reads: int) -> None:
     watch(page)
     for state in ("running", "paused"):
         pictures = widget.locator(".npw-panel").all()
-        took, empty = [], []
+        took: list[float] = []
+        empty: list[float] = []
         while len(took) < reads:
             for picture in pictures:
                 marks = [mark for mark in dots(picture) if mark]
