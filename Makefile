@@ -50,7 +50,7 @@ lab: environment-lab ## Open the quickstart in JupyterLab
 
 # From its folder, where its settings are; its template is found by this path.
 app: environment-lab ## Open the pursuit as a page for a lecture hall: large type, a choice of problems (Voilà)
-	@cd app && JUPYTER_PATH="$(CURDIR)/app:$$JUPYTER_PATH" "$(CURDIR)/$(RUN)" -m voila pursuit.ipynb $(APP_ARGS)
+	@cd notebooks/app && JUPYTER_PATH="$(CURDIR)/notebooks/app:$$JUPYTER_PATH" "$(CURDIR)/$(RUN)" -m voila pursuit.ipynb $(APP_ARGS)
 
 test: chromium $(CHECKS) ## Run every check below, in this order; stops at the first that fails (make -k test: runs all)
 	@echo "Every check passed."
@@ -74,7 +74,7 @@ rounding: environment-test ## Known answers and the ways to them again, as on an
 # The exercises as students get them are run, and compared, by the unit tests: without a kernel for each.
 notebooks: environment-test ## Notebooks run and give the outputs stored in them: nbval
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
-		--nbval-cell-timeout=300 notebooks/*.ipynb notebooks/exercises/solutions
+		--nbval-cell-timeout=300 notebooks/*.ipynb notebooks/app notebooks/exercises/solutions
 
 browser: environment-test chromium ## JupyterLab, Notebook and Voilà in headless Chromium, driven by Playwright
 	$(WITH_CHROMIUM) $(PYTEST) tests/browser

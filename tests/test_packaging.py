@@ -169,7 +169,7 @@ def test_scripts_that_others_start_are_executable(path):
 
 def texts() -> list[Path]:
     """The text files of the repository."""
-    folders = ["app", "np_widgets", "notebooks", "tests", "binder", ".ci"]
+    folders = ["np_widgets", "notebooks", "tests", "binder", ".ci"]
     inside = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     files = [path for path in [*ROOT.glob("*"), *inside] if path.is_file() and "__pycache__" not in path.parts]
     return [path for path in files if b"\0" not in path.read_bytes()]

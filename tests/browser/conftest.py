@@ -30,7 +30,7 @@ def chromium() -> Iterator[BrowserContext]:
 def server(tmp_path_factory) -> Iterator[Server]:
     """A server of copies of the repository's notebooks."""
     started = Server(tmp_path_factory.mktemp("lab"))
-    for path in [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "app" / "pursuit.ipynb"]:
+    for path in [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "notebooks" / "app" / "pursuit.ipynb"]:
         shutil.copy(path, started.notebooks)
     started.start()
     yield started

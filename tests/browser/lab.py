@@ -56,13 +56,13 @@ class Server:
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
             "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTER_PATH": str(ROOT / "app"),
+            "JUPYTER_PATH": str(ROOT / "notebooks" / "app"),
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
         }
-        shutil.copy(ROOT / "app" / "voila.json", folder)
+        shutil.copy(ROOT / "notebooks" / "app" / "voila.json", folder)
         # Neither asks for news nor looks for updates: both would need the network.
         settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
