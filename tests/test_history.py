@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 import np_widgets as npw
 from np_widgets.learning.engine import Landmark
 from np_widgets.problems import kumar_haupt
-from np_widgets.sessions.history import History, Moment
+from np_widgets.sessions.history import History
+from np_widgets.sessions.moments import Moment
 from tests.bits import bits
 from tests.session_engines import Counter
 

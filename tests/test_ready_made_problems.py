@@ -17,8 +17,9 @@ from torch import Tensor
 
 from np_widgets import problems
 from np_widgets.problems import Problem
+from np_widgets.problems.links import CURVES, MULTI_INDEX_LINKS, SINGLE_INDEX_LINKS
 from np_widgets.problems.random_network import TeacherNetwork
-from np_widgets.problems.ready_made import CURVES, MULTI_INDEX_LINKS, SINGLE_INDEX_LINKS, IndexFunction
+from np_widgets.problems.ready_made import IndexFunction
 
 pytestmark = pytest.mark.exact_data(reason="inputs and targets are compared with formulas")
 

@@ -104,7 +104,7 @@ def test_searching_looking_ahead_and_training_say_so_and_how_far_they_are(method
     pursuit = npw.NeuronPursuit(PROBLEM, method=method, max_additions=1, starts=5, max_steps=60)
     said = {
         "Searching the origin": "searching the origin",
-        "Searching layer": "searching for a neuron",
+        "searching layer": "searching for a neuron",
         "side by side": "looking ahead",
         " at step": "training",
     }

@@ -56,7 +56,8 @@ def test_it_ends_after_as_many_networks_in_turn_as_patience_says_and_keeps_the_b
     assert stopped.best_network.widths == stopped.growth[best].widths
     assert loss_of(stopped.best_network, stopped.problem) == pytest.approx(values[best])
     assert loss_of(stopped.network, stopped.problem) == pytest.approx(values[-1])
-    assert f"network {best + 1}, of widths {stopped.growth[best].widths}" in str(stopped.finished)
+    widths = ", ".join(map(str, stopped.growth[best].widths))
+    assert f"network {best + 1}, of widths ({widths})" in str(stopped.finished)
     assert f"no better than {values[best]:.3g}" in str(stopped.finished)
 
 

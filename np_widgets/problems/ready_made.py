@@ -7,9 +7,8 @@ norm, the degree is no restriction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,45 +16,21 @@ from torch import Tensor
 
 from np_widgets import arguments
 from np_widgets.problems.display import Display
+from np_widgets.problems.links import (
+    CURVES,
+    MULTI_INDEX_LINKS,
+    SINGLE_INDEX_LINKS,
+    Curve,
+    Link,
+    MultiIndexLink,
+    SingleIndexLink,
+    chosen_link,
+    identity,
+    product,
+)
 from np_widgets.problems.problem import Problem
 from np_widgets.problems.sampling import Distribution, ready_made, sampled_problem, with_constant
 from np_widgets.problems.streams import stream
-
-Link = Callable[[Tensor], Tensor]  # a function with a name, and no lambda: problems can be pickled
-
-
-def _leaky_relu(t: Tensor) -> Tensor:
-    return torch.maximum(t, 0.1 * t)
-
-
-def _identity(t: Tensor) -> Tensor:
-    return t
-
-
-def _squared_relu(t: Tensor) -> Tensor:
-    return torch.relu(t).square()
-
-
-def _cube(t: Tensor) -> Tensor:
-    return t**3
-
-
-def _alternating_relus(t: Tensor) -> Tensor:
-    signs = torch.ones_like(t)
-    signs[:, 1::2] = -1
-    return (signs * torch.relu(t)).sum(dim=1)
-
-
-def _maximum(t: Tensor) -> Tensor:
-    return t.amax(dim=1)
-
-
-def _norm(t: Tensor) -> Tensor:
-    return t.square().sum(dim=1).sqrt()
-
-
-def _product(t: Tensor) -> Tensor:
-    return t.prod(dim=1)
 
 
 def _kumar_haupt(x: Tensor) -> Tensor:
@@ -63,46 +38,6 @@ def _kumar_haupt(x: Tensor) -> Tensor:
     first = torch.relu(torch.relu(2 * x1 + x3) - torch.relu(x3 - x2))
     second = torch.relu(torch.relu(2 * x2 + x4) + torch.relu(x4 + x3))
     return 2 * first - second
-
-
-def _sine(x: Tensor) -> Tensor:
-    return torch.sin(torch.pi * x)
-
-
-def _hat(x: Tensor) -> Tensor:
-    return torch.relu(1 - 2 * x.abs())
-
-
-def _sawtooth(x: Tensor) -> Tensor:
-    return 2 * x - torch.floor(2 * x) - 0.5
-
-
-SingleIndexLink = Literal["relu", "leaky_relu", "absolute", "linear", "squared_relu", "square", "cube"]
-MultiIndexLink = Literal["alternating_relus", "maximum", "norm", "product"]
-Curve = Literal["sine", "absolute", "parabola", "hat", "step", "sawtooth"]
-SINGLE_INDEX_LINKS: dict[SingleIndexLink, Link] = {
-    "relu": torch.relu,
-    "leaky_relu": _leaky_relu,
-    "absolute": torch.abs,
-    "linear": _identity,
-    "squared_relu": _squared_relu,
-    "square": torch.square,
-    "cube": _cube,
-}
-MULTI_INDEX_LINKS: dict[MultiIndexLink, Link] = {
-    "alternating_relus": _alternating_relus,
-    "maximum": _maximum,
-    "norm": _norm,
-    "product": _product,
-}
-CURVES: dict[Curve, Link] = {
-    "sine": _sine,
-    "absolute": torch.abs,
-    "parabola": torch.square,
-    "hat": _hat,
-    "step": torch.sign,
-    "sawtooth": _sawtooth,
-}
 
 
 @dataclass(frozen=True)
@@ -159,7 +94,7 @@ def sparse_parity(
     """
     inputs = arguments.whole("inputs", inputs, 1)
     degree = arguments.whole("degree", degree, 1, inputs)
-    truth = FirstInputs(degree, _product if degree > 1 else _identity)
+    truth = FirstInputs(degree, product if degree > 1 else identity)
     name = f"parity of {degree} of {inputs} inputs"
     options: dict[str, Any] = {"samples": samples, "test_samples": test_samples, "seed": arguments.seed(seed)}
     return sampled_problem(truth, inputs, distribution="hypercube", name=name, **options)
@@ -188,7 +123,7 @@ def single_index(
         that maps a tensor to one of its shape, elementwise.
     """
     inputs = arguments.whole("inputs", inputs, 1)
-    function, title = _chosen("link", link, SINGLE_INDEX_LINKS, (2, 1))
+    function, title = chosen_link("link", link, SINGLE_INDEX_LINKS, (2, 1))
     options: dict[str, Any] = {"noise": noise, "samples": samples, "test_samples": test_samples}
     return _index_model(function, 1, inputs, distribution, seed, name=f"single index, {title}", **options)
 
@@ -221,7 +156,7 @@ def multi_index(
     """
     inputs = arguments.whole("inputs", inputs, 1)
     directions = arguments.whole("directions", directions, 1, inputs)
-    function, title = _chosen("link", link, MULTI_INDEX_LINKS, (2, directions))
+    function, title = chosen_link("link", link, MULTI_INDEX_LINKS, (2, directions))
     options: dict[str, Any] = {"noise": noise, "samples": samples, "test_samples": test_samples}
     return _index_model(
         function, directions, inputs, distribution, seed, name=f"{directions}-index, {title}", **options
@@ -241,7 +176,7 @@ def curve(
         ``"step"`` ``sign(x)``, ``"sawtooth"`` (two teeth of height one on each side of 0); or a function that maps a
         tensor of shape ``(k,)`` to one of its shape. ReLU networks represent ``"absolute"`` and ``"hat"`` exactly.
     """
-    chosen, title = _chosen("function", function, CURVES, (2,))
+    chosen, title = chosen_link("function", function, CURVES, (2,))
     options: dict[str, Any] = {"noise": noise, "samples": samples, "test_samples": test_samples}
     options |= {"seed": arguments.seed(seed), "display": Display("curve", (0,))}
     return sampled_problem(FirstInputs(1, chosen), 2, distribution="interval", name=f"curve, {title}", **options)
@@ -292,17 +227,3 @@ def _orthonormal(count: int, inputs: int, seed: int) -> Tensor:
     columns, triangle = np.linalg.qr(gaussian)
     # With a positive diagonal the decomposition is unique, and the first direction is that of the first Gaussian.
     return torch.from_numpy(np.ascontiguousarray((columns * np.sign(np.diag(triangle))).T))
-
-
-def _chosen(name: str, value: Any, known: Mapping[Any, Link], shape: Sequence[int]) -> tuple[Link, str]:
-    """A function by its name, or one of the user's after a try, and its title."""
-    if not callable(value):
-        return known[arguments.choice(name, value, known)], str(value).replace("_", " ")
-    probe = torch.zeros(*shape, dtype=torch.float64, device="cpu")
-    values = value(probe)
-    found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-    if len(shape) == 1 and found != probe.shape:
-        raise ValueError(f"{name} must map a tensor (k,) to one of its shape, got {found} for k = {shape[0]}")
-    if not isinstance(values, Tensor) or values.ndim not in (1, 2) or len(values) != len(probe):
-        raise ValueError(f"{name} must map a tensor {tuple(probe.shape)} to one of as many rows, got {found}")
-    return value, f"custom {name}"

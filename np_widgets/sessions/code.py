@@ -17,7 +17,7 @@ from np_widgets.learning.saddles.flow import SaddleFlow
 from np_widgets.learning.saddles.settings import SaddleSettings
 from np_widgets.learning.states import same
 from np_widgets.problems import Problem
-from np_widgets.sessions.history import Done
+from np_widgets.sessions.moments import Done
 
 _MOST_WEIGHTS = 1000  # more would be no few lines
 _OWN_DATA = "problem = npw.Problem(inputs, targets)  # fill in: these were your own data, and are not in this code"

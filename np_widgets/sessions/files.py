@@ -22,7 +22,8 @@ from np_widgets.learning.saddles.frames import SaddleFrame
 from np_widgets.learning.saddles.ground import Ground
 from np_widgets.problems import Problem
 from np_widgets.sessions.commands import actions
-from np_widgets.sessions.history import Done, History, Kept
+from np_widgets.sessions.history import History
+from np_widgets.sessions.moments import Done, Kept
 from np_widgets.sessions.storage import FileError, store, stored
 
 _FRAMES = {"NeuronPursuit": PursuitFrame, "SaddleFlow": SaddleFrame, "FixedNetwork": PursuitFrame}

@@ -19,7 +19,8 @@ from np_widgets.problems import Problem
 from np_widgets.sessions.background import Background
 from np_widgets.sessions.code import beginning, written
 from np_widgets.sessions.files import read, write
-from np_widgets.sessions.history import History, Moment
+from np_widgets.sessions.history import History
+from np_widgets.sessions.moments import Moment
 
 
 class Session(Background):

@@ -15,7 +15,8 @@ from np_widgets.sessions.autosave import Autosave
 from np_widgets.sessions.belongings import Belongings
 from np_widgets.sessions.commanded import Commanded, closed_before
 from np_widgets.sessions.commands import REQUESTS, Command
-from np_widgets.sessions.history import Done, History
+from np_widgets.sessions.history import History
+from np_widgets.sessions.moments import Done
 from np_widgets.sessions.pace import Pace
 from np_widgets.sessions.shown import Shown
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from np_widgets import arguments
 from np_widgets.pictures.scene import Scene
 from np_widgets.problems import Problem
-from np_widgets.sessions import history
+from np_widgets.sessions.moments import Moment as PastMoment
 from np_widgets.sessions.session import Session
 from np_widgets.widgets.branches import Branches
 from np_widgets.widgets.controls import Controls, Owner
@@ -80,7 +80,7 @@ class LiveWidget(View):
         """The widgets of the branches that were made with :meth:`branch` and are open, below this one's pictures."""
         return self._branches.widgets
 
-    def go_to(self, moment: history.Moment | None) -> None:
+    def go_to(self, moment: PastMoment | None) -> None:
         """Show a moment of the session's history, as the time slider does; the session goes on meanwhile.
 
         Parameters
@@ -98,7 +98,7 @@ class LiveWidget(View):
         else:
             self._controls.past.time.go_to(self.session.history.kept(moment))
 
-    def branch(self, moment: history.Moment | None = None) -> Self:
+    def branch(self, moment: PastMoment | None = None) -> Self:
         """Go on from a moment in a new session, paused, and show that below; this one stays as it is.
 
         Parameters

@@ -9,7 +9,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from np_widgets.sessions.history import Kept
+from np_widgets.sessions.moments import Kept
 from np_widgets.widgets.elements import button, dropdown, group, text_widget
 from np_widgets.widgets.writing import update
 
