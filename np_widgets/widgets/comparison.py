@@ -175,6 +175,6 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     )
     # It may be wider than the page: whoever has no mouse scrolls it with the arrow keys.
     return (
-        f'<div role="region" aria-label="Runs" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
+        f'<div role="group" aria-label="Runs" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )

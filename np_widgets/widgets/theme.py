@@ -106,6 +106,7 @@ _STYLES = """
   flex-basis: max(30%, 290px, min(440px, (100% - 888px) * 99));
 }
 .npw .npw-grid:has(> :nth-child(4):last-child) > .npw-panel { flex-basis: max(45%, 290px); }
+.npw .npw-grid:has(> :nth-child(4):last-child) > .npw-panel.npw-wide { flex-basis: max(45%, 360px); }
 .npw .npw-panel-head { align-items: baseline; justify-content: space-between; flex-flow: row wrap; overflow: visible; }
 .npw .npw-panel-head { gap: 0 8px; min-height: 24px; --jp-widgets-inline-height: 22px; }
 .npw .npw-panel-head > *, .npw .npw-panel-head .widget-dropdown { margin: 0; }

@@ -25,11 +25,13 @@ PATIENCE = 90_000
 """Milliseconds that anything may take to show on a busy machine."""
 VOILA = "voila/render"
 """The part of a server that shows notebooks as pages."""
-# Jupyter's own complaints: Notebook 7.6 has one while it starts, whatever is opened; and a server knows files by their
-# names alone, so that Notebook does not get a font of icons that JupyterLab has got, or the other way round.
+# Jupyter's own complaints: Notebook 7.6 has one while it starts, whatever is opened, and another where JupyterLab has
+# left a workspace on the same server; and a server knows files by their names alone, so that Notebook does not get a
+# font of icons that JupyterLab has got, or the other way round.
 _OF_JUPYTER = re.compile(
     r"uncaught: Cannot read properties of undefined \(reading 'schema'\)"
-    r"|Failed to load resource: .* 403 \(Forbidden\) \(http://127\.0\.0\.1:\d+/static/(lab|notebook)/\w+\.woff2\)"
+    r"|uncaught: Command 'filebrowser:open-path' not registered\."
+    r"|Failed to load resource: .* 403 \(Forbidden\) \(http://127\.0\.0\.1:\d+/static/(lab|notebook)/\w+\.(woff2?|ttf)\)"
 )
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

@@ -34,7 +34,8 @@ def test_the_page_is_large_drawn_and_plays_what_is_chosen(open_notebook, screens
     read = page.locator(".bqplot_mark_tooltip .tooltiptext:visible")
     expect(read).to_have_css("font-size", "15.4px")
     for width in (1000, 1600):
-        page.set_viewport_size({"width": width, "height": 1200})
+        # High enough for all of it: bqplot lays out no figure that is out of sight.
+        page.set_viewport_size({"width": width, "height": 2000})
         page.wait_for_function(LAID_OUT, arg=widget.element_handle())
         page.screenshot(path=screenshots / f"lecture hall-{width}.png")
         assert widget.evaluate(ROWS) == 1

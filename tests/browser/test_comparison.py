@@ -28,7 +28,7 @@ def test_four_sessions_run_side_by_side_and_one_is_filmed(server, open_notebook,
     widget = notebook.widget
     button(widget, "Play all").click()
     expect(status(widget)).to_contain_text("finished")
-    rows = widget.get_by_role("region", name="Runs").get_by_role("row")
+    rows = widget.get_by_role("group", name="Runs").get_by_role("row")
     expect(rows).to_have_count(5)
     expect(rows.nth(2)).to_contain_text("Neuron Pursuit, weight decay 0.01")
     expect(rows.nth(3)).to_contain_text("fixed network, standard")
