@@ -25,7 +25,6 @@ from np_widgets.widgets.writing import same, update
 
 # So many letters have room side by side along a picture, and a wide one, where it is narrowest.
 _LETTERS_ALONG = (36, 60)
-_EMPTY = sized("90px")  # of a figure that has nothing to show yet
 _ORDER = {role: place for place, role in enumerate(LOOKS)}
 
 
@@ -103,7 +102,7 @@ class Panel:
             background_style={"fill": "none"},
             animation_duration=0,
             display_toolbar=False,
-            layout={"width": "100%", "height": _EMPTY, "min_width": "0"},
+            layout={"width": "100%", "height": self._height, "min_width": "0"},
         )
         self.figure.add_class("npw-figure")
         self._heading = text_widget("npw-panel-title")
@@ -228,8 +227,6 @@ class Panel:
                 "right": 76 if scene.right is not None else 8 if scene.y.hidden else 14,
             }
             update(self.figure, fig_margin={side: round(self._size * pixels) for side, pixels in margin.items()})
-            # Once it has been filled it keeps its height: what is below would jump with every search.
-            update(self.figure.layout, height=self._height)
         if scene.equal:  # a square
             update(self.figure.layout, width=self._height, margin="0 auto")
 

@@ -1,5 +1,5 @@
-// What nobody would show of a widget: texts that run into each other or into markers, or are cut off, controls alone on
-// a line, and empty pictures.
+// What nobody would show of a widget: texts that run into each other or into markers, or are cut off, and
+// controls alone on a line.
 widget => {
   const faults = new Set(), texts = [];
   const slanted = element => {
@@ -69,11 +69,6 @@ widget => {
       const off = boxes.map(each => Math.hypot(middle(each)[0] - middle(box)[0], middle(each)[1] - middle(box)[1]));
       if (boxes.some((each, index) => meet(each, box) && off[index] > 2)) faults.add(`${name} over a marker`);
     }
-  }
-  for (const figure of widget.querySelectorAll(".npw-figure")) {
-    if (figure.getBoundingClientRect().height > 100 && ![...figure.querySelectorAll(".line, .dot, image")].some(
-      each => shown(each) && Math.max(each.getBoundingClientRect().width, each.getBoundingClientRect().height) > 1
-    )) faults.add(`${figure.closest(".npw-panel").querySelector("[role=heading]").textContent} is empty, and high`);
   }
   const controls = [...widget.querySelectorAll(".npw-row :is(button, select, input, summary, [role=slider])")]
     .filter(each => each.checkVisibility() && !each.closest(".npw-branches"));

@@ -19,4 +19,5 @@ def test_the_quickstart_is_drawn_and_plays(open_notebook, screenshots):
     expect(widget.locator(".npw-message")).to_contain_text("target")
     expect(panel(widget, "Architecture").locator("svg .dot:visible")).not_to_have_count(0)
     assert drawn(widget) != before
+    notebook.page.wait_for_function(LAID_OUT, arg=widget.element_handle())
     widget.screenshot(path=screenshots / "notebook 7.png")

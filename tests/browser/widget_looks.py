@@ -23,12 +23,16 @@ widget => {
 }
 """
 
-# Whether all figures have taken the width that the page gives them. Their margins are at most 130 pixels wide, and
-# bqplot ignores some changes of few pixels.
+# Whether all figures have taken the room that the page gives them. Their margins are at most 130 pixels, and bqplot
+# ignores some changes of few pixels.
 LAID_OUT = """
 widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
-  const excess = figure.clientWidth - figure.querySelector("rect.plotarea_events").width.baseVal.value;
-  return 0 < excess && excess < 160 * getComputedStyle(figure).getPropertyValue("--npw-size");
+  const area = figure.querySelector("rect.plotarea_events");
+  const size = getComputedStyle(figure).getPropertyValue("--npw-size");
+  return [[figure.clientWidth, area.width], [figure.clientHeight, area.height]].every(([room, taken]) => {
+    const excess = room - taken.baseVal.value;
+    return 0 < excess && excess < 160 * size;
+  });
 })
 """
 
