@@ -36,6 +36,12 @@ widget => Array.from(widget.querySelectorAll(".npw-figure")).every(figure => {
 })
 """
 
+# Whether figures and sliders have got their names, which they do soon after they are drawn.
+_NAMED = """
+() => Array.from(document.querySelectorAll(".npw [role=slider], .npw .npw-figure"))
+  .every(each => each.getAttribute("aria-label"))
+"""
+
 FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
 LEAST_CONTRAST = Path(__file__).with_name("least_contrast.js").read_text(encoding="utf-8")
 
@@ -65,6 +71,7 @@ def wait_until_drawn_otherwise(widget: Locator, before: str) -> None:
 
 def violations(page: Page, of: str = ".npw") -> list[str]:
     """What axe-core has against the widgets on a page."""
+    page.wait_for_function(_NAMED)
     found = Axe().run(page, context=of).response["violations"]
     return [f"{each['id']}: {node['html']}: {node['failureSummary']}" for each in found for node in each["nodes"]]
 
