@@ -6,6 +6,9 @@ import ast
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+import torch
+
 from np_widgets import problems
 from np_widgets.learning.engine import Engine
 from np_widgets.learning.fixed.engine import FixedNetwork
@@ -43,6 +46,11 @@ def written(begin: list[str], story: tuple[int, tuple[Done, ...]]) -> str:
         lines += [*_advances(done.advance - before), _call(done)]
         before = done.advance
     return "\n".join([*lines, *_advances(advances - before), "session = npw.Session(engine)", ""])
+
+
+def plain(weights: Any) -> Any:
+    """Weights as the numbers that code can be written with."""
+    return tuple(weights.tolist()) if isinstance(weights, (np.ndarray, torch.Tensor)) and weights.ndim == 1 else weights
 
 
 def _advances(count: int) -> list[str]:

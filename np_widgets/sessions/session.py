@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 
 from np_widgets import arguments
@@ -17,7 +16,7 @@ from np_widgets.learning.driving import own_torch_threads
 from np_widgets.learning.engine import Engine
 from np_widgets.problems import Problem
 from np_widgets.sessions.background import Background
-from np_widgets.sessions.code import beginning, written
+from np_widgets.sessions.code import beginning, plain, written
 from np_widgets.sessions.files import read, write
 from np_widgets.sessions.history import History
 from np_widgets.sessions.moments import Moment
@@ -144,7 +143,7 @@ class Session(Background):
         neuron is there and trained, and pauses again; :meth:`wait` waits for that. :meth:`pause` and :meth:`step` end
         it early, but what was asked for stays asked for: the next :meth:`resume` or :meth:`step` goes on with it.
         """
-        more = {"last": last, "candidate": candidate, "incoming": _plain(incoming), "outgoing": _plain(outgoing)}
+        more = {"last": last, "candidate": candidate, "incoming": plain(incoming), "outgoing": plain(outgoing)}
         given = {"layer": layer} if candidate is None or layer is not None else {}
         return self.apply("add_neuron", **given, **{name: each for name, each in more.items() if each is not None})
 
@@ -266,11 +265,6 @@ class Session(Background):
             If the engine has no such action.
         """
         return self._call("apply", action, *args, **kwargs)
-
-
-def _plain(weights: Any) -> Any:
-    """Weights as the numbers that code can be written with."""
-    return tuple(weights.tolist()) if isinstance(weights, (np.ndarray, torch.Tensor)) and weights.ndim == 1 else weights
 
 
 def load(
