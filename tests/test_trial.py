@@ -16,8 +16,11 @@ from np_widgets.pictures.choice import choice
 from np_widgets.pictures.labels import number
 from np_widgets.pictures.own import MOST_BARS, own
 from np_widgets.pictures.probe import probe
+from np_widgets.pictures.scene import Dots, Scene
 from np_widgets.pictures.trial import Draft, as_if, trial
 from np_widgets.pictures.weights import weights
+from np_widgets.widgets.mover import Mover
+from np_widgets.widgets.tree import close_tree
 from tests.widget_looks import control, nothing_left_behind, seen
 
 X = np.random.default_rng(0).standard_normal((40, 3))
@@ -181,6 +184,11 @@ def bars(widget: Any) -> Any:
     return widget._panels["choice"].scene["handle"]
 
 
+def bar_at(height: float) -> Scene:
+    handle = Dots("handle", [0.0], [height], reads=(f"weight: {height}",), keys=((("incoming", 1, 0),),), moves="up")
+    return Scene("one bar", (handle,))
+
+
 class TestWidget:
     def test_a_selected_candidate_is_added_by_add_this_one(self, widget):
         frame = widget.session.frame
@@ -254,6 +262,24 @@ class TestWidget:
         widget.selected = None
         widget.catch_up()
         assert "Move" not in seen(widget)
+
+    def test_what_was_asked_for_stands_until_the_picture_answers(self):
+        asked: list[float] = []
+        mover = Mover(lambda: None, lambda key, mark, x, y: asked.append(y))
+        scenes = [bar_at(0.0), bar_at(0.5), bar_at(-0.25)]
+        mover.show(scenes[0])
+        kept = mover.box.children[1].children[0]
+        kept.value = 0.5
+        assert asked == [0.5]
+        for scene in (scenes[0], scenes[1]):  # a picture that was under way, and the answer
+            mover.show(scene)
+            assert mover.box.children[1].children[0] is kept
+            assert kept.value == 0.5
+        mover.show(scenes[2])  # somebody has dragged it
+        assert mover.box.children[1].children[0].value == -0.25
+        mover.show(Scene("nothing to move"))
+        assert mover.box.children[1].children == ()
+        close_tree(mover.box)
 
     def test_a_bar_ends_where_it_can_be_drawn(self, widget):
         widget.selected = ("own", 1)
